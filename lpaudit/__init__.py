@@ -1,0 +1,6 @@
+"""lpaudit: the audit log that self-hosted Prefect lacks, good enough for an auditor."""
+
+__version__ = "0.1.0"
+
+STORE_VERSION = 1
+"""The layout of the store on disk. A store with a larger number was written by a newer lpaudit and is refused."""

@@ -1,0 +1,85 @@
+"""What stops a command, and the exit status it ends with.
+
+LpauditError                 message, hint                        exit 3  could not finish
+├── ConfigError              what was asked for is impossible     exit 2
+│   └── FormatError          a format string, caret at a position exit 2
+├── SourceError              an input cannot be read              exit 3
+├── StoreError               the store cannot be used             exit 3
+│   └── OffsetConflict       another writer moved the source on   (handled, never shown)
+├── QueryError               SQL that is refused or fails         exit 2
+├── CheckError               a broken file under reports/         exit 3
+└── DumpError                a Prefect record that is not one     exit 3
+
+An exception is for what stops the command. What an auditor counts is a value: a line
+that cannot be parsed is a row with a reject reason, never an exception.
+"""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses. The sharp line is between *no* (1) and *could not tell* (3)."""
+
+    OK = 0
+    NO = 1
+    USAGE = 2
+    FAILED = 3
+    BUG = 4
+    INTERRUPTED = 130
+
+
+class LpauditError(Exception):
+    """Stops the command: one line that says what, and a hint that says what to do next."""
+
+    exit = Exit.FAILED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(LpauditError):
+    """An option, a configuration key or a combination of them that cannot work."""
+
+    exit = Exit.USAGE
+
+
+class FormatError(ConfigError):
+    """A format string that cannot be compiled; the sentence shows it with a caret.
+
+    ``position`` counts characters from 0.
+    """
+
+    def __init__(self, reason: str, format_string: str, position: int, *, hint: str | None = None) -> None:
+        caret = " " * position + "^"
+        super().__init__(f"cannot use this log format: {reason}\n  {format_string}\n  {caret}", hint=hint)
+        self.reason = reason
+        self.format_string = format_string
+        self.position = position
+
+
+class SourceError(LpauditError):
+    """An input that cannot be read, or that is not the log it was said to be."""
+
+
+class StoreError(LpauditError):
+    """A store that cannot be opened, read or written."""
+
+
+class OffsetConflict(StoreError):
+    """Another writer committed bytes of the same source first: look again, and go on from there."""
+
+
+class QueryError(LpauditError):
+    """SQL that the store refuses or cannot run; the message is DuckDB's own, with its caret."""
+
+    exit = Exit.USAGE
+
+
+class CheckError(LpauditError):
+    """A file under reports/ that is broken, or asks for what does not exist."""
+
+
+class DumpError(LpauditError):
+    """A file of recorded Prefect API answers that cannot be read as one."""

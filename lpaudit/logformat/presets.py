@@ -1,0 +1,106 @@
+"""The formats that come with lpaudit, each with a sample line that is a test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from lpaudit.logformat.layout import format_id
+from lpaudit.model import Escaping, LogFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named format."""
+
+    name: str
+    title: str
+    format_string: str
+    sample: str
+    escaping: Escaping = Escaping.DEFAULT
+    aliases: tuple[str, ...] = ()
+
+    def log_format(self, timezone: tzinfo) -> LogFormat:
+        """Return the format; ``timezone`` is for strftime forms without an offset."""
+        return LogFormat(self.name, self.format_string, self.escaping, timezone)
+
+
+_AUDIT = (
+    'v=1 ts=%{begin:sec}t.%{begin:usec_frac}t end=%{end:usec}t dur_us=%D ra=%a rp=%{remote}p la=%A lp=%p'
+    ' ka=%k x=%X user="%u" m=%m url="%U" q="%q" proto=%H st=%>s in=%I out=%O body=%b host="%{Host}i"'
+    ' auth="%V" vs="%v" ua="%{User-Agent}i" ref="%{Referer}i" xff="%{X-Forwarded-For}i"'
+    ' frid="%{X-Prefect-Flow-Run-Id}i" tp="%{traceparent}i" nfrid="%{X-Prefect-Flow-Run-Id}i"'
+    ' nfid="%{X-Prefect-Flow-Id}i" nfn="%{X-Prefect-Flow-Name}i" nfrn="%{X-Prefect-Flow-Run-Name}i"'
+    ' ndid="%{X-Prefect-Deployment-Id}i" ndn="%{X-Prefect-Deployment-Name}i"'
+    ' nwid="%{X-Prefect-Worker-Id}i" nwn="%{X-Prefect-Worker-Name}i" rid="%{X-Request-Id}i"'
+    ' jti="%{AUTH_JTI}e" af="%{AUTH_FAIL}e" tlsv="%{SSL_PROTOCOL}e" tlsc="%{SSL_CIPHER}e"'
+    ' cup="%{Upgrade}i" loc="%{Location}o" r="%r"'
+)
+
+_AUDIT_JSON = (
+    '{"v":1,"ts":"%{begin:%Y-%m-%dT%H:%M:%S}t.%{begin:usec_frac}t","end_us":%{end:usec}t,"dur_us":%D,'
+    '"ra":"%a","rp":%{remote}p,"ka":%k,"x":"%X","user":"%u","m":"%m","url":"%U","q":"%q","proto":"%H",'
+    '"st":%s,"in":"%I","out":"%O","body":"%b","host":"%{Host}i","ua":"%{User-Agent}i","ref":"%{Referer}i",'
+    '"frid":"%{X-Prefect-Flow-Run-Id}i","tp":"%{traceparent}i","r":"%r"}'
+)
+
+_ALL = (
+    Preset(
+        "default",
+        "lighttpd's default accesslog.format",
+        '%h %V %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+        '127.0.0.1 rig bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22 "-" "-"',
+        aliases=("lighttpd",),
+    ),
+    Preset(
+        "combined",
+        "Apache combined",
+        '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+        '127.0.0.1 - bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22 "-" "-"',
+        aliases=("apache", "apache-combined"),
+    ),
+    Preset(
+        "common",
+        "Apache common",
+        '%h %l %u %t "%r" %>s %b',
+        '127.0.0.1 - bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22',
+        aliases=("apache-common",),
+    ),
+    Preset(
+        "audit",
+        "key=value, begin and end time, identity, connection, Prefect's headers",
+        _AUDIT,
+        'v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1'
+        ' lp=8080 ka=0 x=+ user="worker-etl" m=POST url="/api/logs/" q="" proto=HTTP/1.1 st=201 in=1079'
+        ' out=648 body=462 host="127.0.0.1:8080" auth="127.0.0.1:8080" vs="127.0.0.1:8080"'
+        ' ua="prefect/3.9.1 (API 0.8.4)" ref="-" xff="127.0.0.1" frid="-" tp="-" nfrid="-" nfid="-" nfn="-"'
+        ' nfrn="-" ndid="-" ndn="-" nwid="-" nwn="ProcessWorker 5309b867" rid="-" jti="-" af="-" tlsv="-"'
+        ' tlsc="-" cup="-" loc="-" r="POST /api/logs/ HTTP/1.1"',
+    ),
+    Preset(
+        "auditjson",
+        "JSON objects (accesslog.escaping = \"json\"), begin and end time, identity",
+        _AUDIT_JSON,
+        '{"v":1,"ts":"2026-11-23T10:15:45.598600","end_us":1795428945654891,"dur_us":56292,'
+        '"ra":"127.0.0.1","rp":45442,"ka":0,"x":"+","user":"bob","m":"GET","url":"/j/ok","q":"",'
+        '"proto":"HTTP/1.1","st":404,"in":"72","out":"185","body":"22","host":"rig","ua":"-","ref":"-",'
+        '"frid":"-","tp":"-","r":"GET /j/ok HTTP/1.1"}',
+        escaping=Escaping.JSON,
+        aliases=("audit-json", "audit.json"),
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _ALL}
+ALIASES: Mapping[str, str] = {alias: preset.name for preset in _ALL for alias in preset.aliases}
+
+
+def find(name: str) -> Preset | None:
+    """Return the preset of that name or alias."""
+    return PRESETS.get(ALIASES.get(name, name))
+
+
+def custom_format(format_string: str, escaping: Escaping, timezone: tzinfo) -> LogFormat:
+    """Return the format of a format string, under its preset's name where it is one's."""
+    for preset in _ALL:
+        if (preset.format_string, preset.escaping) == (format_string, escaping):
+            return preset.log_format(timezone)
+    return LogFormat(format_id(format_string, escaping), format_string, escaping, timezone)

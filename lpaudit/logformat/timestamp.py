@@ -1,0 +1,110 @@
+"""Times in a log line → UTC.
+
+``%t`` is the request's end, in lighttpd's local time with its offset. A strftime form may
+write no offset: then the log format's ``timezone`` says what its times mean.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+
+import polars as pl
+
+CLOCK_FORMAT = "%d/%b/%Y:%H:%M:%S %z"  # inside the brackets of a plain %t
+
+# strftime conversions that lighttpd may be told to write → what they look like.
+# The C locale is meant: lighttpd never calls setlocale for its times.
+STRFTIME: Mapping[str, str] = {
+    "Y": "[0-9]{4}",
+    "y": "[0-9]{2}",
+    "m": "[0-9]{2}",
+    "d": "[0-9]{2}",
+    "e": "[0-9 ][0-9]",
+    "j": "[0-9]{3}",
+    "H": "[0-9]{2}",
+    "I": "[0-9]{2}",
+    "M": "[0-9]{2}",
+    "S": "[0-9]{2}",
+    "p": "[AP]M",
+    "b": "[A-Z][a-z]{2}",
+    "h": "[A-Z][a-z]{2}",
+    "B": "[A-Z][a-z]{2,8}",
+    "a": "[A-Z][a-z]{2}",
+    "A": "[A-Z][a-z]{5,8}",
+    "z": "[+-][0-9]{4}",
+    "s": "[0-9]+",
+}
+# Conversions that stand for several others.
+COMPOUND: Mapping[str, str] = {
+    "F": "%Y-%m-%d",
+    "T": "%H:%M:%S",
+    "R": "%H:%M",
+    "D": "%m/%d/%y",
+    "c": "%a %b %e %H:%M:%S %Y",
+    "r": "%I:%M:%S %p",
+    "n": "\n",
+    "t": "\t",
+}
+
+UNITS_PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Strftime:
+    """A strftime form: the expression that finds it, and the form that reads it."""
+
+    pattern: str
+    form: str
+    has_offset: bool
+
+
+def compile_strftime(form: str) -> Strftime:
+    """Compile a strftime form. Raises ValueError with the conversion that is not known."""
+    for letter, expansion in COMPOUND.items():
+        form = form.replace("%" + letter, expansion)
+    pattern, position = "", 0
+    while position < len(form):
+        char = form[position]
+        if char == "%":
+            conversion = form[position + 1 : position + 2]
+            if conversion == "%":
+                pattern += "%"
+            elif conversion in STRFTIME:
+                pattern += STRFTIME[conversion]
+            else:
+                raise ValueError("%" + conversion)
+            position += 2
+        else:
+            pattern += "\\x{%02x}" % ord(char)
+            position += 1
+    return Strftime(pattern, form, has_offset="%z" in form or "%s" in form)
+
+
+def read_clock(texts: pl.Series, form: str, *, has_offset: bool, timezone: tzinfo) -> pl.Series:
+    """Texts → Datetime("us", "UTC"); null where a text is no such time (31/Feb).
+
+    Times come in runs, so each distinct text is read once.
+    """
+    unique = texts.drop_nulls().unique()
+    if "%s" in form:
+        read = unique.str.extract(r"([0-9]+)").cast(pl.Int64, strict=False) * 1_000_000
+        instants = read.cast(pl.Datetime("us", "UTC"))
+    elif has_offset:
+        instants = unique.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+        instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
+    else:
+        naive = unique.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+        # An hour that a daylight-saving change repeats is read as its first occurrence.
+        local = naive.dt.replace_time_zone(str(timezone), ambiguous="earliest", non_existent="null")
+        instants = local.dt.convert_time_zone("UTC")
+    lookup = pl.DataFrame({"text": unique, "instant": instants.cast(pl.Datetime("us", "UTC"))})
+    joined = pl.DataFrame({"text": texts}).join(lookup, on="text", how="left", maintain_order="left")
+    return joined["instant"]
+
+
+def to_microseconds(numbers: pl.Series, unit: str) -> pl.Series:
+    """Numbers of ``unit`` → microseconds (Int64). Nanoseconds are cut, as Delta tables end at microseconds."""
+    per_second = UNITS_PER_SECOND[unit]
+    if per_second > 1_000_000:
+        return numbers // (per_second // 1_000_000)
+    return numbers * (1_000_000 // per_second)

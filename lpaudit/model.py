@@ -1,0 +1,255 @@
+"""What travels between the rooms, in the order in which a log line meets it.
+
+Frozen values only: no input or output, no behaviour beyond a derived name.
+Times are offset-aware UTC, offsets and lengths are bytes of the decompressed source.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Escaping(StrEnum):
+    """lighttpd's accesslog.escaping."""
+
+    DEFAULT = "default"
+    JSON = "json"
+
+
+class RejectReason(StrEnum):
+    """Why a line is in quarantine. The words are part of the store: they are only ever added to."""
+
+    BLANK = "blank"
+    NO_MATCH = "no-match"
+    TOO_LONG = "too-long"
+    NUL_BYTES = "nul-bytes"
+    INVALID_UTF8 = "invalid-utf8"
+    BAD_TIMESTAMP = "bad-timestamp"
+    NUMBER_OUT_OF_RANGE = "number-out-of-range"
+
+
+class ParseNote(StrEnum):
+    """What was repaired or dropped while a good line was read."""
+
+    FRAC_CARRY = "frac-carry"
+    NEGATIVE_DURATION = "negative-duration"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """How the lines of a source are written.
+
+    ``name`` is a preset's, or ``custom-`` and eight hex digits of the format's hash.
+    ``timezone`` is for strftime forms that write no offset.
+    """
+
+    name: str
+    format_string: str
+    escaping: Escaping
+    timezone: tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The exact bytes ``[start, end)`` of a source, as committed: the unit of evidence.
+
+    The name says everything that is needed to check it without lpaudit.
+    """
+
+    source_id: str
+    start: int
+    end: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Path below the store's root."""
+        return f"segments/{self.source_id}/{self.start:016d}-{self.end:016d}-{self.sha256}.zst"
+
+    @classmethod
+    def from_name(cls, name: str) -> "Segment":
+        """Inverse of ``name``. Raises ValueError if it is not a segment's name."""
+        _, source_id, file = name.split("/")
+        start, end, sha256 = file.removesuffix(".zst").split("-")
+        return cls(source_id, int(start), int(end), sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store already holds of a source: nothing, or segments up to ``offset``."""
+
+    source_id: str
+    segments: tuple[Segment, ...] = ()
+    line_number: int = 0
+    log_format: str | None = None
+
+    @property
+    def offset(self) -> int:
+        """Where to go on reading."""
+        return self.segments[-1].end if self.segments else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a block of lines comes from; every row of the block carries it."""
+
+    source: str
+    segment: Segment
+    host_name: str
+    ingest_time: datetime
+    log_format: str
+    byte_offset: int
+    line_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """What an ingest did with one input."""
+
+    source: str
+    source_id: str | None = None
+    lines: int = 0
+    rejected: int = 0
+    bytes_read: int = 0
+    held_back: int = 0
+    already_stored: int = 0
+    log_format: str | None = None
+    note: str | None = None
+    error: str | None = None
+    hint: str | None = None
+    reject_examples: tuple[tuple[int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest did with all of them."""
+
+    sources: tuple[SourceResult, ...]
+
+    @property
+    def lines(self) -> int:
+        """Rows that were added, good and rejected."""
+        return sum(s.lines for s in self.sources)
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were added to quarantine."""
+        return sum(s.rejected for s in self.sources)
+
+    @property
+    def errors(self) -> tuple[SourceResult, ...]:
+        """Inputs that could not be read, or not to their end."""
+        return tuple(s for s in self.sources if s.error)
+
+
+class Observer(Protocol):
+    """What an ingest tells while it works. Rooms tell; they neither log nor print."""
+
+    def source_opened(self, source: str, size: int | None) -> None:
+        """An input is about to be read; ``size`` is its size on disk in bytes, if it has one."""
+
+    def bytes_read(self, source: str, position: int) -> None:
+        """``position`` bytes of the input on disk have been read."""
+
+    def segment_committed(self, source: str, segment: Segment, lines: int, rejected: int) -> None:
+        """A segment and its rows are in the store, for good."""
+
+    def source_finished(self, result: SourceResult) -> None:
+        """An input is done with."""
+
+
+class NullObserver:
+    """Hears nothing."""
+
+    def source_opened(self, source: str, size: int | None) -> None:
+        """Ignore."""
+
+    def bytes_read(self, source: str, position: int) -> None:
+        """Ignore."""
+
+    def segment_committed(self, source: str, segment: Segment, lines: int, rejected: int) -> None:
+        """Ignore."""
+
+    def source_finished(self, result: SourceResult) -> None:
+        """Ignore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """``start`` inclusive, ``end`` exclusive."""
+
+    start: datetime
+    end: datetime
+
+
+Select = Callable[[str, dict[str, object]], pa.Table]
+"""Runs one SELECT with exactly its named parameters: what reports are given instead of a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that a check's SQL names, and why it is what it is."""
+
+    name: str
+    default: object
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One file under reports/checks: a question, the SQL that answers it, and what it cannot see."""
+
+    id: str
+    title: str
+    question: str
+    kind: str
+    population: str
+    sql: str
+    limits: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One entry of a framework: a check and how to show it."""
+
+    check: str
+    chart: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """A table of contents over checks; it also says what it does not show."""
+
+    id: str
+    title: str
+    description: str
+    sections: tuple[Section, ...]
+    not_shown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check's answer for a period: rows, the population they come from, and how to ask again."""
+
+    check: Check
+    section: Section
+    parameters: dict[str, object]
+    population: int
+    rows: pa.Table
+    sql_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a rendered report says. No clock: the same store and period render the same bytes."""
+
+    framework: Framework
+    period: Period
+    store: dict[str, str]
+    results: tuple[Result, ...]
+    tool: dict[str, str] = field(default_factory=dict)

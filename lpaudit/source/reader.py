@@ -1,0 +1,182 @@
+"""Inputs → decompressed bytes, in order, with what is wrong at their end.
+
+A file's compression is told by its first bytes, not by its name. Damage (a truncated
+gzip, say) does not raise in the middle: everything before it is handed out first, and
+``Reader.damage`` then says what is wrong.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from typing import BinaryIO, Protocol, cast
+
+from lpaudit.errors import SourceError
+from lpaudit.source.discover import Input, unreadable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_STEP = 1 << 18  # bytes a read of a decompressor asks for
+_PEEK = 10
+
+# Of bz2 more than "BZh" is asked for: a log line might begin with three letters.
+_COMPRESSIONS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], object]], ...] = (
+    ("gzip", lambda head: head.startswith(b"\x1f\x8b"), lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
+    ("zstd", lambda head: head.startswith(b"\x28\xb5\x2f\xfd"), lambda file: zstd.ZstdFile(file)),
+    ("xz", lambda head: head.startswith(b"\xfd7zXZ\x00"), lambda file: lzma.LZMAFile(file)),
+    ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] == b"1AY&SY", lambda file: bz2.BZ2File(file)),
+)
+_DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError)
+
+
+class _Read1(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+
+
+class Reader:
+    """The decompressed bytes of one input, forward only unless ``seekable``."""
+
+    def __init__(self, source: Input, raw: BinaryIO, *, rewindable: bool) -> None:
+        self.source = source
+        self.damage: str | None = None
+        self._raw = raw
+        self._spool: BinaryIO | None = None
+        self._rewindable = rewindable
+        head = _peek(raw)
+        self.compression, make = next(
+            ((name, make) for name, fits, make in _COMPRESSIONS if fits(head)), (None, None)
+        )
+        self._make = make
+        self._stream: BinaryIO = cast("BinaryIO", make(raw)) if make else raw
+        self._pushed = b""
+
+    @property
+    def seekable(self) -> bool:
+        """Whether ``seek`` costs nothing: a plain file."""
+        return self._rewindable and self.compression is None
+
+    @property
+    def final(self) -> bool:
+        """Whether the end that is read is the end there will be: a compressed file, or a pipe."""
+        return not self.seekable
+
+    @property
+    def position(self) -> int | None:
+        """Bytes read of the input on disk; None for a pipe."""
+        return self._raw.tell() if self._rewindable else None
+
+    def size(self) -> int | None:
+        """Bytes of the input on disk; None for a pipe."""
+        return _size(self._raw) if self._rewindable else None
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``; only where ``seekable``."""
+        self._pushed = b""
+        self._stream.seek(offset)
+
+    def restart(self) -> None:
+        """Go back to the first byte."""
+        self._pushed, self.damage = b"", None
+        if self._rewindable:
+            self._raw.seek(0)
+            self._stream = cast("BinaryIO", self._make(self._raw)) if self._make else self._raw
+        else:
+            spool = self._spool
+            if spool is None:  # keep_for_restart was not called: a mistake of ours
+                raise AssertionError("a pipe cannot be read twice")
+            rest = self._stream
+            spool.seek(0)
+            self._stream = cast("BinaryIO", _Chain(spool, rest))
+            self._spool = None
+
+    def keep_for_restart(self) -> None:
+        """Keep what is read from here on, so that ``restart`` works on a pipe too (on disk, not in memory)."""
+        if not self._rewindable and self._spool is None:
+            self._spool = cast("BinaryIO", tempfile.TemporaryFile())
+            self._spool.write(self._pushed)
+
+    def push_back(self, data: bytes) -> None:
+        """Hand ``data`` out again before anything else."""
+        self._pushed = data + self._pushed
+
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes; fewer only at the end, or before damage."""
+        pieces = [self._pushed[:size]]
+        missing = size - len(pieces[0])
+        self._pushed = self._pushed[size:]
+        while missing > 0 and self.damage is None:
+            try:
+                piece = cast("_Read1", self._stream).read1(min(missing, _STEP))
+            except _DAMAGE as error:
+                self.damage = _describe(error)
+                break
+            if not piece:
+                break
+            if self._spool is not None:
+                self._spool.write(piece)
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Let go of the input."""
+        self._raw.close()
+
+
+class _Chain:
+    """What was spooled, then what is still to come."""
+
+    def __init__(self, first: BinaryIO, rest: BinaryIO) -> None:
+        self._first: BinaryIO | None = first
+        self._rest = rest
+
+    def read1(self, size: int) -> bytes:
+        if self._first is not None:
+            piece = self._first.read(size)
+            if piece:
+                return piece
+            self._first.close()
+            self._first = None
+        return cast("_Read1", self._rest).read1(size)
+
+
+def open_reader(source: Input) -> Reader:
+    """Open an input. Raises SourceError if it cannot be opened."""
+    if source.path is None:
+        return Reader(source, sys.stdin.buffer, rewindable=False)
+    try:
+        raw = source.path.open("rb")
+        rewindable = stat.S_ISREG(source.path.stat().st_mode)
+        return Reader(source, raw, rewindable=rewindable)
+    except OSError as error:
+        raise unreadable(source.path, error) from error
+
+
+def _peek(raw: BinaryIO) -> bytes:
+    return cast("io.BufferedReader", raw).peek(_PEEK)[:_PEEK]
+
+
+def _size(raw: BinaryIO) -> int:
+    here = raw.tell()
+    end = raw.seek(0, io.SEEK_END)
+    raw.seek(here)
+    return end
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, EOFError):
+        return "the compressed data ends early"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"the compressed data is damaged ({error})"
+
+
+__all__ = ["Reader", "SourceError", "open_reader"]

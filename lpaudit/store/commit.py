@@ -1,0 +1,178 @@
+"""Rows and offset in one transaction: the checkpoint is the commit.
+
+The order of an append, and what a crash leaves at each step:
+1. the segment's file, synced and renamed        → a file that no row names: harmless
+2. the Parquet file, synced and renamed          → a file that no commit names: harmless
+3. the Delta commit: the Parquet file is added and the source's offset moves, atomically
+4. the log entry synced, then acknowledged       → at worst the commit is undone by a power
+   cut, and the lines are read again
+
+A Delta application transaction is atomic with the data but not idempotent by itself (the
+same version may be written again), so the offset is always read from the very handle that
+commits: a handle that is stale by then is refused by delta-rs as a concurrent transaction.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+
+from lpaudit import __version__
+from lpaudit.errors import OffsetConflict, StoreError
+from lpaudit.model import Known, Segment
+from lpaudit.store.durable import write_durable
+from lpaudit.store.segment import write_segment
+from lpaudit.store.tables import Store, cannot_write, sync_log
+
+_STATISTICS = ("source_id", "byte_offset", "event_start", "event_end", "ingest_time")
+_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
+    """Return what the table holds of a source, as seen by the handle that will commit; None if nothing.
+
+    Raises StoreError if rows and offset disagree.
+    """
+    offset = table.transaction_version(source_id)
+    if offset is None:
+        return None
+    dataset = table.to_pyarrow_dataset(file_pruning_predicate=[("source_id", "=", source_id)])
+    rows = dataset.to_table(
+        columns=["segment", "line_number", "log_format"], filter=pc.field("source_id") == source_id
+    )
+    by_segment = rows.group_by("segment").aggregate([("line_number", "max"), ("log_format", "max")])
+    found = sorted(
+        (Segment.from_name(row["segment"]), row["line_number_max"], row["log_format_max"])
+        for row in by_segment.to_pylist()
+    )
+    if not found or found[-1][0].end != offset:
+        raise StoreError(
+            f"the store {store.root} is damaged: source {source_id} was read up to byte {offset}, "
+            f"but its rows end at {found[-1][0].end if found else 0}",
+            hint="keep it as it is, and restore a copy beside it",
+        )
+    return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], found[-1][2])
+
+
+def append(
+    store: Store, table: DeltaTable, segment: Segment, data: bytes, rows: Iterable[pa.Table], unique: str
+) -> None:
+    """Commit a segment with its rows; ``unique`` names the files.
+
+    Raises OffsetConflict if another writer has committed bytes of this source, StoreError
+    if the store cannot be written. Either way nothing was added.
+    """
+    if (table.transaction_version(segment.source_id) or 0) != segment.start:
+        raise OffsetConflict(f"source {segment.source_id} has moved on")
+    path = store.root / "access_event" / f"part-{segment.source_id}-{segment.start:016d}-{unique}.parquet"
+    statistics = _Statistics()
+    try:
+        write_segment(store.root, segment, data, unique)
+        write_durable(path, lambda file: _write_rows(file, rows, statistics), unique)
+        add = AddAction(
+            path=path.name,
+            size=path.stat().st_size,
+            partition_values={},
+            modification_time=int(datetime.now(UTC).timestamp() * 1000),
+            data_change=True,
+            stats=statistics.json(),
+        )
+    except OSError as error:
+        raise cannot_write(store.root, error) from error
+    metadata = {
+        "lpaudit": __version__,
+        "source_id": segment.source_id,
+        "start": str(segment.start),
+        "end": str(segment.end),
+        "lines": str(statistics.rows),
+        "sha256": segment.sha256,
+    }
+    try:
+        table.create_write_transaction(
+            [add],
+            mode="append",
+            schema=table.schema(),
+            commit_properties=CommitProperties(
+                custom_metadata=metadata,
+                app_transactions=[Transaction(app_id=segment.source_id, version=segment.end)],
+            ),
+            post_commithook_properties=_HOOKS,
+        )
+    except CommitFailedError as error:
+        path.unlink(missing_ok=True)
+        raise OffsetConflict(f"source {segment.source_id} has moved on") from error
+    except DeltaError as error:
+        raise _commit_error(store, error) from error
+    except OSError as error:
+        raise cannot_write(store.root, error) from error
+    table.update_incremental()
+    sync_log(store.root / "access_event", _version_of(table))
+
+
+def _version_of(table: DeltaTable) -> int:
+    return table.version()
+
+
+def _commit_error(store: Store, error: DeltaError) -> StoreError:
+    reason = str(error).splitlines()[0]
+    return StoreError(
+        f"cannot write the store {store.root}: {reason}",
+        hint="nothing is lost: what was committed stays, and the same command goes on from there",
+    )
+
+
+def _write_rows(file: Path, rows: Iterable[pa.Table], statistics: "_Statistics") -> None:
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in rows:
+            if writer is None:
+                writer = pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1)
+            writer.write_table(table)
+            statistics.add(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+class _Statistics:
+    """A Delta add action's statistics: readers skip files by them, so they must be right."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._low: dict[str, Any] = {}
+        self._high: dict[str, Any] = {}
+        self._nulls: dict[str, int] = dict.fromkeys(_STATISTICS, 0)
+
+    def add(self, table: pa.Table) -> None:
+        self.rows += table.num_rows
+        for name in _STATISTICS:
+            column = table.column(name)
+            self._nulls[name] += column.null_count
+            bounds = pc.min_max(column).as_py()
+            if bounds["min"] is not None:
+                self._low[name] = min(self._low.get(name, bounds["min"]), bounds["min"])
+                self._high[name] = max(self._high.get(name, bounds["max"]), bounds["max"])
+
+    def json(self) -> str:
+        return json.dumps(
+            {
+                "numRecords": self.rows,
+                "minValues": {k: _plain(v) for k, v in self._low.items()},
+                "maxValues": {k: _plain(v) for k, v in self._high.items()},
+                "nullCount": self._nulls,
+            }
+        )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value

@@ -1,0 +1,153 @@
+"""The store's root and its Delta tables, opened and created from schemas/."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from lpaudit import STORE_VERSION, __version__
+from lpaudit.errors import StoreError
+from lpaudit.schema import tables
+from lpaudit.store.durable import sync_directory, write_durable
+
+MARKER = "lpaudit-store.json"
+
+# Rows are only ever added; the log of commits is evidence too and is never cleaned up.
+_CONFIGURATION = {"delta.appendOnly": "true", "delta.enableExpiredLogCleanup": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An opened store: the directory that holds its tables and segments."""
+
+    root: Path
+
+    def table(self, name: str) -> DeltaTable | None:
+        """Open a table; None if nothing was ever added to it. Raises StoreError if it is damaged or newer."""
+        path = self.root / name
+        if not (path / "_delta_log").is_dir():
+            return None
+        try:
+            table = DeltaTable(path)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(
+                f"cannot open the table {path}: {reason}",
+                hint="the last commit may be torn: keep the directory as it is and restore a copy beside it",
+            ) from error
+        newer = {field.name for field in table.schema().fields} - set(tables()[name].arrow.names)
+        if newer:
+            raise StoreError(
+                f"the table {path} has columns that this lpaudit does not know: {', '.join(sorted(newer))}",
+                hint=f"it was written by a newer lpaudit than {__version__}: upgrade",
+            )
+        return table
+
+    def create_table(self, name: str) -> DeltaTable:
+        """Open a table, and create it if it is not there. Two writers may do so at once."""
+        existing = self.table(name)
+        if existing is not None:
+            return existing
+        schema = tables()[name].arrow
+        DeltaTable.create(
+            self.root / name,
+            schema=pa.schema([field.remove_metadata() for field in schema]),
+            mode="ignore",
+            name=name,
+            description=tables()[name].description,
+            configuration=_CONFIGURATION,
+        )
+        sync_log(self.root / name, 0)
+        sync_directory(self.root)
+        created = self.table(name)
+        if created is None:
+            raise StoreError(f"cannot create the table {self.root / name}", hint="is the disk writable?")
+        return created
+
+
+def sync_log(table: Path, version: int) -> None:
+    """Sync a commit's log entry and its directory: delta-rs itself syncs neither."""
+    log = table / "_delta_log"
+    descriptor = os.open(log / f"{version:020d}.json", os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(log)
+
+
+def open_store(root: str) -> Store:
+    """Open a store that must exist. Raises StoreError."""
+    path = _local(root)
+    if not path.exists():
+        hint = "name it with --store, or make it: lpaudit ingest /var/log/lighttpd/access.log"
+        raise StoreError(f"there is no store at {path}", hint=hint)
+    _check_marker(path)
+    return Store(path)
+
+
+def create_store(root: str) -> Store:
+    """Open a store, and create it if the directory is missing or empty. Raises StoreError."""
+    path = _local(root)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        fresh = not any(path.iterdir())
+        if fresh:
+            marker = {"store_version": STORE_VERSION, "created_by": f"lpaudit {__version__}"}
+            text = json.dumps(marker, indent=1) + "\n"
+            write_durable(path / MARKER, lambda file: _write_text(file, text), str(os.getpid()))
+    except FileExistsError:
+        raise StoreError(f"{path} is a file, not a store", hint="name a directory with --store") from None
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    _check_marker(path)
+    return Store(path)
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """Say why the store cannot be written, and that nothing is lost."""
+    reason = (error.strerror or str(error)).lower()
+    return StoreError(
+        f"cannot write the store {path}: {reason}",
+        hint="nothing is lost: what was committed stays, and the same command goes on from there",
+    )
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+
+
+def _local(root: str) -> Path:
+    if "://" in root:
+        raise StoreError(
+            f"cannot use {root}: object-store URLs are not supported yet", hint="name a directory with --store"
+        )
+    return Path(root).absolute()
+
+
+def _check_marker(path: Path) -> None:
+    if not path.is_dir():
+        raise StoreError(f"{path} is a file, not a store", hint="name a directory with --store")
+    try:
+        marker = json.loads((path / MARKER).read_text("utf-8"))
+        version = int(marker["store_version"])
+    except FileNotFoundError:
+        raise StoreError(
+            f"{path} is a directory, but not a store: it has no {MARKER}",
+            hint="name an empty directory, or one that does not exist yet, with --store",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"cannot read {path / MARKER}: {error}", hint="check its permissions") from error
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(f"{path / MARKER} is damaged", hint="restore it from a copy of the store") from None
+    if version > STORE_VERSION:
+        raise StoreError(
+            f"the store {path} has version {version}; this lpaudit reads up to version {STORE_VERSION}",
+            hint="upgrade lpaudit: a newer one wrote this store",
+        )
