@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from hashlib import sha256
 from typing import Protocol
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ class LogFormat:
     timezone: tzinfo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Segment:
     """The exact bytes ``[start, end)`` of a source, as committed: the unit of evidence.
 
@@ -69,6 +70,11 @@ class Segment:
     def name(self) -> str:
         """Path below the store's root."""
         return f"segments/{self.source_id}/{self.start:016d}-{self.end:016d}-{self.sha256}.zst"
+
+    @classmethod
+    def of(cls, source_id: str, start: int, data: bytes) -> "Segment":
+        """Describe the piece ``data`` of a source that begins at ``start``."""
+        return cls(source_id, start, start + len(data), sha256(data).hexdigest())
 
     @classmethod
     def from_name(cls, name: str) -> "Segment":

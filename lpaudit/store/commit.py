@@ -21,19 +21,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
+from deltalake import DeltaTable
 
-from lpaudit import __version__
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
-from lpaudit.store.durable import write_durable
 from lpaudit.store.segment import write_segment
-from lpaudit.store.tables import Store, cannot_write, sync_log
+from lpaudit.store.tables import Store, cannot_write
+from lpaudit.store.transaction import commit_file
 
 _STATISTICS = ("source_id", "byte_offset", "event_start", "event_end", "ingest_time")
-_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
@@ -65,71 +61,36 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
 def append(
     store: Store, table: DeltaTable, segment: Segment, data: bytes, rows: Iterable[pa.Table], unique: str
 ) -> None:
-    """Commit a segment with its rows; ``unique`` names the files.
+    """Commit a segment with its rows; ``unique`` names the file.
 
     Raises OffsetConflict if another writer has committed bytes of this source, StoreError
-    if the store cannot be written. Either way nothing was added.
+    if the store cannot be written.
     """
     if (table.transaction_version(segment.source_id) or 0) != segment.start:
         raise OffsetConflict(f"source {segment.source_id} has moved on")
-    path = store.root / "access_event" / f"part-{segment.source_id}-{segment.start:016d}-{unique}.parquet"
-    statistics = _Statistics()
     try:
         write_segment(store.root, segment, data, unique)
-        write_durable(path, lambda file: _write_rows(file, rows, statistics), unique)
-        add = AddAction(
-            path=path.name,
-            size=path.stat().st_size,
-            partition_values={},
-            modification_time=int(datetime.now(UTC).timestamp() * 1000),
-            data_change=True,
-            stats=statistics.json(),
-        )
     except OSError as error:
         raise cannot_write(store.root, error) from error
-    metadata = {
-        "lpaudit": __version__,
-        "source_id": segment.source_id,
-        "start": str(segment.start),
-        "end": str(segment.end),
-        "lines": str(statistics.rows),
-        "sha256": segment.sha256,
-    }
-    try:
-        table.create_write_transaction(
-            [add],
-            mode="append",
-            schema=table.schema(),
-            commit_properties=CommitProperties(
-                custom_metadata=metadata,
-                app_transactions=[Transaction(app_id=segment.source_id, version=segment.end)],
-            ),
-            post_commithook_properties=_HOOKS,
-        )
-    except CommitFailedError as error:
-        path.unlink(missing_ok=True)
-        raise OffsetConflict(f"source {segment.source_id} has moved on") from error
-    except DeltaError as error:
-        raise _commit_error(store, error) from error
-    except OSError as error:
-        raise cannot_write(store.root, error) from error
-    table.update_incremental()
-    sync_log(store.root / "access_event", _version_of(table))
-
-
-def _version_of(table: DeltaTable) -> int:
-    return table.version()
-
-
-def _commit_error(store: Store, error: DeltaError) -> StoreError:
-    reason = str(error).splitlines()[0]
-    return StoreError(
-        f"cannot write the store {store.root}: {reason}",
-        hint="nothing is lost: what was committed stays, and the same command goes on from there",
+    name = f"part-{segment.source_id}-{segment.start:016d}-{unique}.parquet"
+    commit_file(
+        store,
+        table,
+        store.root / "access_event" / name,
+        lambda file: _write_rows(file, rows),
+        (segment.source_id, segment.end),
+        {
+            "source_id": segment.source_id,
+            "start": str(segment.start),
+            "end": str(segment.end),
+            "sha256": segment.sha256,
+        },
+        unique,
     )
 
 
-def _write_rows(file: Path, rows: Iterable[pa.Table], statistics: "_Statistics") -> None:
+def _write_rows(file: Path, rows: Iterable[pa.Table]) -> str:
+    statistics = _Statistics()
     writer: pq.ParquetWriter | None = None
     try:
         for table in rows:
@@ -140,6 +101,7 @@ def _write_rows(file: Path, rows: Iterable[pa.Table], statistics: "_Statistics")
     finally:
         if writer is not None:
             writer.close()
+    return statistics.json()
 
 
 class _Statistics:

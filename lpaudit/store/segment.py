@@ -20,11 +20,6 @@ else:
 _OPTIONS = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
 
 
-def make_segment(source_id: str, start: int, data: bytes) -> Segment:
-    """Describe the piece ``data`` of a source that begins at ``start``."""
-    return Segment(source_id, start, start + len(data), sha256(data).hexdigest())
-
-
 def write_segment(root: Path, segment: Segment, data: bytes, unique: str) -> None:
     """Write a segment's file, durably. Raises OSError."""
     path = root / segment.name

@@ -1,0 +1,127 @@
+"""Settings, and where each comes from: option > LPAUDIT_* > lpaudit.toml > the user's > default."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from lpaudit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: its name in the file, in the environment (LPAUDIT_ + upper case) and as an option."""
+
+    name: str
+    default: str
+    help: str
+
+
+# The one declaration: the command line's help, `lpaudit config` and the docs are made from it.
+SETTINGS: Mapping[str, Setting] = {
+    s.name: s
+    for s in (
+        Setting("store", "./lpaudit-store", "The store: a directory."),
+        Setting("log_format", "auto", "Preset's name, accesslog.format string, or auto."),
+        Setting("escaping", "", "accesslog.escaping: default or json. Empty: the preset's own, else default."),
+        Setting("host", "", "Host whose lighttpd wrote the logs. Empty: this machine's name."),
+        Setting("timezone", "UTC", "Zone of times that are logged without an offset."),
+        Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting's value and its origin, for people to read."""
+
+    value: str
+    origin: str
+
+
+Config = Mapping[str, Value]
+
+
+def load(options: Mapping[str, str | None], environ: Mapping[str, str], *, file: str | None = None) -> Config:
+    """Return every setting's effective value.
+
+    ``file`` replaces ./lpaudit.toml and the user's file; ``none`` reads neither.
+    Raises ConfigError for a file that cannot be read, an unknown key or a value of the wrong type.
+    """
+    files = _files(file, environ)
+    config: dict[str, Value] = {}
+    for name, setting in SETTINGS.items():
+        config[name] = Value(setting.default, "default")
+        for path, values in files:
+            if name in values:
+                config[name] = Value(values[name], str(path))
+        variable = "LPAUDIT_" + name.upper()
+        if environ.get(variable):
+            config[name] = Value(environ[variable], variable)
+        option = options.get(name)
+        if option is not None:
+            config[name] = Value(option, "--" + name.replace("_", "-"))
+    return config
+
+
+def integer(config: Config, name: str, *, least: int = 1) -> int:
+    """Return a setting as a whole number. Raises ConfigError."""
+    value = config[name]
+    try:
+        number = int(value.value)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise ConfigError(
+            f"{name} is {value.value!r} ({value.origin}), not a whole number of at least {least}",
+            hint=f"the default is {SETTINGS[name].default}",
+        )
+    return number
+
+
+def zone(config: Config) -> ZoneInfo:
+    """Return the time zone. Raises ConfigError."""
+    value = config["timezone"]
+    try:
+        return ZoneInfo(value.value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"unknown time zone {value.value!r} ({value.origin})", hint="write it like Europe/Berlin"
+        ) from None
+
+
+def _files(file: str | None, environ: Mapping[str, str]) -> list[tuple[Path, dict[str, str]]]:
+    """Return the configuration files that are there, weakest first."""
+    if file == "none":
+        return []
+    if file is not None:
+        return [(Path(file), _read(Path(file)))]
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    candidates = (home / "lpaudit" / "config.toml", Path("lpaudit.toml"))
+    return [(path, _read(path)) for path in candidates if path.is_file()]
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot read {path}: {reason}", hint="name a file, or --config none") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint='write it like store = "/var/lib/lpaudit"') from error
+    for key, value in raw.items():
+        if key not in SETTINGS:
+            close = difflib.get_close_matches(key, SETTINGS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(SETTINGS)}"
+            raise ConfigError(f"{path}: unknown key {key}", hint=hint)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise ConfigError(f"{path}: {key} must be a text or a number", hint=f"as in {key} = \"…\"")
+    return {key: str(value) for key, value in raw.items()}
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's environment."""
+    return os.environ
