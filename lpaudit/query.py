@@ -46,12 +46,12 @@ class Connection:
                 raise QueryError(
                     f"the query and its parameters differ: {wrong}", hint="every $name needs exactly one value"
                 )
-            return self.duckdb.execute(statement, given).to_arrow_table()
+            return self.duckdb.sql(statement, params=given).to_arrow_table()
 
     def stream(self, sql: str) -> pa.RecordBatchReader:
         """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
         with _explained():
-            return self.duckdb.execute(self._statement(sql)).to_arrow_reader(10_000)
+            return self.duckdb.sql(self._statement(sql)).to_arrow_reader(10_000)
 
     def _statement(self, sql: str) -> duckdb.Statement:
         statements = self.duckdb.extract_statements(sql)
@@ -97,7 +97,7 @@ def connect(opened: dict[str, DeltaTable | None]) -> Connection:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except (duckdb.PermissionException, duckdb.InvalidConfigurationException) as error:
+    except duckdb.PermissionException as error:
         raise QueryError(
             _clean(error), hint="a query sees the store's tables and nothing else: `lpaudit tables`"
         ) from None
