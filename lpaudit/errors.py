@@ -8,7 +8,8 @@ LpauditError                 message, hint                        exit 3  could 
 │   └── OffsetConflict       another writer moved the source on   (handled, never shown)
 ├── QueryError               SQL that is refused or fails         exit 2
 ├── CheckError               a broken file under reports/         exit 3
-└── DumpError                a Prefect record that is not one     exit 3
+├── DumpError                a Prefect record that is not one     exit 3
+└── ReportError              a report that cannot be written      exit 3
 
 An exception is for what stops the command. What an auditor counts is a value: a line
 that cannot be parsed is a row with a reject reason, never an exception.
@@ -83,3 +84,7 @@ class CheckError(LpauditError):
 
 class DumpError(LpauditError):
     """A file of recorded Prefect API answers that cannot be read as one."""
+
+
+class ReportError(LpauditError):
+    """A report that cannot be written where it should be."""

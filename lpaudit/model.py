@@ -123,6 +123,7 @@ class SourceResult:
     bytes_read: int = 0
     held_back: int = 0
     already_stored: int = 0
+    already_lines: int = 0
     log_format: str | None = None
     note: str | None = None
     error: str | None = None

@@ -1,17 +1,20 @@
 """Every room, in order: what the commands do."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from lpaudit import logformat, source, store
-from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, SourceError
+from lpaudit import STORE_VERSION, logformat, prefect, query, report, source, store
+from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, ReportError, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.parse import match_count
 from lpaudit.logformat.presets import find
@@ -21,11 +24,13 @@ from lpaudit.model import (
     Known,
     LogFormat,
     Observer,
+    Period,
     Provenance,
     Segment,
     SourceResult,
 )
 from lpaudit.normalise import normalise
+from lpaudit.schema import tables
 
 BLOCK = 4 << 20
 """Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
@@ -33,6 +38,7 @@ BLOCK = 4 << 20
 _SAMPLE = 1 << 20  # bytes of a source that its format is told by
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
 _EXAMPLES = 3
+_ERROR_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \([\w.]+\.c\.\d+\) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,10 @@ def _failed(label: str | None, error: LpauditError) -> SourceResult:
     return SourceResult(label or "", error=error.message, hint=error.hint)
 
 
+class _NotALog(Exception):
+    """A file in a directory that has every right to be there, but is no access log."""
+
+
 class _Ingest:
     """One input on its way into the store."""
 
@@ -136,6 +146,8 @@ class _Ingest:
         try:
             self.observer.source_opened(self.input.label, reader.size())
             self._read(reader)
+        except _NotALog as skipped:
+            self.result = replace(self.result, note=str(skipped))
         except SourceError as error:
             self.result = replace(self.result, error=error.message, hint=error.hint)
         finally:
@@ -189,7 +201,7 @@ class _Ingest:
             ordinal += 1
 
     def _store_rest(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
-        self.result = replace(self.result, source_id=known.source_id, already_stored=known.offset)
+        self.result = replace(self.result, source_id=known.source_id, already_stored=known.offset, already_lines=known.line_number)
         final = self.options.final or reader.final
         framing = source.Framing(reader, self.options.segment_bytes, final=final)
         layout: Layout | None = None
@@ -248,6 +260,8 @@ class _Ingest:
         does not fit is a row in quarantine.
         """
         sample = next(source.blocks(piece, _SAMPLE))
+        if not self.input.named and _ERROR_LOG.match(sample):
+            raise _NotALog("lighttpd's error log, not an access log: skipped")
         told = self.options.log_format
         candidates = [told] if told else [p.log_format(self.options.timezone) for p in logformat.PRESETS.values()]
         if told is None:
@@ -323,6 +337,113 @@ class _Rows:
             self.examples += list(zip(*columns, strict=True))
 
 
-def store_path(root: str) -> Path:
-    """Return where a store is."""
-    return Path(root).absolute()
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What a sync did with one table's snapshot."""
+
+    table: str
+    records: int
+    new: bool
+
+
+def sync_dump(
+    root: str, folder: Path, *, now: Callable[[], datetime], unique: Callable[[], str]
+) -> list[SyncResult]:
+    """Take recorded answers of Prefect's API into the store; what is already there is left alone.
+
+    Every file is read before anything is written: a broken one leaves the store as it was.
+    """
+    snapshots = list(prefect.read_dump(folder, now()))
+    target = store.create_store(root)
+    return [
+        SyncResult(
+            s.table, s.rows.num_rows, store.append_records(target, s.table, s.id, s.rows, unique())
+        )
+        for s in snapshots
+    ]
+
+
+@contextmanager
+def opened(root: str) -> Iterator[tuple[query.Connection, dict[str, int]]]:
+    """Open a snapshot of a store for reading; also say each table's version (Delta's)."""
+    target = store.open_store(root)
+    snapshot = {name: target.table(name) for name in tables()}
+    connection = query.connect(snapshot)
+    try:
+        yield connection, {name: table.version() for name, table in snapshot.items() if table is not None}
+    finally:
+        connection.close()
+
+
+def column_types(name: str) -> dict[str, str]:
+    """Return the columns of a table or view with their SQL types, in order."""
+    connection = query.connect({})
+    try:
+        described = connection.select(f'describe "{name}"').to_pylist()
+    finally:
+        connection.close()
+    return {row["column_name"]: row["column_type"] for row in described}
+
+
+def data_files(root: str) -> list[tuple[str, str]]:
+    """Return (table, file) for every data file that a table consists of now: other files in there are not its."""
+    target = store.open_store(root)
+    found = ((name, target.table(name)) for name in tables())
+    return [(name, file) for name, table in found if table is not None for file in sorted(table.file_uris())]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a store is. ``sources`` has the columns of the view ``source``."""
+
+    store: str
+    store_version: int
+    table_versions: dict[str, int]
+    sources: list[dict[str, object]]
+    records: dict[str, int]
+    bytes_on_disk: int
+
+    def total(self, column: str) -> int:
+        """Sum of a column over all sources."""
+        return sum(cast("int", s[column]) for s in self.sources)
+
+
+def status(root: str) -> Status:
+    """Say what a store holds. Raises StoreError."""
+    with opened(root) as (connection, versions):
+        sources = connection.select("select * from source order by source, source_id").to_pylist()
+        records = {
+            table.name: connection.select(f"select count(*) n from {table.name}").column("n")[0].as_py()  # noqa: S608 -- our own names
+            for table in tables().values()
+            if table.dump is not None and table.name in versions
+        }
+    path = Path(root).absolute()
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return Status(str(path), STORE_VERSION, versions, sources, records, size)
+
+
+def access_report(root: str, framework_id: str, period: Period, out: Path) -> list[Path]:
+    """Evaluate a framework's checks over a period and write the report as Markdown and HTML.
+
+    Returns the files. Either all of them are whole, or the ones of before are still there.
+    Raises LpauditError.
+    """
+    framework = report.load_framework(framework_id)
+    with opened(root) as (connection, versions):
+        about = {"store": str(Path(root).absolute()), "store version": str(STORE_VERSION)}
+        about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
+        evaluated = report.evaluate(framework, period, connection.select, about)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = []
+        for suffix in ("md", "html"):
+            path = out / f"{framework.id}.{suffix}"
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_text(report.render(evaluated, suffix), "utf-8")
+            written.append((partial, path))
+        for partial, path in written:
+            partial.replace(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ReportError(f"cannot write the report to {out}: {reason}", hint="name a directory with --out") from error
+    return [path for _, path in written]

@@ -5,7 +5,7 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -52,6 +52,11 @@ class Connection:
         """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
         with _explained():
             return self.duckdb.sql(self._statement(sql)).to_arrow_reader(10_000)
+
+    def explained(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Hand batches on; what fails while they are made is a QueryError, too."""
+        with _explained():
+            yield from batches
 
     def _statement(self, sql: str) -> duckdb.Statement:
         statements = self.duckdb.extract_statements(sql)

@@ -1,0 +1,527 @@
+"""The command line: arguments → pipeline → console → exit status.
+
+What is heavy (polars, pyarrow, duckdb, deltalake) is imported inside the commands, so that
+help and completion answer at once.
+"""
+
+import shlex
+import sys
+import uuid
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lpaudit import STORE_VERSION, __version__, config, console
+from lpaudit.errors import ConfigError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lpaudit.model import IngestResult, Period, SourceResult
+    from lpaudit.pipeline import Status
+    from lpaudit.query import Connection
+
+app = typer.Typer(
+    name="lpaudit",
+    help="lighttpd access logs and Prefect's records as evidence you can query.",
+    epilog="Exit status: 0 done; 1 done, and the answer is no; 2 asked for something impossible; "
+    "3 could not finish; 4 a bug in lpaudit; 130 interrupted.",
+    invoke_without_command=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+class StatusFormat(StrEnum):
+    """How status is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", metavar="DIR", help="The store. [default: ./lpaudit-store]")
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("--config", metavar="FILE", help="Configuration file instead of lpaudit.toml; `none` for none."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 -- start-up time
+
+        libraries = ", ".join(f"{name} {version(name)}" for name in ("polars", "pyarrow", "duckdb", "deltalake"))
+        python = sys.version.split()[0]
+        sys.stdout.write(f"lpaudit {__version__} (store version {STORE_VERSION}, Python {python}, {libraries})\n")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """lighttpd access logs and Prefect's records as evidence you can query."""
+    del version
+    if context.invoked_subcommand is None:
+        console.say(context.get_help())
+        raise typer.Exit(Exit.USAGE)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _unique() -> str:
+    return uuid.uuid4().hex
+
+
+def _config(file: str | None, **options: str | None) -> config.Config:
+    return config.load(options, config.environment(), file=file)
+
+
+@app.command()
+def ingest(  # noqa: PLR0913 -- options of a command
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Log files, directories, globs, or -.")],
+    *,
+    store: StoreOption = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log-format",
+            metavar="FORMAT",
+            help="A preset (default, combined, common, audit, auditjson), an accesslog.format string, or auto. "
+            "[default: auto]",
+        ),
+    ] = None,
+    escaping: Annotated[
+        str | None, typer.Option("--escaping", metavar="NAME", help="accesslog.escaping: default or json.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="Host whose lighttpd wrote the logs: part of a source's identity. [default: this machine's name]",
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option("--timezone", metavar="ZONE", help="Zone of times logged without an offset. [default: UTC]"),
+    ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="The files will not grow: take a last line that has no end, too.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, but store nothing.")] = False,
+    max_rejects: Annotated[
+        int | None,
+        typer.Option("--max-rejects", metavar="N", min=0, help="Exit with 1 if more new lines than this are rejected."),
+    ] = None,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar on a terminal.")] = True,
+    quiet: QuietOption = False,
+    config_file: ConfigOption = None,
+) -> int:
+    """Read access logs into the store: plain, gzip, zstd, bzip2 or xz.
+
+    Running it again adds what is new, and nothing twice.
+
+    Examples:
+
+      lpaudit ingest /var/log/lighttpd/access.log
+
+      lpaudit ingest --host gw1 --log-format audit '/logs/gw1/access.log*'
+
+      zcat old.gz | lpaudit ingest --log-format '%h %V %u %t "%r" %>s %b' -
+    """
+    settings = _config(
+        config_file, store=store, log_format=log_format, escaping=escaping, host=host, timezone=timezone
+    )
+    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+    from lpaudit.model import NullObserver  # noqa: PLC0415
+
+    zone = config.zone(settings)
+    options = pipeline.IngestOptions(
+        host=settings["host"].value or None,
+        log_format=pipeline.choose_format(settings["log_format"].value, settings["escaping"].value, zone),
+        timezone=zone,
+        segment_bytes=config.integer(settings, "segment_bytes"),
+        final=final,
+        dry_run=dry_run,
+    )
+    root = settings["store"].value
+    if "-" in paths and sys.stdin.isatty():
+        console.say("reading from the terminal: end with Ctrl-D")
+    if progress and not quiet and sys.stderr.isatty():
+        from lpaudit.progress import ProgressObserver  # noqa: PLC0415
+
+        with ProgressObserver() as observer:
+            result = pipeline.ingest(root, paths, options, observer, now=_now, unique=_unique)
+    else:
+        result = pipeline.ingest(root, paths, options, NullObserver(), now=_now, unique=_unique)
+    if not quiet:
+        _print_ingest(result, root, dry_run=dry_run)
+    for failed in result.errors[:_SHOWN_ERRORS]:
+        console.fail(failed.error or "", failed.hint)
+    if len(result.errors) > _SHOWN_ERRORS:
+        console.say(f"lpaudit: … and {len(result.errors) - _SHOWN_ERRORS} more inputs that could not be read")
+    if result.errors:
+        return Exit.FAILED
+    if max_rejects is not None and result.rejected > max_rejects:
+        return Exit.NO
+    return Exit.OK
+
+
+_SHOWN_SOURCES = 20
+_SHOWN_ERRORS = 5
+
+
+def _print_ingest(result: "IngestResult", root: str, *, dry_run: bool) -> None:
+    good = [s for s in result.sources if s.lines or not s.error]
+    for source in good[:_SHOWN_SOURCES]:
+        print_line(_source_line(source))
+        for number, reason, raw in source.reject_examples:
+            print_line(f"    line {number}: {reason}: {raw[:100]}")
+    if len(good) > _SHOWN_SOURCES:
+        print_line(f"… and {len(good) - _SHOWN_SOURCES} more")
+    where = "counted only, nothing stored" if dry_run else f"in {root}"
+    files = f"{len(good)} {'source' if len(good) == 1 else 'sources'}"
+    if result.lines:
+        good_lines = result.lines - result.rejected
+        print_line(
+            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: {good_lines:,} access, "
+            f"{result.rejected:,} quarantine ({where})"
+        )
+    elif good and not result.errors:
+        print_line(f"nothing new in {files} ({where})")
+    if result.lines and not dry_run:
+        query = "select * from quarantine" if result.rejected else "select * from access limit 10"
+        option = "" if root == config.SETTINGS["store"].default else f" --store {shlex.quote(root)}"
+        print_line(f"next: lpaudit sql{option} '{query}'")
+
+
+def _source_line(source: "SourceResult") -> str:
+    parts = [f"{source.lines:,} new lines"]
+    if source.rejected:
+        parts.append(f"{source.rejected:,} rejected")
+    if source.already_lines:
+        parts.append(f"{source.already_lines:,} already stored")
+    if source.log_format:
+        parts.append(f"format {source.log_format}")
+    if source.held_back:
+        parts.append(f"a last line without its end ({source.held_back:,} bytes) waits for the next time, or --final")
+    if source.note:
+        parts.append(source.note)
+    return f"{source.source}: {', '.join(parts)}"
+
+
+def print_line(text: str) -> None:
+    """Print a line to stdout, with what a log put into it made visible."""
+    sys.stdout.write(console.visible(text) + "\n")
+
+
+@app.command()
+def sync(
+    *,
+    from_dump: Annotated[
+        Path, typer.Option("--from-dump", metavar="DIR", help="Recorded API answers: flow_runs.json[.gz], ….")
+    ],
+    store: StoreOption = None,
+    quiet: QuietOption = False,
+    config_file: ConfigOption = None,
+) -> int:
+    """Take Prefect's records into the store, beside the access log.
+
+    Records are kept as they were at each snapshot; a snapshot that is already there is not
+    taken twice.
+
+    Example:
+
+      lpaudit sync --from-dump sample_logs/prefect
+    """
+    settings = _config(config_file, store=store)
+    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+
+    results = pipeline.sync_dump(settings["store"].value, from_dump, now=_now, unique=_unique)
+    if not quiet:
+        new = [r for r in results if r.new]
+        for result in new:
+            print_line(f"{result.table}: {result.records:,} records")
+        if not new:
+            print_line(f"nothing new: {sum(r.records for r in results):,} records were already stored")
+    return Exit.OK
+
+
+@app.command()
+def sql(
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="One SELECT, or - for stdin.")] = None,
+    *,
+    store: StoreOption = None,
+    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of stdout.")
+    ] = None,
+    config_file: ConfigOption = None,
+) -> int:
+    """Ask the store with SQL (DuckDB). Read-only: a query is one SELECT.
+
+    Without a query, on a terminal, it prompts. `lpaudit tables` lists what there is.
+
+    Examples:
+
+      lpaudit sql 'select user, count(*) from access group by all order by 2 desc'
+
+      lpaudit sql --format csv -o denied.csv 'select * from access where status in (401, 403)'
+    """
+    settings = _config(config_file, store=store)
+    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+
+    if query is None and sys.stdin.isatty():
+        with pipeline.opened(settings["store"].value) as (connection, _):
+            return _prompt(connection, row_format)
+    text = sys.stdin.read() if query in (None, "-") else query
+    with pipeline.opened(settings["store"].value) as (connection, _):
+        _answer(connection, text or "", row_format, output)
+    return Exit.OK
+
+
+def _answer(connection: "Connection", query: str, row_format: Format, output: Path | None) -> None:
+    reader = connection.stream(query)
+    names = reader.schema.names
+    write = console.WRITERS[row_format]
+    rows = console.rows_of(connection.explained(reader))
+    if output is None:
+        write(names, rows, sys.stdout)
+        return
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            count = write(names, rows, file)
+        partial.replace(output)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot write {output}: {reason}", hint="name another file with -o") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    console.say(f"{count:,} rows in {output}")
+
+
+def _prompt(connection: "Connection", row_format: Format) -> int:
+    """Read queries from a person until the end of input."""
+    import readline  # noqa: F401, PLC0415 -- gives input() its line editing
+
+    from lpaudit.errors import LpauditError  # noqa: PLC0415
+
+    console.say("SQL over access, quarantine, source, segment, …; end a query with ; and leave with Ctrl-D")
+    query = ""
+    while True:
+        try:
+            line = input("lpaudit> " if not query else "    ...> ")
+        except EOFError:
+            sys.stdout.write("\n")
+            return Exit.OK
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            query = ""
+            continue
+        if not query and line.strip().lower().rstrip(";") in {"exit", "quit", ".exit", ".quit"}:
+            return Exit.OK
+        if not query and line.strip() in {".tables", "help", ".help"}:
+            tables(name=None, row_format=Format.TABLE, files=False, store=None, config_file=None)
+            continue
+        query += line + "\n"
+        if not query.strip():
+            query = ""
+        elif query.rstrip().endswith(";"):
+            try:
+                _answer(connection, query, row_format, None)
+            except LpauditError as error:
+                console.fail(error.message, error.hint)
+            except KeyboardInterrupt:
+                console.say("interrupted")
+            query = ""
+
+
+@app.command()
+def tables(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One table or view: its columns.")] = None,
+    *,
+    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    files: Annotated[
+        bool, typer.Option("--files", help="List the data files of the store's tables: the true list.")
+    ] = False,
+    store: StoreOption = None,
+    config_file: ConfigOption = None,
+) -> int:
+    """List tables and views, or the columns of one, with what they mean.
+
+    Examples:
+
+      lpaudit tables
+
+      lpaudit tables access
+    """
+    if files:
+        from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+
+        settings = _config(config_file, store=store)
+        listed = [{"table": t, "file": f} for t, f in pipeline.data_files(settings["store"].value) if name in (None, t)]
+        console.WRITERS[row_format](["table", "file"], iter(listed), sys.stdout)
+        return Exit.OK
+    from lpaudit import catalog, pipeline  # noqa: PLC0415
+
+    names, rows = catalog.describe(name, pipeline.column_types)
+    console.WRITERS[row_format](names, iter(rows), sys.stdout)
+    return Exit.OK
+
+
+@app.command()
+def report(
+    framework: Annotated[str, typer.Argument(metavar="NAME", help="Which report: access.")],
+    *,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Start of the period: 2026-11-01, 2026-11-01T06:00Z.")
+    ],
+    to: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="End of the period: a time is excluded, a date is included.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the files.")],
+    store: StoreOption = None,
+    quiet: QuietOption = False,
+    config_file: ConfigOption = None,
+) -> int:
+    """Write a report over a period: Markdown, and one HTML page that needs no network and no script.
+
+    Times without an offset are UTC. The same store and period give the same bytes.
+
+    Example:
+
+      lpaudit report access --from 2026-11-01 --to 2026-11-30 --out reports-2026-11
+    """
+    settings = _config(config_file, store=store)
+    period = _period(from_, to)
+    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+
+    for path in pipeline.access_report(settings["store"].value, framework, period, out):
+        if not quiet:
+            print_line(f"wrote {path}")
+    return Exit.OK
+
+
+def _period(from_: str, to: str) -> "Period":
+    """Return the period that two texts mean. Raises ConfigError."""
+    from lpaudit.model import Period  # noqa: PLC0415 -- start-up time
+
+    start = _instant("--from", from_, lambda day: day)
+    end = _instant("--to", to, lambda day: day + timedelta(days=1))
+    if end <= start:
+        raise ConfigError(
+            f"the period from {console.instant(start)} to {console.instant(end)} holds no time",
+            hint="--to comes after --from",
+        )
+    return Period(start, end)
+
+
+def _instant(option: str, text: str, of_day: "Callable[[date], date]") -> datetime:
+    """A date is a whole day, so that `--to 2026-09-30` never drops the last day of a quarter."""
+    try:
+        if len(text) <= len("2026-11-23"):
+            return datetime.combine(of_day(date.fromisoformat(text)), time(), UTC)
+        instant = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"{option} {text!r} is not a time", hint="write it like 2026-11-23 or 2026-11-23T06:00Z"
+        ) from None
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+@app.command()
+def status(
+    *,
+    store: StoreOption = None,
+    status_format: Annotated[StatusFormat, typer.Option("--format", help="For people or programs.")] = StatusFormat.TABLE,
+    config_file: ConfigOption = None,
+) -> int:
+    """Say what the store holds: sources, offsets, lines, rejects, time range, versions, size."""
+    settings = _config(config_file, store=store)
+    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+
+    found = pipeline.status(settings["store"].value)
+    if status_format is StatusFormat.JSON:
+        sys.stdout.write(console.to_json(_status_json(found), indent=1) + "\n")
+    else:
+        _print_status(found)
+    return Exit.OK
+
+
+def _status_json(found: "Status") -> dict[str, object]:
+    times = [t for s in found.sources for t in (s["first_time"], s["last_time"]) if isinstance(t, datetime)]
+    return {
+        "store": found.store,
+        "store_version": found.store_version,
+        "lpaudit_version": __version__,
+        "bytes_on_disk": found.bytes_on_disk,
+        "lines": found.total("lines"),
+        "access": found.total("access"),
+        "quarantine": found.total("quarantine"),
+        "first_time": min(times, default=None),
+        "last_time": max(times, default=None),
+        "table_versions": found.table_versions,
+        "records": found.records,
+        "sources": found.sources,
+    }
+
+
+def _print_status(found: "Status") -> None:
+    facts = _status_json(found)
+    print_line(f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})")
+    rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
+    print_line(f"lines       {found.total('lines'):,} = {rejected}, from {len(found.sources)} sources")
+    first, last = facts["first_time"], facts["last_time"]
+    if isinstance(first, datetime) and isinstance(last, datetime):
+        print_line(f"time        {console.instant(first)} … {console.instant(last)}")
+    versions = ", ".join(f"{name} {version}" for name, version in found.table_versions.items())
+    print_line(f"tables      {versions or 'none yet'}")
+    if found.records:
+        print_line("Prefect     " + ", ".join(f"{count:,} {name}" for name, count in found.records.items()))
+    if found.sources:
+        print_line("")
+        columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
+        console.write_table(columns, iter(found.sources), sys.stdout)
+
+
+@app.command("config")
+def show_config(
+    *,
+    store: StoreOption = None,
+    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    config_file: ConfigOption = None,
+) -> int:
+    """Print every setting, its effective value, and where that comes from."""
+    settings = _config(config_file, store=store)
+    rows = [
+        {"setting": name, "value": value.value, "from": value.origin, "meaning": config.SETTINGS[name].help}
+        for name, value in settings.items()
+    ]
+    console.WRITERS[row_format](["setting", "value", "from", "meaning"], iter(rows), sys.stdout)
+    return Exit.OK

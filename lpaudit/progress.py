@@ -1,0 +1,55 @@
+"""A progress bar for a person at a terminal; nothing for anybody else."""
+
+import sys
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from lpaudit.console import visible
+from lpaudit.model import NullObserver, SourceResult
+
+
+class ProgressObserver(NullObserver, AbstractContextManager["ProgressObserver"]):
+    """Shows how far each input has been read, on stderr."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "ProgressObserver":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def source_opened(self, source: str, size: int | None) -> None:
+        """Show a bar; a pipe's has no end."""
+        name = visible(source.rsplit("/", 1)[-1])
+        self._tasks[source] = self._progress.add_task(name, total=size)
+
+    def bytes_read(self, source: str, position: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._tasks[source], completed=position)
+
+    def source_finished(self, result: SourceResult) -> None:
+        """Take the bar away: the summary has its line."""
+        task = self._tasks.pop(result.source, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+
+def on_terminal() -> bool:
+    """Tell whether stderr is a terminal that can draw."""
+    return sys.stderr.isatty()
