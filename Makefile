@@ -1,0 +1,98 @@
+# Recipes for people and for CI. Needs Python 3.11 or newer, git and make; everything else is
+# installed into .venv, in the versions and with the hashes of requirements*.txt.
+
+SHELL = /bin/sh
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+RUNTIME = $(VENV)/.runtime
+DEV = $(VENV)/.dev
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS =
+
+# What `make run` shows: one host's access log of 15 minutes, and the hostile requests that were sent meanwhile.
+# The other files of sample_logs/ hold those same requests in other formats.
+SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log
+SAMPLE_PERIOD = --from 2026-11-23T10:00Z --to 2026-11-23T11:00Z
+
+.PHONY: help run test check fmt docs lock soak clean lighttpd venv
+
+help: ## Print this list.
+	@echo "make RECIPE:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
+		printf '  %-8s %s\n' "$$name" "$$text"; done
+
+run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an access report to lpaudit-report/.
+	$(BIN)/lpaudit ingest --host gw1 $(SAMPLE_LOGS)
+	$(BIN)/lpaudit sync --from-dump sample_logs/prefect
+	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
+	$(BIN)/lpaudit status
+
+test: $(DEV) lighttpd ## Run the tests, also those against a real lighttpd.
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+check: $(DEV) ## Check format, lint, types, the import contract, spelling, and that generated docs are up to date.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/cog --check -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md)
+
+fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(DEV) ## Write the generated parts of the docs again.
+	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md)
+
+soak: $(DEV) lighttpd ## Run the long campaigns.
+	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
+
+# UPGRADE=--upgrade takes the newest versions; without it, only what pyproject.toml makes necessary changes.
+UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: $(DEV) ## Write requirements*.txt again (UPGRADE=--upgrade: with the newest versions).
+	printf 'editables\nhatchling\n' | $(UV_LOCK) pyproject.toml - -o requirements.txt
+	$(UV_LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## Remove the environment, caches, and what `make run` made.
+	rm -rf $(VENV) build dist lpaudit-store lpaudit-report
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	find lpaudit tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. A stamp is newer than the lock it was made from, so the second time takes no time.
+
+venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "lpaudit needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu:" >&2; \
+		echo "  sudo apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.txt pyproject.toml | venv
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.txt pyproject.toml | venv
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Debian's lighttpd is in /usr/sbin, which is not in everybody's PATH.
+lighttpd:
+	@PATH="$$PATH:/usr/sbin"; \
+	if command -v lighttpd >/dev/null; then exit 0; fi; \
+	if [ "$$LPAUDIT_SKIP_LIGHTTPD" = 1 ]; then \
+		echo "WARNING: LPAUDIT_SKIP_LIGHTTPD=1: tests against a real lighttpd are SKIPPED." >&2; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends lighttpd; \
+	else \
+		echo "The tests need lighttpd:" >&2; \
+		echo "  sudo apt-get install lighttpd" >&2; \
+		echo "To skip those that do: LPAUDIT_SKIP_LIGHTTPD=1 make test" >&2; exit 1; \
+	fi

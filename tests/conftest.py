@@ -1,0 +1,102 @@
+"""What every test gets: an environment of its own, far from UTC, and the real command line."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Deadlines measure the machine, not the code. CI must fail for the commit, not for its luck: campaigns find luck.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+_CLEANED = ("LPAUDIT_", "PREFECT_", "XDG_", "PYTEST_DEBUG")
+_CLEANED_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "PAGER", "PYTHONWARNINGS")
+
+# Half an hour off, another date than UTC's for half of the day, and summer time: what works here works elsewhere.
+FAR_FROM_UTC = "Pacific/Chatham"
+
+
+def pytest_collection_modifyitems(items):
+    """Have tests that need a real lighttpd fail without one; skip them only if that was asked for."""
+    if find_lighttpd() is not None or os.environ.get("LPAUDIT_SKIP_LIGHTTPD") != "1":
+        return
+    skip = pytest.mark.skip(reason="LPAUDIT_SKIP_LIGHTTPD=1: not tested against a real lighttpd")
+    for item in items:
+        if "lighttpd" in item.keywords:
+            item.add_marker(skip)
+
+
+def find_lighttpd():
+    """Return lighttpd's path, or None. Debian's is in /usr/sbin, which is not in everybody's PATH."""
+    return shutil.which("lighttpd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+
+
+@pytest.fixture
+def lighttpd():
+    """Path of the real lighttpd: fails without one. For tests marked ``lighttpd``."""
+    found = find_lighttpd()
+    if found is None:
+        pytest.fail("there is no lighttpd: sudo apt-get install lighttpd, or LPAUDIT_SKIP_LIGHTTPD=1")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path_factory):
+    """Forget the developer's settings, home and time zone."""
+    for name in list(os.environ):
+        if name.startswith(_CLEANED) or name in _CLEANED_NAMES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("TERM", "dumb")
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", FAR_FROM_UTC)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def checkout():
+    """The top of the checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def sample_logs():
+    """The checkout's sample_logs/: read it, never write there."""
+    return CHECKOUT / "sample_logs"
+
+
+@pytest.fixture
+def lpaudit(tmp_path):
+    """Run the real command line in tmp_path: ``lpaudit("ingest", log)`` → CompletedProcess.
+
+    Keywords go to subprocess.run; ``env`` is added to the environment. It never waits on a terminal.
+    """
+
+    def run(*arguments, env=None, timeout=120, cwd=tmp_path, **keywords):
+        if "input" not in keywords:
+            keywords.setdefault("stdin", subprocess.DEVNULL)
+        keywords.setdefault("text", True)
+        if keywords["text"]:
+            keywords.setdefault("encoding", "utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "lpaudit", *map(str, arguments)],
+            capture_output=True,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+            check=False,
+            **keywords,
+        )
+
+    return run
