@@ -5,7 +5,7 @@ Times are offset-aware UTC, offsets and lengths are bytes of the decompressed so
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from hashlib import sha256
@@ -208,35 +208,56 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One file under reports/checks: a question, the SQL that answers it, and what it cannot see."""
+    """One file under reports/checks: a question, the SQL that answers it, and what it cannot see.
+
+    ``population`` counts what was looked at, in ``unit``s: no rows of nothing is not an answer.
+    ``file`` is its path below reports/, ``sha256`` that of its bytes.
+    """
 
     id: str
     title: str
     question: str
     kind: str
     population: str
+    unit: str
     sql: str
     limits: str
+    file: str
+    sha256: str
     parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One entry of a framework: a check and how to show it."""
+    """One entry of a framework: a check and how to show it.
+
+    ``show`` is how many rows are printed at most, if not as many as the framework says.
+    """
 
     check: str
     chart: str | None = None
+    show: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A table of contents over checks; it also says what it does not show."""
+    """A table of contents over checks; it also says what it does not show.
+
+    ``result`` are sentences over the figures of the check ``summary``. ``show`` is how many
+    rows a section prints at most.
+    """
 
     id: str
     title: str
     description: str
     sections: tuple[Section, ...]
-    not_shown: tuple[str, ...] = ()
+    summary: str
+    result: tuple[str, ...]
+    method: tuple[str, ...]
+    not_shown: tuple[str, ...]
+    show: Parameter
+    file: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +269,6 @@ class Result:
     parameters: dict[str, object]
     population: int
     rows: pa.Table
-    sql_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,4 +279,3 @@ class Report:
     period: Period
     store: dict[str, str]
     results: tuple[Result, ...]
-    tool: dict[str, str] = field(default_factory=dict)

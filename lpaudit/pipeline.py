@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from lpaudit import STORE_VERSION, logformat, prefect, query, report, source, store
+from lpaudit import STORE_VERSION, logformat, prefect, query, source, store
 from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, ReportError, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.parse import match_count
@@ -428,6 +428,8 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
     Returns the files. Either all of them are whole, or the ones of before are still there.
     Raises LpauditError.
     """
+    from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
+
     framework = report.load_framework(framework_id)
     with opened(root) as (connection, versions):
         about = {"store": str(Path(root).absolute()), "store version": str(STORE_VERSION)}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lpaudit.schema import tables
 from lpaudit.store.durable import sync_directory, write_durable
 
 MARKER = "lpaudit-store.json"
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 # Rows are only ever added; the log of commits is evidence too and is never cleaned up.
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.enableExpiredLogCleanup": "false"}
@@ -36,9 +38,8 @@ class Store:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
-            reason = str(error).splitlines()[0]
             raise StoreError(
-                f"cannot open the table {path}: {reason}",
+                f"cannot open the table {path}: {reason_of(error)}",
                 hint="the last commit may be torn: keep the directory as it is and restore a copy beside it",
             ) from error
         newer = {field.name for field in table.schema().fields} - set(tables()[name].arrow.names)
@@ -55,16 +56,19 @@ class Store:
         if existing is not None:
             return existing
         schema = tables()[name].arrow
-        DeltaTable.create(
-            self.root / name,
-            schema=pa.schema([field.remove_metadata() for field in schema]),
-            mode="ignore",
-            name=name,
-            description=tables()[name].description,
-            configuration=_CONFIGURATION,
-        )
-        sync_log(self.root / name, 0)
-        sync_directory(self.root)
+        try:
+            DeltaTable.create(
+                self.root / name,
+                schema=pa.schema([field.remove_metadata() for field in schema]),
+                mode="ignore",
+                name=name,
+                description=tables()[name].description,
+                configuration=_CONFIGURATION,
+            )
+            sync_log(self.root / name, 0)
+            sync_directory(self.root)
+        except (DeltaError, OSError) as error:
+            raise cannot_write(self.root, error) from error
         created = self.table(name)
         if created is None:
             raise StoreError(f"cannot create the table {self.root / name}", hint="is the disk writable?")
@@ -97,8 +101,8 @@ def create_store(root: str) -> Store:
     path = _local(root)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        fresh = not any(path.iterdir())
-        if fresh:
+        # Others may be creating the store at this moment: their unfinished markers do not count.
+        if all(entry.name.startswith(f".{MARKER}.") for entry in path.iterdir()):
             marker = {"store_version": STORE_VERSION, "created_by": f"lpaudit {__version__}"}
             text = json.dumps(marker, indent=1) + "\n"
             write_durable(path / MARKER, lambda file: _write_text(file, text), str(os.getpid()))
@@ -110,13 +114,21 @@ def create_store(root: str) -> Store:
     return Store(path)
 
 
-def cannot_write(path: Path, error: OSError) -> StoreError:
+def cannot_write(path: Path, error: Exception) -> StoreError:
     """Say why the store cannot be written, and that nothing is lost."""
-    reason = (error.strerror or str(error)).lower()
     return StoreError(
-        f"cannot write the store {path}: {reason}",
+        f"cannot write the store {path}: {reason_of(error)}",
         hint="nothing is lost: what was committed stays, and the same command goes on from there",
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Return one line that says why: delta-rs draws a coloured tree, whose last leaf is the cause."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    lines = [line.strip(" ↳\t") for line in _COLOUR.sub("", str(error)).splitlines()]
+    told = [line for line in lines if line]
+    return told[-1] if told else type(error).__name__
 
 
 def _write_text(path: Path, text: str) -> None:

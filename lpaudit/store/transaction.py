@@ -9,7 +9,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from lpaudit import __version__
-from lpaudit.errors import OffsetConflict, StoreError
+from lpaudit.errors import OffsetConflict
 from lpaudit.store.durable import write_durable
 from lpaudit.store.tables import Store, cannot_write, sync_log
 
@@ -61,10 +61,5 @@ def commit_file(
             sync_log(file.parent, committed)
     except CommitFailedError as error:
         raise OffsetConflict(f"{app_id} has moved on", hint="run the same command again") from error
-    except DeltaError as error:
-        raise StoreError(
-            f"cannot write the store {store.root}: {str(error).splitlines()[0]}",
-            hint="nothing is lost: what was committed stays, and the same command goes on from there",
-        ) from error
-    except OSError as error:
+    except (DeltaError, OSError) as error:
         raise cannot_write(store.root, error) from error

@@ -1,0 +1,16 @@
+"""Checks and the store's answers to them → a report in Markdown and HTML.
+
+    check.py       one .sql file under reports/checks
+    framework.py   one .toml file under reports/frameworks
+    evaluate.py    a framework's checks over a period → values
+    cells.py       values → text that is safe to show
+    chart.py       hours and their lines → bars
+    render.py      values → Markdown or HTML
+"""
+
+from lpaudit.report.check import load_check
+from lpaudit.report.evaluate import evaluate
+from lpaudit.report.framework import framework_ids, load_framework
+from lpaudit.report.render import render
+
+__all__ = ["evaluate", "framework_ids", "load_check", "load_framework", "render"]

@@ -1,0 +1,113 @@
+"""One .sql file under reports/checks: TOML in its leading comment, then one SELECT.
+
+The file is what an auditor reads, what DuckDB runs as it stands, and what the report names
+by its SHA-256. So whatever could make an answer mean less than it says is refused here: a
+parameter nobody declared, rows in no order, a question without a population.
+"""
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+
+from lpaudit.errors import CheckError
+from lpaudit.model import Check, Parameter
+from lpaudit.report import toml
+from lpaudit.resources import folder
+
+ALWAYS = ("start", "end")
+"""Parameters that every check may name: the report's period."""
+
+KINDS = ("table", "control")
+"""``table``: the rows are the answer. ``control``: the rows are exceptions, and none are expected."""
+
+_HEAD = re.compile(r"\A/\*(.*?)\*/(.*)\Z", re.DOTALL)
+_ORDER = re.compile(r"\border\s+by\b(?![^()]*\))", re.IGNORECASE)
+_KEYS = ("id", "title", "question", "kind", "population", "unit", "limits", "parameters")
+
+
+def check_files() -> dict[str, Path]:
+    """Return every check's file by id. Raises CheckError if two areas use the same id."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder("reports").glob("checks/*/*.sql")):
+        if path.stem in found:
+            raise CheckError(f"two checks are called {path.stem}", hint=f"rename {path} or {found[path.stem]}")
+        found[path.stem] = path
+    return found
+
+
+def load_check(check_id: str) -> Check:
+    """Read a check. Raises CheckError if there is none of that id, or if it is broken."""
+    files = check_files()
+    if check_id not in files:
+        raise CheckError(f"there is no check {check_id!r}", hint=toml.hint(check_id, files))
+    path = files[check_id]
+    return parse_check(path.read_bytes(), path.relative_to(folder("reports")).as_posix())
+
+
+def parse_check(data: bytes, file: str) -> Check:
+    """Read the bytes of a check. Raises CheckError."""
+    found = _HEAD.match(data.decode("utf-8"))
+    if not found or "/*" in found[1]:  # DuckDB nests comments: the comment would end elsewhere for it
+        raise CheckError(
+            f"{file} does not begin with /* TOML */", hint="inside, neither /* nor */ may occur, not even in a path"
+        )
+    raw = toml.parse(found[1], file)
+    toml.only(raw, _KEYS, file)
+    check = Check(
+        id=toml.text(raw, "id", file),
+        title=toml.text(raw, "title", file),
+        question=toml.text(raw, "question", file),
+        kind=toml.text(raw, "kind", file),
+        population=toml.text(raw, "population", file),
+        unit=toml.text(raw, "unit", file),
+        sql=found[2].strip(),
+        limits=toml.text(raw, "limits", file),
+        file=file,
+        sha256=sha256(data).hexdigest(),
+        parameters=_parameters(raw, file),
+    )
+    _refuse(check)
+    return check
+
+
+def parameter(raw: object, name: str, file: str) -> Parameter:
+    """Read a parameter's table. Raises CheckError."""
+    given = toml.table(raw, name, file)
+    toml.only(given, ("default", "why"), file)
+    if "default" not in given:
+        raise CheckError(f"{file}: {name} has no default", hint="a report must run without questions")
+    return Parameter(name, given["default"], toml.text(given, "why", file))
+
+
+def named_parameters(sql: str, file: str) -> frozenset[str]:
+    """Return the names of a query's parameters. Raises CheckError unless it is exactly one SELECT."""
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise CheckError(f"{file} is not SQL: {error}", hint="try it with `lpaudit sql`") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise CheckError(f"{file} is not one SELECT", hint="a check only asks, and asks once")
+    return frozenset(statements[0].named_parameters)
+
+
+def _parameters(raw: toml.Toml, file: str) -> tuple[Parameter, ...]:
+    tables = toml.table(raw.get("parameters", {}), "parameters", file)
+    return tuple(parameter(value, name, file) for name, value in tables.items())
+
+
+def _refuse(check: Check) -> None:
+    file = check.file
+    if Path(file).stem != check.id:
+        raise CheckError(f"{file} has the id {check.id!r}", hint="the id is the file's name")
+    if check.kind not in KINDS:
+        raise CheckError(f"{file}: unknown kind {check.kind!r}", hint=toml.hint(check.kind, KINDS))
+    declared = {p.name for p in check.parameters}
+    named = named_parameters(check.sql, file) | named_parameters(check.population, file)
+    for name in sorted(named - declared - set(ALWAYS)):
+        raise CheckError(f"{file} names ${name}, which it does not declare", hint=f"add [parameters.{name}]")
+    for name in sorted(declared - named):
+        raise CheckError(f"{file} declares ${name}, which it does not name", hint="remove it, or use it")
+    if not _ORDER.search(check.sql):
+        raise CheckError(f"{file} has no order by", hint="rows in no order make a report that cannot be compared")
