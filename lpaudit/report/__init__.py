@@ -1,11 +1,11 @@
 """Checks and the store's answers to them → a report in Markdown and HTML.
 
-    check.py       one .sql file under reports/checks
-    framework.py   one .toml file under reports/frameworks
-    evaluate.py    a framework's checks over a period → values
-    cells.py       values → text that is safe to show
-    chart.py       hours and their lines → bars
-    render.py      values → Markdown or HTML
+check.py       one .sql file under reports/checks
+framework.py   one .toml file under reports/frameworks
+evaluate.py    a framework's checks over a period → values
+cells.py       values → text that is safe to show
+chart.py       hours and their lines → bars
+render.py      values → Markdown or HTML
 """
 
 from lpaudit.report.check import load_check

@@ -2,7 +2,7 @@
 
 Log text is written by whoever sends requests: it may hold markup, terminal escapes, text
 that runs backwards or that a spreadsheet would calculate. Nothing is dropped; what is not
-plainly visible is spelled out, so that two different values never look the same.
+plainly visible is spelled out, so that different values look different up to where they are cut.
 """
 
 import re
@@ -17,9 +17,11 @@ NULL = "–"
 EMPTY = "(empty)"
 
 # Blank or invisible, though Unicode calls them letters, marks or spaces.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(c) for c in range(0xFE00, 0xFE10)
+}
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
-_FORMULA = re.compile(r"[=+\-@]")
+_FORMULA = re.compile(r"[=+\-@']")  # the guard itself too: it must not look like one
 _OUTER_SPACE = re.compile(r"^ +| +$| {2,}")
 _MARKDOWN = str.maketrans({c: f"\\x{ord(c):02x}" for c in "`|<>"})
 

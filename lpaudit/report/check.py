@@ -32,7 +32,9 @@ def check_files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder("reports").glob("checks/*/*.sql")):
         if path.stem in found:
-            raise CheckError(f"two checks are called {path.stem}", hint=f"rename {path} or {found[path.stem]}")
+            raise CheckError(
+                f"two checks are called {path.stem}", hint=f"rename {path} or {found[path.stem]}"
+            )
         found[path.stem] = path
     return found
 
@@ -51,7 +53,8 @@ def parse_check(data: bytes, file: str) -> Check:
     found = _HEAD.match(data.decode("utf-8"))
     if not found or "/*" in found[1]:  # DuckDB nests comments: the comment would end elsewhere for it
         raise CheckError(
-            f"{file} does not begin with /* TOML */", hint="inside, neither /* nor */ may occur, not even in a path"
+            f"{file} does not begin with /* TOML */",
+            hint="inside, neither /* nor */ may occur, not even in a path",
         )
     raw = toml.parse(found[1], file)
     toml.only(raw, _KEYS, file)
@@ -110,4 +113,6 @@ def _refuse(check: Check) -> None:
     for name in sorted(declared - named):
         raise CheckError(f"{file} declares ${name}, which it does not name", hint="remove it, or use it")
     if not _ORDER.search(check.sql):
-        raise CheckError(f"{file} has no order by", hint="rows in no order make a report that cannot be compared")
+        raise CheckError(
+            f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
+        )

@@ -45,5 +45,7 @@ def _of(sql: str, values: dict[str, object], check: Check) -> dict[str, object]:
 def _number(answer: pa.Table, check: Check) -> int:
     value = answer.column(0)[0].as_py() if answer.num_rows == 1 and answer.num_columns == 1 else None
     if not isinstance(value, int):
-        raise CheckError(f"{check.file}: population is not one number", hint="population is a SELECT count(…)")
+        raise CheckError(
+            f"{check.file}: population is not one number", hint="population is a SELECT count(…)"
+        )
     return value

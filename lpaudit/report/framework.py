@@ -46,7 +46,9 @@ def parse_framework(data: bytes, file: str) -> Framework:
     if Path(file).stem != framework.id:
         raise CheckError(f"{file} has the id {framework.id!r}", hint="the id is the file's name")
     if framework.summary not in {s.check for s in framework.sections}:
-        raise CheckError(f"{file}: the summary {framework.summary} is not a section", hint="show where it is from")
+        raise CheckError(
+            f"{file}: the summary {framework.summary} is not a section", hint="show where it is from"
+        )
     if not isinstance(framework.show.default, int):
         raise CheckError(f"{file}: show must be a number of rows", hint="reports/README.md shows one")
     return framework

@@ -35,8 +35,14 @@ def text(raw: Toml, key: str, file: str) -> str:
 def texts(raw: Toml, key: str, file: str) -> tuple[str, ...]:
     """Return a list of texts that must be there. Raises CheckError."""
     values = raw.get(key)
-    if not isinstance(values, list) or not values or not all(isinstance(v, str) and v.strip() for v in values):
-        raise CheckError(f"{file}: {key} must be a list of texts", hint="reports/README.md lists the keys and why")
+    if (
+        not isinstance(values, list)
+        or not values
+        or not all(isinstance(v, str) and v.strip() for v in values)
+    ):
+        raise CheckError(
+            f"{file}: {key} must be a list of texts", hint="reports/README.md lists the keys and why"
+        )
     return tuple(v.strip() for v in values)
 
 

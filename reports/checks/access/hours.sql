@@ -1,0 +1,25 @@
+/*
+id = "hours"
+title = "Coverage by hour"
+question = "In which hours of the period are there lines, and in which are there none?"
+kind = "table"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+An hour without lines is an hour in which nobody asked, lighttpd did not run, or its log was not read: the log alone cannot tell which. The first and the last hour may be cut by the period.
+Lines are counted by their time; rejected lines have none and belong to no hour."""
+*/
+with hour as (
+    select h as hour
+    from generate_series(date_trunc('hour', $start), $end - interval 1 microsecond, interval 1 hour) as t(h)
+),
+line as (
+    select date_trunc('hour', time) as hour, count(*) as lines, count(distinct source_id) as sources
+    from access
+    where time >= $start and time < $end
+    group by 1
+)
+select hour.hour, coalesce(lines, 0) as lines, coalesce(sources, 0) as sources
+from hour
+left join line on line.hour = hour.hour
+order by hour.hour

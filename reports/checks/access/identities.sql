@@ -1,0 +1,43 @@
+/*
+id = "identities"
+title = "Access by identity"
+question = "Who used Prefect, how much, and to read or to change?"
+kind = "table"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+The identity is the user that lighttpd authenticated; lines without one are the row that is not authenticated, whatever name was tried. A shared login is one identity.
+Reads are GET, HEAD and OPTIONS, and those POSTs by which Prefect's clients ask or report: filter, count, paginate, history, get_scheduled_flow_runs, heartbeats, logs, events and the UI's queries. Deletes are DELETE and bulk_delete, writes the other POST, PUT and PATCH; other is any other method, also none at all. The four add up to the requests, whatever their outcome. Denied is 401, 403, 407 or 429, and already counted among them.
+With a format that logs the path before rewriting or decoding, a path that is written unusually can be sorted wrongly."""
+*/
+with request as (
+    select
+        *,
+        case
+            when method = 'DELETE' then 'delete'
+            when method in ('GET', 'HEAD', 'OPTIONS') then 'read'
+            when method in ('PUT', 'PATCH') then 'write'
+            when method <> 'POST' or method is null then 'other'
+            when regexp_matches(path, '/bulk_delete/?$') then 'delete'
+            when regexp_matches(path, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$') then 'read'
+            when regexp_matches(path, '(^|/)api/(logs|events|ui)(/|$)') then 'read'
+            else 'write'
+        end as act
+    from access
+    where time >= $start and time < $end
+)
+select
+    coalesce("user", '(unauthenticated)') as identity,
+    "user" is not null as authenticated,
+    count(*) as requests,
+    count(*) filter (where act = 'read') as reads,
+    count(*) filter (where act = 'write') as writes,
+    count(*) filter (where act = 'delete') as deletes,
+    count(*) filter (where act = 'other') as other,
+    count(*) filter (where status in (401, 403, 407, 429)) as denied,
+    count(distinct client) as clients,
+    min(time) as first,
+    max(time) as last
+from request
+group by "user"
+order by authenticated desc, identity
