@@ -16,6 +16,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log
 SAMPLE_PERIOD = --from 2026-11-23T10:00Z --to 2026-11-23T11:00Z
 
 .PHONY: help run test check fmt docs lock soak clean lighttpd venv
+.PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
 	@echo "make RECIPE:"
@@ -31,12 +32,18 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 test: $(DEV) lighttpd ## Run the tests, also those against a real lighttpd.
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
-check: $(DEV) ## Check format, lint, types, the import contract, spelling, and that generated docs are up to date.
+check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
+check-format: $(DEV)
 	$(BIN)/ruff format --check .
+check-lint: $(DEV)
 	$(BIN)/ruff check .
+check-types: $(DEV)
 	$(BIN)/mypy
+check-imports: $(DEV)
 	$(BIN)/lint-imports
+check-spelling: $(DEV)
 	$(BIN)/codespell
+check-docs: $(DEV)
 	$(BIN)/cog --check -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md)
 
 fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
@@ -65,6 +72,7 @@ clean: ## Remove the environment, caches, and what `make run` made.
 # The environment. A stamp is newer than the lock it was made from, so the second time takes no time.
 
 venv:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): lpaudit needs Python 3.11 or newer." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "lpaudit needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 		echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
