@@ -1,0 +1,93 @@
+"""Bytes → pieces of whole lines → blocks: nothing is lost, nothing is cut inside of a line."""
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lpaudit.source import Framing, Input, Reader, blocks, first_line, framing
+
+quick = settings(max_examples=200, deadline=None)
+# Nothing that begins like compressed data.
+contents = st.lists(
+    st.one_of(st.sampled_from([b"\n", b"\n\n", b"a\n", b"\r\n", b"abc"]), st.binary(max_size=12)), max_size=20
+).map(b"".join).map(lambda data: b"-" + data if data[:1] in (b"\x1f", b"\x28", b"\xfd", b"B") else data)
+sizes = st.integers(1, 40)
+
+
+def reader(data: bytes, *, seekable: bool = True) -> Reader:
+    return Reader(Input("x", Path("x")), io.BufferedReader(io.BytesIO(data)), rewindable=seekable)  # type: ignore[arg-type]
+
+
+@quick
+@given(data=contents, size=sizes, final=st.booleans())
+def test_pieces_and_what_is_held_back_are_the_input(data: bytes, size: int, final: bool) -> None:
+    framed = Framing(reader(data), size, final=final)
+    pieces = list(framed)
+    joined = b"".join(pieces)
+    assert joined == data[: len(data) - framed.held_back]
+    assert all(pieces)
+    if final:
+        assert framed.held_back == 0
+        assert all(p.endswith(b"\n") for p in pieces[:-1])
+    else:
+        assert all(p.endswith(b"\n") for p in pieces)
+        assert b"\n" not in data[len(joined) :]
+        assert framed.held_back == len(data) - (data.rfind(b"\n") + 1)
+
+
+@quick
+@given(data=contents, size=sizes, final=st.booleans())
+def test_pieces_do_not_depend_on_what_was_pushed_back(data: bytes, size: int, final: bool) -> None:
+    peeked = reader(data)
+    first_line(peeked, final=final)
+    assert b"".join(Framing(peeked, size, final=final)) == b"".join(Framing(reader(data), size, final=final))
+
+
+@quick
+@given(data=contents, size=sizes)
+def test_blocks_are_the_piece(data: bytes, size: int) -> None:
+    cut = list(blocks(data, size))
+    assert b"".join(cut) == data
+    assert all(cut)
+    assert all(b.endswith(b"\n") for b in cut[:-1])
+    for block in cut:
+        # Longer than asked for only if a single line is.
+        assert len(block) <= size or b"\n" not in block[:-1]
+
+
+def test_a_line_longer_than_all_patience_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "LONGEST", 10)
+    for data in (b"x" * 35, b"x" * 35 + b"\ny\n", b"a\n" + b"x" * 20 + b"\n", b"x" * 10, b"x" * 10 + b"\n"):
+        for size in (1, 3, 7, 10, 50):
+            framed = Framing(reader(data), size, final=True)
+            pieces = list(framed)
+            assert b"".join(pieces) == data
+            assert framed.held_back == 0
+            assert all(len(p) == 10 or p.endswith(b"\n") or p is pieces[-1] for p in pieces)
+            open_end = Framing(reader(data), size, final=False)
+            assert b"".join(open_end) == data[: len(data) - open_end.held_back]
+            assert open_end.held_back < 10
+
+
+@pytest.mark.parametrize(
+    ("data", "final", "expected"),
+    [
+        (b"", False, b""),
+        (b"", True, b""),
+        (b"a", False, b""),
+        (b"a", True, b"a"),
+        (b"a\nb", False, b"a\n"),
+        (b"\n", False, b"\n"),
+        (b"x" * 65_535, False, b""),
+        (b"x" * 65_536, False, b"x" * 65_536),
+        (b"x" * 65_535 + b"\n", False, b"x" * 65_535 + b"\n"),
+        (b"x" * 65_536 + b"\n", False, b"x" * 65_536),
+    ],
+)
+def test_first_line(data: bytes, final: bool, expected: bytes) -> None:
+    source = reader(data)
+    assert first_line(source, final=final) == expected
+    assert source.read(1 << 20) == data  # nothing was consumed
