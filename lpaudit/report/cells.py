@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 LONGEST = 200
-"""Characters of a text that are shown: URLs of 7,000 characters exist, and say no more than their beginning."""
+"""Characters of a text that are shown: URLs of 7,000 characters exist, and say little more."""
 
 NULL = "–"
 EMPTY = "(empty)"

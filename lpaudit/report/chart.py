@@ -73,8 +73,8 @@ def hours_chart(rows: pa.Table) -> Chart | None:
     end = hours[-1] + timedelta(hours=1)
     silent = sum(1 for n in lines if not n)
     description = (
-        f"One bar for each {step} from {instant(hours[0])} to {instant(end)}. The highest has {highest:,} lines. "
-        f"{silent:,} of {len(hours):,} hours have no lines."
+        f"One bar for each {step} from {instant(hours[0])} to {instant(end)}. "
+        f"The highest has {highest:,} lines. {silent:,} of {len(hours):,} hours have no lines."
     )
     return Chart(step, bars, _ticks([hours[i] for i in starts], width), highest, description)
 
@@ -83,7 +83,7 @@ def _bar(x: float, width: float, start: datetime, lines: list[int], highest: int
     total, silent = sum(lines), sum(1 for n in lines if not n)
     height = HEIGHT * total / highest
     if total:
-        height = max(height, 1.0)  # one line among a million is not none
+        height = max(height, 2.0)  # one line among a million is not none
     title = f"{instant(start)}: {total:,} lines"
     if len(lines) > 1 and silent:
         title += f", {silent} of {len(lines)} hours without any"
@@ -108,5 +108,6 @@ def _ticks(starts: list[datetime], width: float) -> tuple[Tick, ...]:
         text = f"{start:%H:%M}" if within_a_day and number else f"{start:%m-%d %H:%M}"
         if len(starts) > 1 and starts[1] - starts[0] >= timedelta(days=1):
             text = f"{start:%Y-%m-%d}"
-        ticks.append(Tick(round((number + 0.5) * width, 2), text, "start" if number == 0 else "middle"))
+        x = (number + 0.5) * width
+        ticks.append(Tick(round(x, 2), text, "middle" if x > 50 else "start"))
     return tuple(ticks)

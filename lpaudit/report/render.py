@@ -1,4 +1,7 @@
-"""A report → Markdown or one HTML page. The words are in reports/templates; the same values give the same bytes."""
+"""A report → Markdown or one HTML page.
+
+The words are in reports/templates; the same values give the same bytes.
+"""
 
 import re
 from dataclasses import dataclass
@@ -49,7 +52,7 @@ def render(report: Report, format: str) -> str:  # noqa: A002 -- what it is call
         raise ReportError(f"a report has no format {format!r}", hint=hint(format, _TEMPLATES))
     environment = Environment(
         loader=FileSystemLoader(folder("reports") / "templates"),
-        autoescape=format == "html",
+        autoescape=format == "html",  # noqa: S701 -- Markdown is no HTML: cells escape themselves
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

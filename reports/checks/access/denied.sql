@@ -30,10 +30,10 @@ select
     method,
     path_template,
     status,
+    coalesce(noise, false) as known_noise,
     count(*) as requests,
     min(time) as first,
-    max(time) as last,
-    coalesce(noise, false) as known_noise
+    max(time) as last
 from request
 group by "user", client, method, path_template, status, noise
 order by known_noise, requests desc, identity, authenticated, client, method, path_template, status
