@@ -44,14 +44,14 @@ check-imports: $(DEV)
 check-spelling: $(DEV)
 	$(BIN)/codespell
 check-docs: $(DEV)
-	$(BIN)/cog --check -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md)
+	$(BIN)/cog --check -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
 
 fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 docs: $(DEV) ## Write the generated parts of the docs again.
-	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md)
+	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
 
 soak: $(DEV) lighttpd ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
