@@ -38,7 +38,6 @@ class Tick:
 
     x: float
     text: str
-    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,16 @@ def hours_chart(rows: pa.Table) -> Chart | None:
     lines: list[int] = rows.column("lines").to_pylist()
     if not hours:
         return None
-    size, step = next((s for s in _STEPS if len(hours) <= s[0] * MOST_BARS), _STEPS[-1])
-    starts = range(0, len(hours), size)
-    highest = max(sum(lines[i : i + size]) for i in starts)
+    cut = hours[0].hour  # of the first day: longer bars begin at midnight
+    size, step = next((s for s in _STEPS if len(hours) + cut <= s[0] * MOST_BARS), _STEPS[-1])
+    firsts = range(-cut if size > 1 else 0, len(hours), size)
+    pieces = [lines[max(i, 0) : i + size] for i in firsts]
+    starts = [hours[max(i, 0)] for i in firsts]
+    highest = max(map(sum, pieces))
     width = WIDTH / len(starts)
     bars = tuple(
-        _bar(number * width, width, hours[i], lines[i : i + size], max(highest, 1))
-        for number, i in enumerate(starts)
+        _bar(number * width, width, start, piece, max(highest, 1))
+        for number, (start, piece) in enumerate(zip(starts, pieces, strict=True))
     )
     end = hours[-1] + timedelta(hours=1)
     silent = sum(1 for n in lines if not n)
@@ -76,7 +78,7 @@ def hours_chart(rows: pa.Table) -> Chart | None:
         f"One bar for each {step} from {instant(hours[0])} to {instant(end)}. "
         f"The highest has {highest:,} lines. {silent:,} of {len(hours):,} hours have no lines."
     )
-    return Chart(step, bars, _ticks([hours[i] for i in starts], width), highest, description)
+    return Chart(step, bars, _ticks(starts, width, daily=size > 1), highest, description)
 
 
 def _bar(x: float, width: float, start: datetime, lines: list[int], highest: int) -> Bar:
@@ -99,15 +101,13 @@ def _bar(x: float, width: float, start: datetime, lines: list[int], highest: int
     )
 
 
-def _ticks(starts: list[datetime], width: float) -> tuple[Tick, ...]:
+def _ticks(starts: list[datetime], width: float, *, daily: bool) -> tuple[Tick, ...]:
     every = -(-len(starts) // _TICKS)
     within_a_day = starts[-1] - starts[0] < timedelta(days=1)
     ticks = []
     for number in range(0, len(starts), every):
         start = starts[number]
         text = f"{start:%H:%M}" if within_a_day and number else f"{start:%m-%d %H:%M}"
-        if len(starts) > 1 and starts[1] - starts[0] >= timedelta(days=1):
-            text = f"{start:%Y-%m-%d}"
         x = (number + 0.5) * width
-        ticks.append(Tick(round(x, 2), text, "middle" if x > 50 else "start"))
+        ticks.append(Tick(round(x, 2), f"{start:%Y-%m-%d}" if daily else text))
     return tuple(ticks)

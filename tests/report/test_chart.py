@@ -11,8 +11,8 @@ from lpaudit.report.chart import HEIGHT, MOST_BARS, WIDTH, hours_chart
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def rows(lines):
-    return pa.table({"hour": [START + timedelta(hours=i) for i in range(len(lines))], "lines": lines})
+def rows(lines, start=START):
+    return pa.table({"hour": [start + timedelta(hours=i) for i in range(len(lines))], "lines": lines})
 
 
 def test_a_bar_is_as_high_as_its_hour_has_lines():
@@ -43,6 +43,13 @@ def test_a_day_says_that_some_of_its_hours_are_silent():
     bars = hours_chart(rows(lines)).bars
     assert [bar.silent for bar in bars[:4]] == ["none", "some", "all", "none"]
     assert bars[1].title == "2026-01-02 00:00:00Z: 23 lines, 1 of 24 hours without any"
+
+
+def test_days_begin_at_midnight_also_when_the_period_does_not():
+    chart = hours_chart(rows([1] * 24 * 30, START + timedelta(hours=4)))
+    assert [bar.title[:20] for bar in chart.bars[:2]] == ["2026-01-01 04:00:00Z", "2026-01-02 00:00:00Z"]
+    assert chart.bars[0].title.endswith(": 20 lines")
+    assert len(chart.bars) == 31
 
 
 def test_nothing_at_all_is_drawn_as_nothing():
