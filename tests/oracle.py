@@ -8,9 +8,9 @@ line, one field at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
 
 HEADERS = {
     "host": "http_request_host",
@@ -55,6 +55,7 @@ NEVER_A_DASH = "HmqUXrC"  # written empty when there is nothing
 MAY_HOLD_SPACES = "quUrfieonC"
 LARGEST = {"client_port": 65535, "server_port": 65535, "connection_request_number": 2**31 - 1}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FINENESS = {"sec": 1, "msec": 1_000, "usec": 1_000_000, "nsec": 1_000_000_000}
 
@@ -78,11 +79,11 @@ def read(
     if line.endswith(b"\r"):
         line = line[:-1]
     parts = split_format(format_string)
-    for values in _walk(line, parts, 0, 0, json):
-        return _columns(parts, values, json=json, zone=zone)
-    return None
+    values = _walk(line, parts, 0, 0, json)
+    return None if values is None else _columns(parts, values, json=json, zone=zone)
 
 
+@cache
 def split_format(text: str) -> list[bytes | Field]:
     """Return runs of literal bytes, and fields."""
     parts: list[bytes | Field] = []
@@ -124,25 +125,38 @@ def split_format(text: str) -> list[bytes | Field]:
     return parts
 
 
-def _walk(line: bytes, parts: list[bytes | Field], index: int, at: int, json: bool) -> Iterator[list[bytes]]:
-    """Yield the ways in which ``line`` from ``at`` on can be ``parts`` from ``index`` on."""
-    if index == len(parts):
-        if at == len(line):
-            yield []
-        return
-    part = parts[index]
-    if isinstance(part, bytes):
-        ahead = parts[index + 1] if index + 1 < len(parts) else None
-        here = line[at : at + len(part)]
-        carried = part[:-1] + bytes([part[-1] + 1])  # rounding may raise the byte before a fraction by one
-        if here == part or (here == carried and isinstance(ahead, Field) and _is_fraction(ahead)):
-            for rest in _walk(line, parts, index + 1, at + len(part), json):
-                yield [here, *rest]
-        return
-    following = parts[index + 1] if index + 1 < len(parts) else None
-    for end in _ends(line, at, part, following, json):
-        for rest in _walk(line, parts, index + 1, end, json):
-            yield [line[at:end], *rest]
+def _walk(line: bytes, parts: list[bytes | Field], index: int, at: int, json: bool) -> list[bytes] | None:
+    """Return what stands for each part if ``line`` from ``at`` on can be ``parts`` from ``index`` on.
+
+    Where values may end in several places, each ends as early as the rest of the line allows.
+    """
+    taken: list[bytes] = []
+    while index < len(parts):
+        part = parts[index]
+        following = parts[index + 1] if index + 1 < len(parts) else None
+        if isinstance(part, bytes):
+            here = line[at : at + len(part)]
+            carried = part[:-1] + bytes(
+                [part[-1] + 1]
+            )  # rounding may raise the byte before a fraction by one
+            if here != part and not (
+                here == carried and isinstance(following, Field) and _is_fraction(following)
+            ):
+                return None
+            taken.append(here)
+            at += len(part)
+        else:
+            *earlier, last = _ends(line, at, part, following, json) or [None]
+            for end in earlier:
+                rest = _walk(line, parts, index + 1, end, json)  # type: ignore[arg-type]
+                if rest is not None:
+                    return [*taken, line[at:end], *rest]
+            if last is None:
+                return None
+            taken.append(line[at:last])
+            at = last
+        index += 1
+    return taken if at == len(line) else None
 
 
 def _is_fraction(field: Field) -> bool:
@@ -167,7 +181,7 @@ def _ends(line: bytes, at: int, field: Field, following: bytes | Field | None, j
     ends = []
     end = at
     while True:
-        while line[end : end + 1].isalnum() and line[end] != stop_byte:
+        while end < len(line) and line[end] in WORD and line[end] != stop_byte:
             end += 1  # letters and digits only continue a value
         if end == len(line) or (stop and line[end : end + 1] == stop):
             ends.append(end)

@@ -12,7 +12,17 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-SHORT = {7: b"\\a", 8: b"\\b", 9: b"\\t", 10: b"\\n", 11: b"\\v", 12: b"\\f", 13: b"\\r", 34: b'\\"', 92: b"\\\\"}
+SHORT = {
+    7: b"\\a",
+    8: b"\\b",
+    9: b"\\t",
+    10: b"\\n",
+    11: b"\\v",
+    12: b"\\f",
+    13: b"\\r",
+    34: b'\\"',
+    92: b"\\\\",
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_OF_9999 = 253_402_300_799
 
@@ -211,7 +221,9 @@ def times(draw: st.DrawFn, escape: Callable[[bytes], bytes]) -> list[Written]:
     which = draw(st.sampled_from(["begin", "end"]))
     column = "event_start" if which == "begin" else "event_end"
     seconds = draw(st.one_of(st.integers(0, END_OF_9999 - 1), st.integers(1_700_000_000, 1_900_000_000)))
-    ns = draw(st.one_of(st.integers(0, 999_999_999), st.sampled_from([0, 1, 999_000_001, 999_999_001, 999_999_999])))
+    ns = draw(
+        st.one_of(st.integers(0, 999_999_999), st.sampled_from([0, 1, 999_000_001, 999_999_001, 999_999_999]))
+    )
     forms = ["sec", "msec", "usec", "nsec", "msec_frac", "usec_frac", "nsec_frac", "clock", "strftime"]
     form = draw(st.sampled_from(forms))
     prefix = "" if which == "end" and draw(st.booleans()) else which + ":"
@@ -223,7 +235,9 @@ def times(draw: st.DrawFn, escape: Callable[[bytes], bytes]) -> list[Written]:
     if form in ("msec", "usec"):
         step = {"msec": 10**6, "usec": 10**3}[form]
         total = seconds * 10**9 // step + -(-ns // step)
-        return [Written(f"%{{{prefix}{form}}}t", b"%d" % total, {column: _instant(total * step // 1000)}, quoted)]
+        return [
+            Written(f"%{{{prefix}{form}}}t", b"%d" % total, {column: _instant(total * step // 1000)}, quoted)
+        ]
     if form == "sec":
         return [Written(f"%{{{prefix}sec}}t", b"%d" % seconds, {column: _instant(seconds * 10**6)}, quoted)]
     if form in ("clock", "strftime"):
@@ -232,11 +246,18 @@ def times(draw: st.DrawFn, escape: Callable[[bytes], bytes]) -> list[Written]:
         local = _instant(seconds * 10**6).astimezone(timezone(timedelta(minutes=offset)))
         months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
         if form == "clock":
-            text = local.strftime("[%d/") + months[local.month - 1] + f"/{local.year:04}" + local.strftime(":%H:%M:%S %z]")
+            text = (
+                local.strftime("[%d/")
+                + months[local.month - 1]
+                + f"/{local.year:04}"
+                + local.strftime(":%H:%M:%S %z]")
+            )
             return [Written("%t", text.encode(), {"event_end": _instant(seconds * 10**6)}, quoted)]
         text = f"{local.year:04}" + local.strftime("-%m-%dT%H:%M:%S%z")
         directive = draw(st.sampled_from(["%Y-%m-%dT%H:%M:%S%z", "%FT%T%z"]))
-        return [Written(f"%{{{prefix}{directive}}}t", text.encode(), {column: _instant(seconds * 10**6)}, quoted)]
+        return [
+            Written(f"%{{{prefix}{directive}}}t", text.encode(), {column: _instant(seconds * 10**6)}, quoted)
+        ]
     step = {"msec_frac": 10**6, "usec_frac": 10**3, "nsec_frac": 1}[form]
     width = {"msec_frac": 3, "usec_frac": 6, "nsec_frac": 9}[form]
     fraction = -(-ns // step)
@@ -320,7 +341,9 @@ def _expected(drawn: list[Written]) -> dict[str, object]:
     for item in sorted(drawn, key=lambda w: w.late):
         for column, value in item.columns.items():
             columns.setdefault(column, value)
-    fields = {k.removeprefix("field "): v for k, v in columns.items() if k.startswith("field ") and v is not None}
+    fields = {
+        k.removeprefix("field "): v for k, v in columns.items() if k.startswith("field ") and v is not None
+    }
     row = {k: v for k, v in columns.items() if not k.startswith("field ") and v is not None}
     if fields:
         row["fields"] = fields

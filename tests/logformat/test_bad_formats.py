@@ -25,7 +25,11 @@ CASES = {
     "Apache's handler": ("%h %R", 3, "%R is Apache's"),
     "mod_logio's": ("%S", 0, "%S is Apache's"),
     "two strftime forms": ("%t %{begin:%Y}t", 3, "lighttpd knows one strftime form"),
-    "two strftime forms, both written out": ("%{begin:%F %T}t x %{end:%T}t", 18, "lighttpd knows one strftime form"),
+    "two strftime forms, both written out": (
+        "%{begin:%F %T}t x %{end:%T}t",
+        18,
+        "lighttpd knows one strftime form",
+    ),
     "128 fields": (MANY, 0, "it has more than 127 fields"),
     "no fields": ("nothing here", 0, "it has no fields"),
     "empty": ("", 0, "it has no fields"),

@@ -28,7 +28,7 @@ LAYOUTS = {
 
 def _best(name: str, block: bytes) -> float:
     times = []
-    for _ in range(3):
+    for _ in range(2):
         start = time.process_time()
         parse(LAYOUTS[name], block)
         times.append(time.process_time() - start)
@@ -41,7 +41,7 @@ def test_time_grows_with_size(name: str, filler: str) -> None:
     piece = FILLERS[filler]
     begin = {
         "default": b'127.0.0.1 rig bob [23/Nov/2026:10:15:45 +0000] "GET ',
-        "audit": b'v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1'
+        "audit": b"v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1"
         b' lp=8080 ka=0 x=+ user="',
         "auditjson": b'{"v":1,"ts":"2026-11-23T10:15:45.598600","end_us":1795428945654891,"dur_us":56292,"ra":"',
         "unquoted": b"a ",
@@ -53,5 +53,4 @@ def test_time_grows_with_size(name: str, filler: str) -> None:
     small, large = _best(name, line(SIZE)), _best(name, line(4 * SIZE))
     # Four times the bytes: four times the time if linear, sixteen if quadratic (minutes, at this
     # size). The bound is generous and has a floor, as clocks and caches are not exact.
-    assert large < max(10 * small, 0.0) + 0.25
-    assert large < 3.0
+    assert large < 10 * small + 0.25

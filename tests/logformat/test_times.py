@@ -53,7 +53,9 @@ def test_no_such_time(text: str) -> None:
     assert rejected("%t", f"[{text}]".encode()) == "bad-timestamp"
 
 
-@pytest.mark.parametrize("text", ["", "-", "[]", "23/Nov/2026:10:15:45 +0000", "[23/nov/2026:10:15:45 +0000]"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "[]", "23/Nov/2026:10:15:45 +0000", "[23/nov/2026:10:15:45 +0000]"]
+)
 def test_not_a_clock(text: str) -> None:
     assert rejected("%t %s", f"{text} 200".encode()) == "no-match"
 
@@ -105,7 +107,9 @@ def test_an_epoch_is_the_end_unless_it_says_begin() -> None:
 
 def test_the_finest_time_counts() -> None:
     expected = {"event_end": utc(2026, 11, 23, 10, 16, 8, 123456)}
-    assert row("%{end:sec}t %{end:usec}t %{end:msec}t", b"1795428968 1795428968123456 1795428968124") == expected
+    assert (
+        row("%{end:sec}t %{end:usec}t %{end:msec}t", b"1795428968 1795428968123456 1795428968124") == expected
+    )
     assert row("%{end:sec}t.%{end:msec_frac}t %{end:usec_frac}t", b"1795428968.124 123456") == expected
 
 
@@ -144,7 +148,9 @@ def test_the_carry_of_a_fraction(form: str, line: bytes) -> None:
     assert row(form, line) == {"event_start": utc(2026, 11, 23, 10, 16, 9), "parse_note": "frac-carry"}
 
 
-@pytest.mark.parametrize("line", [b"1795428968/001", b"1795428968-000", b"1795428968:000", b"1795428968.00", b"1795428968"])
+@pytest.mark.parametrize(
+    "line", [b"1795428968/001", b"1795428968-000", b"1795428968:000", b"1795428968.00", b"1795428968"]
+)
 def test_no_carry(line: bytes) -> None:
     assert rejected("%{begin:sec}t.%{begin:msec_frac}t", line) in ("bad-timestamp", "no-match")
 
@@ -155,7 +161,9 @@ def test_a_carry_into_the_year_10000() -> None:
 
 def test_a_carry_into_the_seconds_themselves() -> None:
     """Without a literal between them, the carry goes into the last digit: 8 becomes 9, and that is right."""
-    assert row("%{begin:sec}t%{begin:msec_frac}t", b"1795428969000") == {"event_start": utc(2026, 11, 23, 10, 16, 9)}
+    assert row("%{begin:sec}t%{begin:msec_frac}t", b"1795428969000") == {
+        "event_start": utc(2026, 11, 23, 10, 16, 9)
+    }
     # 9 becomes a colon. Nothing else writes that, but it is no number either: the line is kept, not guessed.
     assert rejected("%{begin:sec}t%{begin:msec_frac}t", b"179542896:000") == "no-match"
 
@@ -211,7 +219,9 @@ def test_a_local_time_that_never_was() -> None:
     assert rejected(ISO, b"2026-03-29T02:30:00", zone="Europe/Berlin") == "bad-timestamp"
 
 
-@pytest.mark.parametrize("text", ["2026-02-29T00:00:00", "2026-13-01T00:00:00", "2026-04-31T00:00:00", "0000-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["2026-02-29T00:00:00", "2026-13-01T00:00:00", "2026-04-31T00:00:00", "0000-01-01T00:00:00"]
+)
 def test_no_such_strftime_time(text: str) -> None:
     assert rejected(ISO, text.encode()) == "bad-timestamp"
 

@@ -95,7 +95,9 @@ def test_the_finest_duration_counts() -> None:
     assert row("%T %D", b"-1 41375") == {"event_duration_us": 41_375, "parse_note": "negative-duration"}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.0", "::1", "2001:db8:1::", "::ffff:192.0.2.7", "fe80::1%eth0"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "192.0.2.0", "::1", "2001:db8:1::", "::ffff:192.0.2.7", "fe80::1%eth0"]
+)
 @pytest.mark.parametrize("directive", ["%h", "%a", "%{mask}h", "%{mask}a"])
 def test_addresses_are_kept_as_written(directive: str, address: str) -> None:
     assert row(directive + " %s", address.encode() + b" 200")["client_address"] == address
@@ -152,7 +154,10 @@ def test_fields_without_a_column_and_without_a_value() -> None:
 
 
 def test_a_directive_that_stands_twice_says_the_same_twice() -> None:
-    assert row('%h %a "%{A}i" "%{A}i"', b'::1 ::1 "x" "x"') == {"client_address": "::1", "fields": {"%{A}i": "x"}}
+    assert row('%h %a "%{A}i" "%{A}i"', b'::1 ::1 "x" "x"') == {
+        "client_address": "::1",
+        "fields": {"%{A}i": "x"},
+    }
 
 
 REQUESTS = {
@@ -201,6 +206,19 @@ def test_a_user_with_spaces_that_nothing_quotes() -> None:
     assert row(DEFAULT, line)["user_name"] == "bob the builder"
 
 
+def test_values_that_nothing_quotes_end_alike_on_every_path() -> None:
+    """A target with spaces must not change where the fields after it end."""
+    form = '"%r" %s %{Referer}i %{User-Agent}i'
+    for target in (b"/a", b"/a b"):
+        got = row(form, b'"GET ' + target + b' HTTP/1.1" 200 - Mozilla/5.0 (X11; Linux)')
+        assert got.get("http_request_referrer") is None
+        assert got["user_agent_original"] == "Mozilla/5.0 (X11; Linux)"
+
+
+def test_a_file_name_with_spaces_that_nothing_quotes() -> None:
+    assert row("%f %s", b"/srv/a b 200") == {"fields": {"%f": "/srv/a b"}, "http_response_status_code": 200}
+
+
 ESCAPES = {
     rb"\"\\\a\b\t\n\v\f\r": '"\\\a\b\t\n\v\f\r',
     rb"\\x41": "\\x41",
@@ -235,7 +253,7 @@ JSON_ESCAPES = {
     rb"\x41": "\\x41",
     "ü☃\U0001f600".encode(): "ü☃\U0001f600",
     b"caf\xe9 \xff\xfe": "caf\\xe9 \\xff\\xfe",
-    b"\xc3\\\"": '\\xc3"',
+    b'\xc3\\"': '\\xc3"',
     b"\\\\\xe9": "\\\\xe9",
     b"\\\\\\\\\xe9": "\\\\\\xe9",
     b"\x7f": "\x7f",
@@ -332,8 +350,13 @@ def test_columns_of_a_rejected_line_are_null() -> None:
 
 
 def test_the_first_reason_of_several_stands() -> None:
-    assert rejected("%p %t", b"65536 [31/Feb/2026:00:00:00 +0000]") in ("number-out-of-range", "bad-timestamp")
+    assert rejected("%p %t", b"65536 [31/Feb/2026:00:00:00 +0000]") in (
+        "number-out-of-range",
+        "bad-timestamp",
+    )
 
 
 def test_time_is_utc() -> None:
-    assert row("%t", b"[01/Jan/2026:00:30:00 +0100]") == {"event_end": datetime(2025, 12, 31, 23, 30, tzinfo=UTC)}
+    assert row("%t", b"[01/Jan/2026:00:30:00 +0100]") == {
+        "event_end": datetime(2025, 12, 31, 23, 30, tzinfo=UTC)
+    }

@@ -47,7 +47,9 @@ def mangled(draw: st.DrawFn, line: bytes) -> bytes:
     data = bytearray(line)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, max(len(data) - 1, 0)))
-        new = draw(st.sampled_from([b"", b'"', b"\\", b" ", b"-", b"%", b"\x00", b"\xe9", b"9", b"/", b"\r", b"?"]))
+        new = draw(
+            st.sampled_from([b"", b'"', b"\\", b" ", b"-", b"%", b"\x00", b"\xe9", b"9", b"/", b"\r", b"?"])
+        )
         data[at : at + draw(st.integers(0, 2))] = new
     return bytes(data).replace(b"\n", b"")
 

@@ -14,7 +14,15 @@ from lpaudit.source import Input, discover
 @pytest.fixture
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "logs"
-    for name in ("access.log", "access.log.1", "sub/b.log", "sub/a.log", "sub/deep/c.log", ".hidden", ".git/x"):
+    for name in (
+        "access.log",
+        "access.log.1",
+        "sub/b.log",
+        "sub/a.log",
+        "sub/deep/c.log",
+        ".hidden",
+        ".git/x",
+    ):
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name)
@@ -33,7 +41,13 @@ def found(*arguments: str | Path) -> list[str]:
     return out
 
 
-EVERYTHING = ["logs/access.log", "logs/access.log.1", "logs/sub/a.log", "logs/sub/b.log", "logs/sub/deep/c.log"]
+EVERYTHING = [
+    "logs/access.log",
+    "logs/access.log.1",
+    "logs/sub/a.log",
+    "logs/sub/b.log",
+    "logs/sub/deep/c.log",
+]
 
 
 def test_files_in_the_order_given(logs: Path) -> None:
@@ -68,7 +82,12 @@ def test_missing(logs: Path) -> None:
 
 def test_glob(logs: Path) -> None:
     assert found("logs/access*") == ["logs/access.log", "logs/access.log.1"]
-    assert found("logs/**/*.log") == ["logs/access.log", "logs/sub/a.log", "logs/sub/b.log", "logs/sub/deep/c.log"]
+    assert found("logs/**/*.log") == [
+        "logs/access.log",
+        "logs/sub/a.log",
+        "logs/sub/b.log",
+        "logs/sub/deep/c.log",
+    ]
     assert found("logs/su[b]") == ["logs/sub/a.log", "logs/sub/b.log", "logs/sub/deep/c.log"]
     assert found(logs / "access.?og") == ["logs/access.log"]
 

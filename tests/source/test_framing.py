@@ -11,9 +11,14 @@ from lpaudit.source import Framing, Input, Reader, blocks, first_line, framing
 
 quick = settings(max_examples=200, deadline=None)
 # Nothing that begins like compressed data.
-contents = st.lists(
-    st.one_of(st.sampled_from([b"\n", b"\n\n", b"a\n", b"\r\n", b"abc"]), st.binary(max_size=12)), max_size=20
-).map(b"".join).map(lambda data: b"-" + data if data[:1] in (b"\x1f", b"\x28", b"\xfd", b"B") else data)
+contents = (
+    st.lists(
+        st.one_of(st.sampled_from([b"\n", b"\n\n", b"a\n", b"\r\n", b"abc"]), st.binary(max_size=12)),
+        max_size=20,
+    )
+    .map(b"".join)
+    .map(lambda data: b"-" + data if data[:1] in (b"\x1f", b"\x28", b"\xfd", b"B") else data)
+)
 sizes = st.integers(1, 40)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,7 @@ def reader(data: bytes, *, seekable: bool = True) -> Reader:
 def known(data: bytes, *cuts: int) -> tuple[Known, dict[Segment, bytes]]:
     """What a store holds that was given ``data`` cut at ``cuts``."""
     edges = [0, *cuts, len(data)]
-    stored = {
-        Segment.of("0123456789abcdef", a, data[a:b]): data[a:b] for a, b in zip(edges, edges[1:], strict=False)
-    }
+    stored = {Segment.of("0123456789abcdef", a, data[a:b]): data[a:b] for a, b in pairwise(edges)}
     return Known("0123456789abcdef", tuple(stored)), stored
 
 
@@ -50,7 +49,9 @@ def test_no_host_is_an_empty_host() -> None:
 @pytest.mark.parametrize("seekable", [False, True])
 @pytest.mark.parametrize("cuts", [(), (80,), (80, 160, 400)])
 class TestHolds:
-    def ask(self, data: bytes, stored: bytes, cuts: tuple[int, ...], seekable: bool, packed: bool) -> tuple[bool, bytes]:
+    def ask(
+        self, data: bytes, stored: bytes, cuts: tuple[int, ...], seekable: bool, packed: bool
+    ) -> tuple[bool, bytes]:
         source = reader(gzip.compress(data) if packed else data, seekable=seekable)
         source.keep_for_restart()
         what, contents = known(stored, *cuts)
