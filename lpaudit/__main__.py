@@ -26,6 +26,8 @@ def run(arguments: list[str]) -> int:
     try:
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
+        if status == Exit.INTERRUPTED:  # typer turns Ctrl-C into this
+            raise KeyboardInterrupt  # noqa: TRY301 -- one place says what an interruption means
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "lpaudit"
         fail(error.format_message(), f"see `{command} --help`")

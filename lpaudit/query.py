@@ -85,10 +85,10 @@ def connect(opened: dict[str, DeltaTable | None]) -> Connection:
     connection = duckdb.connect(":memory:")
     for name, table in tables().items():
         delta = opened.get(name)
-        if delta is None or not delta.file_uris():
-            dataset = ds.dataset(table.arrow.empty_table())
-        else:
-            dataset = delta.to_pyarrow_dataset(schema=table.arrow)
+        files = [] if delta is None else delta.file_uris()
+        # Not delta's own dataset: its file system calls back into Python, also while the
+        # interpreter is shutting down, and then takes the process with it.
+        dataset = ds.dataset(files, table.arrow, format="parquet") if files else table.arrow.empty_table()
         connection.register(name, dataset)
     for table in tables().values():
         for view in table.views:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -40,15 +41,14 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     offset = table.transaction_version(source_id)
     if offset is None:
         return None
-    dataset = table.to_pyarrow_dataset(file_pruning_predicate=[("source_id", "=", source_id)])
-    rows = dataset.to_table(
-        columns=["segment", "line_number", "log_format"], filter=pc.field("source_id") == source_id
+    rows = (
+        pl.scan_parquet(table.file_uris(file_pruning_predicate=[("source_id", "=", source_id)]))
+        .filter(pl.col("source_id") == source_id)
+        .group_by("segment")
+        .agg(pl.col("line_number").max(), pl.col("log_format").last())
+        .collect()
     )
-    by_segment = rows.group_by("segment").aggregate([("line_number", "max"), ("log_format", "max")])
-    found = sorted(
-        (Segment.from_name(row["segment"]), row["line_number_max"], row["log_format_max"])
-        for row in by_segment.to_pylist()
-    )
+    found = sorted((Segment.from_name(name), number, used) for name, number, used in rows.iter_rows())
     if not found or found[-1][0].end != offset:
         raise StoreError(
             f"the store {store.root} is damaged: source {source_id} was read up to byte {offset}, "
