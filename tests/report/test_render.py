@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from report.small import DAY, OTHER, RUN, line
 
@@ -155,6 +156,14 @@ def test_a_sentence_that_names_no_figure_is_refused(no_lines):
         report.render(broken, "md")
 
 
+def somewhere(rows, folder):
+    """The rows with this machine's folder replaced: before rendering, because cells know their length."""
+    if "source" not in rows.column_names:
+        return rows
+    moved = pc.replace_substring(rows["source"], folder, "/var/log/lighttpd")
+    return rows.set_column(rows.column_names.index("source"), "source", moved)
+
+
 @pytest.mark.parametrize("form", ["md", "html"])
 def test_golden(store_of, tmp_path, form):
     """What a reader gets: look at the difference, then LPAUDIT_UPDATE_GOLDEN=1."""
@@ -172,7 +181,9 @@ def test_golden(store_of, tmp_path, form):
         runs=[{"id": RUN, "name": "rousing-whale", "state_name": "Completed"}],
     )
     period = Period(datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 23, 13, tzinfo=UTC))
-    text = report.render(store.evaluate(period), form).replace(str(tmp_path), "/var/log/lighttpd")
+    evaluated = store.evaluate(period)
+    moved = tuple(replace(r, rows=somewhere(r.rows, str(tmp_path))) for r in evaluated.results)
+    text = report.render(replace(evaluated, results=moved), form)
     golden = GOLDEN / f"access.{form}"
     if UPDATE:
         golden.write_text(text)
