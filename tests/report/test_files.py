@@ -61,7 +61,7 @@ def test_nothing_is_judged():
 @pytest.mark.parametrize(
     ("ask", "hint"),
     [
-        (lambda: report.load_framework("acess"), "did you mean access?"),
+        (lambda: report.load_framework("accxss"), "did you mean access?"),
         (lambda: report.load_framework("zzz"), "there are: access"),
         (lambda: report.load_check("../../pyproject"), "there are: "),
         (lambda: report.load_check("denid"), "did you mean denied?"),
@@ -123,7 +123,7 @@ def test_a_broken_check_is_refused(old, new, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('id = "access"', 'id = "acess"', "has the id"),
+        ('id = "access"', 'id = "other"', "has the id"),
         ('summary = "result-in-numbers"', 'summary = "gone"', "is not a section"),
         ('chart = "hours"', 'chart = "pie"', "unknown chart"),
         ("default = 200", 'default = "all"', "show must be a number"),
