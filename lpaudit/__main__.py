@@ -23,11 +23,17 @@ def run(arguments: list[str]) -> int:
     """Run the command line; return its exit status (see lpaudit.errors.Exit)."""
     from lpaudit.cli import app  # noqa: PLC0415 -- --version must not wait for what commands import
 
+    if "_LPAUDIT_COMPLETE" in os.environ:
+        app()  # a shell asks for completions
+    command = typer.main.get_command(app)
     try:
-        status = app(arguments, standalone_mode=False)
+        # Not typer's own main: it makes a closed pipe exit with 1, which here means "the answer is no".
+        with command.make_context("lpaudit", arguments) as context:
+            status = command.invoke(context)
         sys.stdout.flush()
-        if status == Exit.INTERRUPTED:  # typer turns Ctrl-C into this
-            raise KeyboardInterrupt  # noqa: TRY301 -- one place says what an interruption means
+    except typer.Exit as done:
+        sys.stdout.flush()
+        return done.exit_code
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "lpaudit"
         fail(error.format_message(), f"see `{command} --help`")

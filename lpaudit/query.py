@@ -86,8 +86,9 @@ def connect(opened: dict[str, DeltaTable | None]) -> Connection:
     for name, table in tables().items():
         delta = opened.get(name)
         files = [] if delta is None else delta.file_uris()
-        # Not delta's own dataset: its file system calls back into Python, also while the
-        # interpreter is shutting down, and then takes the process with it.
+        # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
+        # statistics of a column vanish as soon as that column is filtered by, and its file
+        # system calls back into Python while the interpreter is shutting down, which aborts.
         dataset = ds.dataset(files, table.arrow, format="parquet") if files else table.arrow.empty_table()
         connection.register(name, dataset)
     for table in tables().values():
