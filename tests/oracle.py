@@ -53,6 +53,7 @@ NUMBERS = {
 }
 NEVER_A_DASH = "HmqUXrC"  # written empty when there is nothing
 MAY_HOLD_SPACES = "quUrfieonC"
+ESCAPED = "quUrfieonCvV"  # pass through accesslog.escaping
 LARGEST = {"client_port": 65535, "server_port": 65535, "connection_request_number": 2**31 - 1}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -340,6 +341,8 @@ def _columns(
         else:
             absent = value == b"-" and field.letter not in NEVER_A_DASH
             text = None if absent else unescape(value, json=json)
+            if text is not None and field.letter not in ESCAPED:
+                text = value.decode("utf-8", "backslashreplace")
             if column is not None:
                 row.setdefault(column, text)
             elif text is not None:
