@@ -10,9 +10,8 @@ DEV = $(VENV)/.dev
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 
-# What `make run` shows: one host's access log of 15 minutes, and the hostile requests that were sent meanwhile.
-# The other files of sample_logs/ hold those same requests in other formats.
-SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log
+# What `make run` shows: one host's access log of 13 minutes, and hostile requests in three more formats.
+SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
 SAMPLE_PERIOD = --from 2026-11-23T10:00Z --to 2026-11-23T11:00Z
 
 .PHONY: help run test check fmt docs lock soak clean lighttpd venv

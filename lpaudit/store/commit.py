@@ -27,10 +27,10 @@ from deltalake import DeltaTable
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.store.segment import write_segment
-from lpaudit.store.tables import Store, cannot_write
+from lpaudit.store.tables import STATISTICS, Store, cannot_write
 from lpaudit.store.transaction import commit_file
 
-_STATISTICS = ("source_id", "byte_offset", "event_start", "event_end", "ingest_time")
+_COLUMNS = STATISTICS["access_event"]
 
 
 def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
@@ -111,11 +111,11 @@ class _Statistics:
         self.rows = 0
         self._low: dict[str, Any] = {}
         self._high: dict[str, Any] = {}
-        self._nulls: dict[str, int] = dict.fromkeys(_STATISTICS, 0)
+        self._nulls: dict[str, int] = dict.fromkeys(_COLUMNS, 0)
 
     def add(self, table: pa.Table) -> None:
         self.rows += table.num_rows
-        for name in _STATISTICS:
+        for name in _COLUMNS:
             column = table.column(name)
             self._nulls[name] += column.null_count
             bounds = pc.min_max(column).as_py()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,13 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 # Rows are only ever added; the log of commits is evidence too and is never cleaned up.
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.enableExpiredLogCleanup": "false"}
+
+STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "access_event": ("source_id", "byte_offset", "event_start", "event_end", "ingest_time")
+}
+"""Columns whose bounds every commit states. The table says so too (delta.dataSkippingStatsColumns):
+delta-rs's own dataset drops a file when a column that it expects statistics of is filtered by
+and has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Store:
                 mode="ignore",
                 name=name,
                 description=tables()[name].description,
-                configuration=_CONFIGURATION,
+                configuration=_CONFIGURATION | _statistics_setting(name),
             )
             sync_log(self.root / name, 0)
             sync_directory(self.root)
@@ -73,6 +81,13 @@ class Store:
         if created is None:
             raise StoreError(f"cannot create the table {self.root / name}", hint="is the disk writable?")
         return created
+
+
+def _statistics_setting(name: str) -> dict[str, str]:
+    columns = STATISTICS.get(name)
+    if columns:
+        return {"delta.dataSkippingStatsColumns": ",".join(columns)}
+    return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def sync_log(table: Path, version: int) -> None:
