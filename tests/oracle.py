@@ -168,6 +168,8 @@ def _ends(line: bytes, at: int, field: Field, following: bytes | Field | None, j
     """Where the value that begins at ``at`` may end, the likeliest first."""
     if field.letter == "t":
         return _time_ends(line, at, field)
+    if field.letter == "X":
+        return [at + 1] if line[at : at + 1] in (b"+", b"-", b"X") else []
     if field.letter in "pbBOIkDTs":
         end = at
         if line[end : end + 1] == b"-" and field.letter != "s":
