@@ -12,7 +12,7 @@ PYTEST_ARGS =
 
 # What `make run` shows: one host's access log of 13 minutes, and hostile requests in three more formats.
 SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
-SAMPLE_PERIOD = --from 2026-11-23T10:00Z --to 2026-11-23T11:00Z
+SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
 .PHONY: help run test check fmt docs lock soak clean lighttpd venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from lpaudit import STORE_VERSION, logformat, prefect, query, source, store
+from lpaudit import STORE_VERSION, __version__, logformat, prefect, query, source, store
 from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, ReportError, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.parse import match_count
@@ -432,7 +432,11 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
 
     framework = report.load_framework(framework_id)
     with opened(root) as (connection, versions):
-        about = {"store": str(Path(root).absolute()), "store version": str(STORE_VERSION)}
+        about = {
+            "lpaudit": __version__,
+            "store": str(Path(root).absolute()),
+            "store version": str(STORE_VERSION),
+        }
         about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
         evaluated = report.evaluate(framework, period, connection.select, about)
     try:
