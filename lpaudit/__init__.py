@@ -3,4 +3,4 @@
 __version__ = "0.1.0"
 
 STORE_VERSION = 1
-"""The layout of the store on disk. A store with a larger number was written by a newer lpaudit and is refused."""
+"""The layout of the store on disk. A larger number was written by a newer lpaudit and is refused."""

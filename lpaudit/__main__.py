@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from typing import Any
 
 import typer
 
@@ -11,7 +12,7 @@ from lpaudit.console import close_stdout_quietly, fail, say
 from lpaudit.errors import Exit, LpauditError
 
 # typer brings its own click and exports only the leaves of its tree of errors.
-(UsageError,) = typer.BadParameter.__bases__
+UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
@@ -21,22 +22,11 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit status (see lpaudit.errors.Exit)."""
-    from lpaudit.cli import app  # noqa: PLC0415 -- --version must not wait for what commands import
-
-    if "_LPAUDIT_COMPLETE" in os.environ:
-        app()  # a shell asks for completions
-    command = typer.main.get_command(app)
     try:
-        # Not typer's own main: it makes a closed pipe exit with 1, which here means "the answer is no".
-        with command.make_context("lpaudit", arguments) as context:
-            status = command.invoke(context)
-        sys.stdout.flush()
-    except typer.Exit as done:
-        sys.stdout.flush()
-        return done.exit_code
+        return _invoke(arguments)
     except UsageError as error:
-        command = error.ctx.command_path if error.ctx else "lpaudit"
-        fail(error.format_message(), f"see `{command} --help`")
+        asked = error.ctx.command_path if error.ctx else "lpaudit"
+        fail(error.format_message(), f"see `{asked} --help`")
         return Exit.USAGE
     except LpauditError as error:
         fail(error.message, error.hint)
@@ -55,6 +45,21 @@ def run(arguments: list[str]) -> int:
         say(f"\nlpaudit: this is a bug in lpaudit {__version__} (Python {sys.version.split()[0]})")
         say("\nhint: please report it with the text above and the command that you ran")
         return Exit.BUG
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run the command; not by typer's own main, which lets a closed pipe exit with 1: "the answer is no"."""
+    from lpaudit.cli import app  # noqa: PLC0415 -- an interruption while it is imported is one, too
+
+    if "_LPAUDIT_COMPLETE" in os.environ:
+        app()  # a shell asks for completions
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("lpaudit", arguments) as context:
+            status = command.invoke(context)
+    except typer.Exit as done:
+        status = done.exit_code
+    sys.stdout.flush()
     return status if isinstance(status, int) else Exit.OK
 
 

@@ -24,7 +24,12 @@ def describe(
                 for v in table.views
             ]
             rows.append(
-                {"name": table.name, "kind": "table", "columns": len(table.fields), "description": table.description}
+                {
+                    "name": table.name,
+                    "kind": "table",
+                    "columns": len(table.fields),
+                    "description": table.description,
+                }
             )
         return ["name", "kind", "columns", "description"], rows
     known = {t.name: {f.name: f.description for f in t.fields} for t in tables().values()}
@@ -36,5 +41,6 @@ def describe(
             hint=f"did you mean {close[0]}?" if close else "`lpaudit tables` lists them",
         )
     return ["column", "type", "description"], [
-        {"column": column, "type": kind, "description": known[name][column]} for column, kind in types(name).items()
+        {"column": column, "type": kind, "description": known[name][column]}
+        for column, kind in types(name).items()
     ]

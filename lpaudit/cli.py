@@ -59,7 +59,9 @@ StoreOption = Annotated[
 ]
 ConfigOption = Annotated[
     str | None,
-    typer.Option("--config", metavar="FILE", help="Configuration file instead of lpaudit.toml; `none` for none."),
+    typer.Option(
+        "--config", metavar="FILE", help="Configuration file instead of lpaudit.toml; `none` for none."
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -68,9 +70,13 @@ def _version(*, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 -- start-up time
 
-        libraries = ", ".join(f"{name} {version(name)}" for name in ("polars", "pyarrow", "duckdb", "deltalake"))
+        libraries = ", ".join(
+            f"{name} {version(name)}" for name in ("polars", "pyarrow", "duckdb", "deltalake")
+        )
         python = sys.version.split()[0]
-        sys.stdout.write(f"lpaudit {__version__} (store version {STORE_VERSION}, Python {python}, {libraries})\n")
+        sys.stdout.write(
+            f"lpaudit {__version__} (store version {STORE_VERSION}, Python {python}, {libraries})\n"
+        )
         raise typer.Exit
 
 
@@ -111,8 +117,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
         typer.Option(
             "--log-format",
             metavar="FORMAT",
-            help="A preset (default, combined, common, audit, auditjson), an accesslog.format string, or auto. "
-            "[default: auto]",
+            help="A preset (default, combined, common, audit, auditjson), an accesslog.format string, "
+            "or auto. [default: auto]",
         ),
     ] = None,
     escaping: Annotated[
@@ -123,12 +129,15 @@ def ingest(  # noqa: PLR0913 -- options of a command
         typer.Option(
             "--host",
             metavar="NAME",
-            help="Host whose lighttpd wrote the logs: part of a source's identity. [default: this machine's name]",
+            help="Host whose lighttpd wrote the logs: part of a source's identity. "
+            "[default: this machine's name]",
         ),
     ] = None,
     timezone: Annotated[
         str | None,
-        typer.Option("--timezone", metavar="ZONE", help="Zone of times logged without an offset. [default: UTC]"),
+        typer.Option(
+            "--timezone", metavar="ZONE", help="Zone of times logged without an offset. [default: UTC]"
+        ),
     ] = None,
     final: Annotated[
         bool, typer.Option("--final", help="The files will not grow: take a last line that has no end, too.")
@@ -136,7 +145,9 @@ def ingest(  # noqa: PLR0913 -- options of a command
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, but store nothing.")] = False,
     max_rejects: Annotated[
         int | None,
-        typer.Option("--max-rejects", metavar="N", min=0, help="Exit with 1 if more new lines than this are rejected."),
+        typer.Option(
+            "--max-rejects", metavar="N", min=0, help="Exit with 1 if more new lines than this are rejected."
+        ),
     ] = None,
     progress: Annotated[bool, typer.Option(help="Show a progress bar on a terminal.")] = True,
     quiet: QuietOption = False,
@@ -209,8 +220,8 @@ def _print_ingest(result: "IngestResult", root: str, *, dry_run: bool) -> None:
     if result.lines:
         good_lines = result.lines - result.rejected
         print_line(
-            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: {good_lines:,} access, "
-            f"{result.rejected:,} quarantine ({where})"
+            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: "
+            f"{good_lines:,} access, {result.rejected:,} quarantine ({where})"
         )
     elif good and not result.errors:
         print_line(f"nothing new in {files} ({where})")
@@ -229,7 +240,9 @@ def _source_line(source: "SourceResult") -> str:
     if source.log_format:
         parts.append(f"format {source.log_format}")
     if source.held_back:
-        parts.append(f"a last line without its end ({source.held_back:,} bytes) waits for the next time, or --final")
+        parts.append(
+            f"a last line without its end ({source.held_back:,} bytes) waits for the next time, or --final"
+        )
     if source.note:
         parts.append(source.note)
     return f"{source.source}: {', '.join(parts)}"
@@ -364,7 +377,9 @@ def _prompt(connection: "Connection", row_format: Format) -> int:
 
 @app.command()
 def tables(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One table or view: its columns.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One table or view: its columns.")
+    ] = None,
     *,
     row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
     files: Annotated[
@@ -385,7 +400,11 @@ def tables(
         from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
         settings = _config(config_file, store=store)
-        listed = [{"table": t, "file": f} for t, f in pipeline.data_files(settings["store"].value) if name in (None, t)]
+        listed = [
+            {"table": t, "file": f}
+            for t, f in pipeline.data_files(settings["store"].value)
+            if name in (None, t)
+        ]
         console.WRITERS[row_format](["table", "file"], iter(listed), sys.stdout)
         return Exit.OK
     from lpaudit import catalog, pipeline  # noqa: PLC0415
@@ -400,10 +419,14 @@ def report(
     framework: Annotated[str, typer.Argument(metavar="NAME", help="Which report: access.")],
     *,
     from_: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="Start of the period: 2026-11-01, 2026-11-01T06:00Z.")
+        str,
+        typer.Option("--from", metavar="TIME", help="Start of the period: 2026-11-01, 2026-11-01T06:00Z."),
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="TIME", help="End of the period: a time is excluded, a date is included.")
+        str,
+        typer.Option(
+            "--to", metavar="TIME", help="End of the period: a time is excluded, a date is included."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the files.")],
     store: StoreOption = None,
@@ -459,7 +482,9 @@ def _instant(option: str, text: str, of_day: "Callable[[date], date]") -> dateti
 def status(
     *,
     store: StoreOption = None,
-    status_format: Annotated[StatusFormat, typer.Option("--format", help="For people or programs.")] = StatusFormat.TABLE,
+    status_format: Annotated[
+        StatusFormat, typer.Option("--format", help="For people or programs.")
+    ] = StatusFormat.TABLE,
     config_file: ConfigOption = None,
 ) -> int:
     """Say what the store holds: sources, offsets, lines, rejects, time range, versions, size."""
@@ -494,7 +519,9 @@ def _status_json(found: "Status") -> dict[str, object]:
 
 def _print_status(found: "Status") -> None:
     facts = _status_json(found)
-    print_line(f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})")
+    print_line(
+        f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
+    )
     rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
     print_line(f"lines       {found.total('lines'):,} = {rejected}, from {len(found.sources)} sources")
     first, last = facts["first_time"], facts["last_time"]

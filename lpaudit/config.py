@@ -26,7 +26,9 @@ SETTINGS: Mapping[str, Setting] = {
     for s in (
         Setting("store", "./lpaudit-store", "The store: a directory."),
         Setting("log_format", "auto", "Preset's name, accesslog.format string, or auto."),
-        Setting("escaping", "", "accesslog.escaping: default or json. Empty: the preset's own, else default."),
+        Setting(
+            "escaping", "", "accesslog.escaping: default or json. Empty: the preset's own, else default."
+        ),
         Setting("host", "", "Host whose lighttpd wrote the logs. Empty: this machine's name."),
         Setting("timezone", "UTC", "Zone of times that are logged without an offset."),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
@@ -111,14 +113,16 @@ def _read(path: Path) -> dict[str, str]:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"cannot read {path}: {reason}", hint="name a file, or --config none") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}", hint='write it like store = "/var/lib/lpaudit"') from error
+        raise ConfigError(
+            f"{path} is not TOML: {error}", hint='write it like store = "/var/lib/lpaudit"'
+        ) from error
     for key, value in raw.items():
         if key not in SETTINGS:
             close = difflib.get_close_matches(key, SETTINGS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(SETTINGS)}"
             raise ConfigError(f"{path}: unknown key {key}", hint=hint)
         if not isinstance(value, str | int) or isinstance(value, bool):
-            raise ConfigError(f"{path}: {key} must be a text or a number", hint=f"as in {key} = \"…\"")
+            raise ConfigError(f"{path}: {key} must be a text or a number", hint=f'as in {key} = "…"')
     return {key: str(value) for key, value in raw.items()}
 
 

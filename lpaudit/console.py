@@ -1,7 +1,7 @@
-"""Talking to people and pipes: rows to stdout, everything else to stderr.
+r"""Talking to people and pipes: rows to stdout, everything else to stderr.
 
 Text that comes from a log may hold terminal escapes. What goes to a person's eyes is made
-visible first (``\\x1b``); JSON escapes it, so it is safe and exact at once; CSV to a file
+visible first (``\x1b``); JSON escapes it, so it is safe and exact at once; CSV to a file
 or pipe is exact, as a program reads it.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-# C0 and C1 controls, DEL, soft hyphen and other invisibles, bidirectional overrides, line separators, surrogates.
+# Controls (C0, C1, DEL), invisibles, bidirectional overrides, line separators, surrogates, tags.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff]"
@@ -70,7 +70,7 @@ def text_of(value: object) -> str:
     return str(value)
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 -- whatever JSON can hold
+def _plain(value: object) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value.tzinfo else value.isoformat()
     if isinstance(value, Decimal):
@@ -78,7 +78,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 -- whatever JSON can hold
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list):
-        if value and all(isinstance(v, tuple) and len(v) == 2 for v in value):  # noqa: PLR2004 -- a map's pairs
+        if value and all(isinstance(v, tuple) and len(v) == 2 for v in value):
             return {str(k): _plain(v) for k, v in value}
         return [_plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -111,11 +111,13 @@ def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     for row in rows:
         for name in names:
             value = row[name]
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | Decimal)):
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int | float | Decimal)
+            ):
                 numeric[name] = False
         cells.append([visible(text_of(row[name])) for name in names])
     heads = [visible(name) for name in names]
-    widths = [max([len(head), *(len(row[i]) for row in cells)]) for i, head in enumerate(heads)]
+    widths = [max(len(row[i]) for row in [heads, *cells]) for i in range(len(heads))]
 
     def line(values: Sequence[str]) -> str:
         padded = (
@@ -126,8 +128,7 @@ def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
 
     out.write(line(heads))
     out.write(line(["-" * width for width in widths]))
-    for row in cells:
-        out.write(line(row))
+    out.writelines(line(row) for row in cells)
     return len(cells)
 
 
@@ -208,7 +209,7 @@ def fail(message: str, hint: str | None) -> None:
 def size(count: float) -> str:
     """Write a number of bytes for people."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:  # noqa: PLR2004 -- the step between the units
+        if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"

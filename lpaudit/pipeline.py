@@ -74,7 +74,8 @@ def choose_format(name: str, escaping: str, timezone: ZoneInfo) -> LogFormat | N
     if "%" not in name:
         names = ", ".join(logformat.PRESETS)
         raise ConfigError(
-            f"unknown log format {name!r}", hint=f"the presets are {names}; anything else is a format string with %"
+            f"unknown log format {name!r}",
+            hint=f"the presets are {names}; anything else is a format string with %",
         )
     log_format = logformat.custom_format(name, Escaping(escaping or "default"), timezone)
     logformat.compile_layout(log_format)
@@ -201,7 +202,12 @@ class _Ingest:
             ordinal += 1
 
     def _store_rest(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
-        self.result = replace(self.result, source_id=known.source_id, already_stored=known.offset, already_lines=known.line_number)
+        self.result = replace(
+            self.result,
+            source_id=known.source_id,
+            already_stored=known.offset,
+            already_lines=known.line_number,
+        )
         final = self.options.final or reader.final
         framing = source.Framing(reader, self.options.segment_bytes, final=final)
         layout: Layout | None = None
@@ -249,7 +255,8 @@ class _Ingest:
         if reader.damage is not None:
             stored = f"the {self.result.lines} lines before that are stored" if self.result.lines else ""
             raise SourceError(
-                f"cannot read {self.input.label} to its end: {reader.damage}" + (f"; {stored}" if stored else ""),
+                f"cannot read {self.input.label} to its end: {reader.damage}"
+                + (f"; {stored}" if stored else ""),
                 hint="when the file is whole, run the same command again: it goes on from there",
             )
 
@@ -263,7 +270,9 @@ class _Ingest:
         if not self.input.named and _ERROR_LOG.match(sample):
             raise _NotALog("lighttpd's error log, not an access log: skipped")
         told = self.options.log_format
-        candidates = [told] if told else [p.log_format(self.options.timezone) for p in logformat.PRESETS.values()]
+        candidates = (
+            [told] if told else [p.log_format(self.options.timezone) for p in logformat.PRESETS.values()]
+        )
         if told is None:
             candidates.sort(key=lambda c: c.name != known.log_format)  # the source's own comes first
         layouts = [logformat.compile_layout(c) for c in candidates]
@@ -286,14 +295,17 @@ class _Ingest:
         if told is None:
             names = ", ".join(logformat.PRESETS)
             return SourceError(
-                f"{self.input.label} is in none of the known formats ({names}); line {number} reads:\n  {shown}",
+                f"{self.input.label} is in none of the known formats ({names}); "
+                f"line {number} reads:\n  {shown}",
                 hint="give its accesslog.format: --log-format '%h %V %u %t \"%r\" %>s %b'",
             )
         fits = self._fitting(sample)
         return SourceError(
             f"{self.input.label} is not in the format {told.name}; line {number} does not match it:\n"
             f"  {shown}\n  expected: {told.format_string}",
-            hint=f"it looks like the format {fits}: --log-format {fits}" if fits else "check accesslog.format",
+            hint=f"it looks like the format {fits}: --log-format {fits}"
+            if fits
+            else "check accesslog.format",
         )
 
     def _fitting(self, sample: bytes) -> str | None:
@@ -356,9 +368,7 @@ def sync_dump(
     snapshots = list(prefect.read_dump(folder, now()))
     target = store.create_store(root)
     return [
-        SyncResult(
-            s.table, s.rows.num_rows, store.append_records(target, s.table, s.id, s.rows, unique())
-        )
+        SyncResult(s.table, s.rows.num_rows, store.append_records(target, s.table, s.id, s.rows, unique()))
         for s in snapshots
     ]
 
@@ -386,7 +396,7 @@ def column_types(name: str) -> dict[str, str]:
 
 
 def data_files(root: str) -> list[tuple[str, str]]:
-    """Return (table, file) for every data file that a table consists of now: other files in there are not its."""
+    """Return (table, file) for every data file that a table consists of now, and no other file."""
     target = store.open_store(root)
     found = ((name, target.table(name)) for name in tables())
     return [(name, file) for name, table in found if table is not None for file in sorted(table.file_uris())]
@@ -451,5 +461,7 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
             partial.replace(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ReportError(f"cannot write the report to {out}: {reason}", hint="name a directory with --out") from error
+        raise ReportError(
+            f"cannot write the report to {out}: {reason}", hint="name a directory with --out"
+        ) from error
     return [path for _, path in written]

@@ -3,6 +3,7 @@
 import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -25,7 +26,7 @@ class ProgressObserver(NullObserver, AbstractContextManager["ProgressObserver"])
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> "ProgressObserver":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

@@ -8,6 +8,7 @@ the doors were shut, and a query is exactly one SELECT.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -44,7 +45,8 @@ class Connection:
             if names != set(given):
                 wrong = ", ".join(f"${name}" for name in sorted(names ^ set(given)))
                 raise QueryError(
-                    f"the query and its parameters differ: {wrong}", hint="every $name needs exactly one value"
+                    f"the query and its parameters differ: {wrong}",
+                    hint="every $name needs exactly one value",
                 )
             return self.duckdb.sql(statement, params=given).to_arrow_table()
 
@@ -58,7 +60,7 @@ class Connection:
         with _explained():
             yield from batches
 
-    def _statement(self, sql: str) -> duckdb.Statement:
+    def _statement(self, sql: str) -> Any:  # duckdb's stubs do not name its Statement
         statements = self.duckdb.extract_statements(sql)
         if not statements:
             raise QueryError("there is no query", hint="try: select * from access limit 10")

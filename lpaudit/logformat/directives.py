@@ -133,6 +133,4 @@ def named(letter: str, name: str) -> Directive | None:
     columns = NAMED.get(letter)
     if columns is None:
         return None
-    return Directive(
-        Kind.TEXT, columns.get(name.lower()), escaped=True, dash=NAMED_DASH[letter], spaces=True
-    )
+    return Directive(Kind.TEXT, columns.get(name.lower()), escaped=True, dash=NAMED_DASH[letter], spaces=True)

@@ -148,9 +148,7 @@ def _slot(text: str, start: int, written: str, letter: str, name: str | None) ->
         return _time_slot(text, start, written, name)
     if letter == "T" and name is not None:
         if name not in DURATION_UNITS:
-            raise FormatError(
-                f"{written} has an unknown unit", text, start, hint="units are s, ms and us"
-            )
+            raise FormatError(f"{written} has an unknown unit", text, start, hint="units are s, ms and us")
         return Slot(Directive(Kind.DURATION, pattern=NUMBER), written, start, unit=DURATION_UNITS[name])
     directive = BRACED.get((letter, name)) if name is not None else None
     directive = directive or (named(letter, name) if name is not None else None) or PLAIN.get(letter)

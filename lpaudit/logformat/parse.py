@@ -16,7 +16,7 @@ from lpaudit.logformat.timestamp import UNITS_PER_SECOND, read_clock, to_microse
 from lpaudit.model import Escaping, ParseNote, RejectReason
 
 MAX_LINE = 1 << 20
-"""Bytes of the longest line that is parsed. lighttpd's own limit for a request's headers is 8 KiB by default."""
+"""Bytes of the longest line that is parsed; by default lighttpd takes 8 KiB of request headers."""
 
 RAW_TEXT = 1 << 16
 """Characters of a rejected line that its row keeps; the segment keeps every byte."""
@@ -334,7 +334,9 @@ def _explain(
     explained = frame.select(why.alias("reason")).to_series()
     if block.isascii():
         return explained
-    return explained.zip_with(~(_invalid_utf8(block) & (explained == RejectReason.NO_MATCH)), _constant(explained))
+    return explained.zip_with(
+        ~(_invalid_utf8(block) & (explained == RejectReason.NO_MATCH)), _constant(explained)
+    )
 
 
 def _constant(like: pl.Series) -> pl.Series:

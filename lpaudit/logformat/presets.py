@@ -25,7 +25,7 @@ class Preset:
 
 
 _AUDIT = (
-    'v=1 ts=%{begin:sec}t.%{begin:usec_frac}t end=%{end:usec}t dur_us=%D ra=%a rp=%{remote}p la=%A lp=%p'
+    "v=1 ts=%{begin:sec}t.%{begin:usec_frac}t end=%{end:usec}t dur_us=%D ra=%a rp=%{remote}p la=%A lp=%p"
     ' ka=%k x=%X user="%u" m=%m url="%U" q="%q" proto=%H st=%>s in=%I out=%O body=%b host="%{Host}i"'
     ' auth="%V" vs="%v" ua="%{User-Agent}i" ref="%{Referer}i" xff="%{X-Forwarded-For}i"'
     ' frid="%{X-Prefect-Flow-Run-Id}i" tp="%{traceparent}i" nfrid="%{X-Prefect-Flow-Run-Id}i"'
@@ -69,7 +69,7 @@ _ALL = (
         "audit",
         "key=value, begin and end time, identity, connection, Prefect's headers",
         _AUDIT,
-        'v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1'
+        "v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1"
         ' lp=8080 ka=0 x=+ user="worker-etl" m=POST url="/api/logs/" q="" proto=HTTP/1.1 st=201 in=1079'
         ' out=648 body=462 host="127.0.0.1:8080" auth="127.0.0.1:8080" vs="127.0.0.1:8080"'
         ' ua="prefect/3.9.1 (API 0.8.4)" ref="-" xff="127.0.0.1" frid="-" tp="-" nfrid="-" nfid="-" nfn="-"'
@@ -78,7 +78,7 @@ _ALL = (
     ),
     Preset(
         "auditjson",
-        "JSON objects (accesslog.escaping = \"json\"), begin and end time, identity",
+        'JSON objects (accesslog.escaping = "json"), begin and end time, identity',
         _AUDIT_JSON,
         '{"v":1,"ts":"2026-11-23T10:15:45.598600","end_us":1795428945654891,"dur_us":56292,'
         '"ra":"127.0.0.1","rp":45442,"ka":0,"x":"+","user":"bob","m":"GET","url":"/j/ok","q":"",'

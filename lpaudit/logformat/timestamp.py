@@ -75,7 +75,7 @@ def compile_strftime(form: str) -> Strftime:
                 raise ValueError("%" + conversion)
             position += 2
         else:
-            pattern += "\\x{%02x}" % ord(char)
+            pattern += f"\\x{{{ord(char):02x}}}"
             position += 1
     return Strftime(pattern, form, has_offset="%z" in form or "%s" in form)
 
@@ -103,7 +103,7 @@ def read_clock(texts: pl.Series, form: str, *, has_offset: bool, timezone: tzinf
 
 
 def to_microseconds(numbers: pl.Series, unit: str) -> pl.Series:
-    """Numbers of ``unit`` → microseconds (Int64). Nanoseconds are cut, as Delta tables end at microseconds."""
+    """Numbers of ``unit`` → microseconds (Int64). Nanoseconds are cut: Delta tables have none."""
     per_second = UNITS_PER_SECOND[unit]
     if per_second > 1_000_000:
         return numbers // (per_second // 1_000_000)

@@ -76,7 +76,7 @@ def _read(path: Path) -> bytes:
         raise DumpError(f"cannot read {path}: {error}", hint="is the file whole?") from error
 
 
-def _value(  # noqa: PLR0913 -- a row's cell: all of it is needed
+def _value(
     table: Table, field: Field, record: dict[str, Any], snapshot_id: str, fetched_at: datetime, path: Path
 ) -> object:
     if field.name == "snapshot_id":

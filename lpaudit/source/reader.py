@@ -29,10 +29,10 @@ _PEEK = 10
 
 # Of bz2 more than "BZh" is asked for: a log line might begin with three letters.
 _COMPRESSIONS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], object]], ...] = (
-    ("gzip", lambda head: head.startswith(b"\x1f\x8b"), lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
-    ("zstd", lambda head: head.startswith(b"\x28\xb5\x2f\xfd"), lambda file: zstd.ZstdFile(file)),
-    ("xz", lambda head: head.startswith(b"\xfd7zXZ\x00"), lambda file: lzma.LZMAFile(file)),
-    ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] == b"1AY&SY", lambda file: bz2.BZ2File(file)),
+    ("gzip", lambda head: head.startswith(b"\x1f\x8b"), gzip.open),
+    ("zstd", lambda head: head.startswith(b"\x28\xb5\x2f\xfd"), zstd.open),
+    ("xz", lambda head: head.startswith(b"\xfd7zXZ\x00"), lzma.open),
+    ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] == b"1AY&SY", bz2.open),
 )
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
@@ -51,12 +51,14 @@ class Reader:
         self._spool: BinaryIO | None = None
         self._rewindable = rewindable
         head = _peek(raw)
-        self.compression, make = next(
-            ((name, make) for name, fits, make in _COMPRESSIONS if fits(head)), (None, None)
-        )
-        self._make = make
-        self._stream: BinaryIO = cast("BinaryIO", make(raw)) if make else raw
+        fitting = next(((name, opener) for name, fits, opener in _COMPRESSIONS if fits(head)), None)
+        self.compression = fitting[0] if fitting else None
+        self._decompress = fitting[1] if fitting else None
+        self._stream = self._decompressed()
         self._pushed = b""
+
+    def _decompressed(self) -> BinaryIO:
+        return cast("BinaryIO", self._decompress(self._raw)) if self._decompress else self._raw
 
     @property
     def seekable(self) -> bool:
@@ -87,7 +89,7 @@ class Reader:
         self._pushed, self.damage = b"", None
         if self._rewindable:
             self._raw.seek(0)
-            self._stream = cast("BinaryIO", self._make(self._raw)) if self._make else self._raw
+            self._stream = self._decompressed()
         else:
             spool = self._spool
             if spool is None:  # keep_for_restart was not called: a mistake of ours
@@ -98,9 +100,9 @@ class Reader:
             self._spool = None
 
     def keep_for_restart(self) -> None:
-        """Keep what is read from here on, so that ``restart`` works on a pipe too (on disk, not in memory)."""
+        """Keep what is read from here on (on disk), so that ``restart`` works on a pipe, too."""
         if not self._rewindable and self._spool is None:
-            self._spool = cast("BinaryIO", tempfile.TemporaryFile())
+            self._spool = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 -- lives as long as the reader
             self._spool.write(self._pushed)
 
     def push_back(self, data: bytes) -> None:

@@ -5,6 +5,7 @@ same file, and a file left behind by a crash is either right or never looked at.
 """
 
 import sys
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +18,10 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_OPTIONS = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
+_OPTIONS: Mapping[int, int] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 
 def write_segment(root: Path, segment: Segment, data: bytes, unique: str) -> None:

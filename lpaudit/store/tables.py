@@ -153,7 +153,8 @@ def _write_text(path: Path, text: str) -> None:
 def _local(root: str) -> Path:
     if "://" in root:
         raise StoreError(
-            f"cannot use {root}: object-store URLs are not supported yet", hint="name a directory with --store"
+            f"cannot use {root}: object-store URLs are not supported yet",
+            hint="name a directory with --store",
         )
     return Path(root).absolute()
 

@@ -97,7 +97,9 @@ def test_line_ids_are_the_same_in_another_store_and_after_rotation(tmp_path: Pat
         ("plain.gz", bytes),
     ],
 )
-def test_compressed_files(name: str, compress: Callable[[bytes], bytes], tmp_path: Path, lpaudit: Lpaudit) -> None:
+def test_compressed_files(
+    name: str, compress: Callable[[bytes], bytes], tmp_path: Path, lpaudit: Lpaudit
+) -> None:
     (tmp_path / name).write_bytes(compress(lines(7)))
     ran = lpaudit("ingest", name)
     assert ran.returncode == 0, ran.stderr
@@ -132,9 +134,7 @@ def test_files_that_begin_alike_are_two_sources(tmp_path: Path, lpaudit: Lpaudit
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_stdin_twice_adds_once(
-    compress: Callable[[bytes], bytes], tmp_path: Path, lpaudit: Lpaudit
-) -> None:
+def test_stdin_twice_adds_once(compress: Callable[[bytes], bytes], tmp_path: Path, lpaudit: Lpaudit) -> None:
     data = compress(lines(10))
     ran = lpaudit("ingest", "-", input=data, text=False)
     assert ran.returncode == 0, ran.stderr
@@ -279,9 +279,12 @@ def test_binary_file(tmp_path: Path, lpaudit: Lpaudit) -> None:
     assert counts(lpaudit) == (0, 0)
 
 
-def test_truncated_gzip_keeps_what_is_good_and_goes_on_when_it_is_whole(tmp_path: Path, lpaudit: Lpaudit) -> None:
+def test_truncated_gzip_keeps_what_is_good_and_goes_on_when_it_is_whole(
+    tmp_path: Path, lpaudit: Lpaudit
+) -> None:
     content = b"".join(
-        GOOD.replace(b"/api/health", b"/" + os.urandom(20).hex().encode()) % (n % 256, n % 60) for n in range(5_000)
+        GOOD.replace(b"/api/health", b"/" + os.urandom(20).hex().encode()) % (n % 256, n % 60)
+        for n in range(5_000)
     )
     whole = gzip.compress(content)
     log = tmp_path / "access.log.gz"
@@ -304,7 +307,9 @@ def test_damaged_gzip(tmp_path: Path, lpaudit: Lpaudit) -> None:
     clean(lpaudit("ingest", "access.log.gz"), 3)
 
 
-def test_log_in_another_format_names_the_line_and_what_was_expected(sample_logs: Path, lpaudit: Lpaudit) -> None:
+def test_log_in_another_format_names_the_line_and_what_was_expected(
+    sample_logs: Path, lpaudit: Lpaudit
+) -> None:
     ran = lpaudit("ingest", "--log-format", "combined", sample_logs / "audit.log.gz")
     clean(ran, 3)
     assert "line 1 does not match it" in ran.stderr

@@ -130,7 +130,11 @@ class TestFormats:
         query = "select * from range(200000)"
         command = f"'{sys.executable}' -m lpaudit sql --format csv '{query}' | head -1"
         ran = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, text=True, check=False
+            ["bash", "-c", f"set -o pipefail; {command}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "range\n", "")
 
@@ -288,7 +292,9 @@ def test_sync_takes_a_dump_once(tmp_path: Path, sample_logs: Path, lpaudit: Lpau
 
 def test_exit_statuses_are_in_the_help(lpaudit: Lpaudit) -> None:
     text = " ".join(lpaudit("--help").stdout.split())
-    assert "0 done; 1 done, and the answer is no; 2 asked for something impossible; 3 could not finish" in text
+    assert (
+        "0 done; 1 done, and the answer is no; 2 asked for something impossible; 3 could not finish" in text
+    )
     assert "4 a bug in lpaudit; 130 interrupted" in text
 
 
@@ -299,6 +305,8 @@ def test_a_bug_is_four(tmp_path: Path) -> None:
         "lpaudit.cli._config = None\n"
         "import sys; sys.exit(m.run(['status']))\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 4
     assert "this is a bug in lpaudit" in ran.stderr

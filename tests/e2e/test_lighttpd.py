@@ -96,7 +96,14 @@ REQUESTS = (
     Sent("no-host", b"GET /j/nohost HTTP/1.1\r\n\r\n", "GET", "/j/nohost", 400),
     Sent("bad-length", request(b"/j/bl", b"Content-Length: abc", method=b"POST"), "POST", "/j/bl", 400),
     Sent("oversized", request(b"/j/big", b"X-Big: " + b"B" * 20_000), "", None, 431),
-    Sent("secret", request(b"/j/s?api_key=pnu_FAKE&token=x"), "GET", "/j/s?api_key=pnu_FAKE&token=x", 404, "bob"),
+    Sent(
+        "secret",
+        request(b"/j/s?api_key=pnu_FAKE&token=x"),
+        "GET",
+        "/j/s?api_key=pnu_FAKE&token=x",
+        404,
+        "bob",
+    ),
 )
 
 
@@ -201,7 +208,7 @@ def test_rows_say_what_the_client_sent(
     ran = lpaudit("ingest", "--log-format", name, "--host", "rig", "--store", "store", str(log))
     assert ran.returncode == 0, ran.stderr
     assert stored_bytes(tmp_path / "store") == {str(log): log.read_bytes()}
-    columns = "method, url_original, path, query, status, \"user\", user_agent, referer, client, protocol, host"
+    columns = 'method, url_original, path, query, status, "user", user_agent, referer, client, protocol, host'
     ran = lpaudit(
         "sql", "--store", "store", "--format", "jsonl", f"select {columns} from access order by byte_offset"
     )

@@ -35,7 +35,7 @@ def ingest(
         env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "50000"},
         capture_output=True,
         text=True,
-        preexec_fn=limit,  # noqa: PLW1509 -- the limit must be the child's alone
+        preexec_fn=limit,
         check=False,
     )
 

@@ -1,8 +1,8 @@
 """What a commit says of its rows must hold for every reader: they skip files by it."""
 
-import datetime
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 Lpaudit = Callable[..., subprocess.CompletedProcess[str]]
-TIME = datetime.datetime(2026, 11, 23, 10, 20, tzinfo=datetime.UTC)
+TIME = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 
 FILTERS = {
     "status": pc.field("http_response_status_code").isin([401, 403]),
@@ -28,7 +28,10 @@ FILTERS = {
 def store(tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit) -> Path:
     """Make a store of several commits, in formats with and without a begin time."""
     ran = lpaudit(
-        "ingest", sample_logs / "default.log", sample_logs / "audit.log.gz", env={"LPAUDIT_SEGMENT_BYTES": "2000000"}
+        "ingest",
+        sample_logs / "default.log",
+        sample_logs / "audit.log.gz",
+        env={"LPAUDIT_SEGMENT_BYTES": "2000000"},
     )
     assert ran.returncode == 0, ran.stderr
     assert lpaudit("sync", "--from-dump", sample_logs / "prefect").returncode == 0
