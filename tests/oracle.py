@@ -343,8 +343,8 @@ def _columns(
         else:
             absent = value == b"-" and field.letter not in NEVER_A_DASH
             text = None if absent else unescape(value, json=json)
-            if text is not None and field.letter not in ESCAPED:
-                text = value.decode("utf-8", "backslashreplace")
+            if field.letter not in ESCAPED and not all(0x20 <= b < 0x7F and b not in b'"\\' for b in value):
+                return None  # lighttpd writes addresses, methods and protocols as they are
             if column is not None:
                 row.setdefault(column, text)
             elif text is not None:

@@ -58,7 +58,7 @@ PLAIN: Mapping[str, Directive] = {
     "I": Directive(_int, "http_request_bytes", pattern=NUMBER),  # FORMAT_BYTES_IN
     "D": Directive(Kind.DURATION, "us", pattern=NUMBER),  # FORMAT_TIME_USED_US
     "T": Directive(Kind.DURATION, "s", pattern=NUMBER),  # FORMAT_TIME_USED
-    "f": Directive(_text, None, escaped=True),  # FORMAT_FILENAME
+    "f": Directive(_text, None, escaped=True, spaces=True),  # FORMAT_FILENAME
     "H": Directive(_text, "network_protocol", dash=False),  # FORMAT_REQUEST_PROTOCOL
     "k": Directive(_int, "connection_request_number", pattern=NUMBER),  # FORMAT_KEEPALIVE_COUNT
     "l": Directive(_text, None),  # an ident that lighttpd never knows: a literal "-"
@@ -69,8 +69,8 @@ PLAIN: Mapping[str, Directive] = {
     "t": Directive(Kind.CLOCK, "end", pattern=CLOCK),  # FORMAT_TIMESTAMP: the end, whatever old texts say
     "u": Directive(_text, "user_name", escaped=True, spaces=True),  # FORMAT_REMOTE_USER
     "U": Directive(_text, "url_path", escaped=True, dash=False, spaces=True),  # FORMAT_URL
-    "v": Directive(_text, "server_name"),  # FORMAT_SERVER_NAME
-    "V": Directive(_text, "url_domain"),  # FORMAT_HTTP_HOST
+    "v": Directive(_text, "server_name", escaped=True),  # FORMAT_SERVER_NAME
+    "V": Directive(_text, "url_domain", escaped=True),  # FORMAT_HTTP_HOST
     "X": Directive(_text, "connection_state", dash=False, pattern="[-+X]"),  # FORMAT_CONNECTION_STATUS
 }
 
@@ -84,8 +84,8 @@ BRACED: Mapping[tuple[str, str], Directive] = {
     ("p", "remote"): Directive(_int, "client_port", pattern=NUMBER),
 }
 
-DURATION_UNITS: Mapping[str, str] = {"s": "s", "ms": "ms", "us": "us", "sec": "s", "msec": "ms", "usec": "us"}
 EPOCH_UNITS: Mapping[str, str] = {"sec": "s", "msec": "ms", "usec": "us", "nsec": "ns"}
+DURATION_UNITS: Mapping[str, str] = {**EPOCH_UNITS, "s": "s", "ms": "ms", "us": "us", "ns": "ns"}
 FRACTION_UNITS: Mapping[str, str] = {"msec_frac": "ms", "usec_frac": "us", "nsec_frac": "ns"}
 
 # Directives with a name in braces → column. The others go to the map column.

@@ -7,7 +7,7 @@ lines that are not three words. What fast matches, full reads in the same way.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from lpaudit.errors import FormatError
@@ -46,7 +46,7 @@ class Slot:
     position: int  # in the format string
     unit: str | None = None  # of an epoch, a fraction or a duration
     clock: timestamp.Strftime | None = None
-    carry: bool = False  # a fraction after a literal: lighttpd's rounding may change that literal
+    literal: str = ""  # before a fraction: lighttpd's rounding may change its last character
 
     @property
     def column(self) -> str | None:
@@ -73,7 +73,8 @@ def compile_layout(log_format: LogFormat) -> Layout:
         raise FormatError("it has no fields", text, 0, hint="see `lpaudit ingest --help` for the presets")
     if len(parts) > MAX_FIELDS:
         position = next(p.position for p in reversed(slots))
-        raise FormatError(f"it has more than {MAX_FIELDS} fields", text, position)
+        hint = "lighttpd takes no more; a run of literal text counts as one"
+        raise FormatError(f"it has more than {MAX_FIELDS} fields", text, position, hint=hint)
     _refuse_two_clocks(text, slots)
     return Layout(
         log_format,
@@ -107,16 +108,16 @@ def _parts(text: str) -> Iterator[str | Slot]:
             else:
                 if literal:
                     yield literal
-                yield _with_carry(found, literal)
+                yield _after(found, literal)
                 literal = ""
             position = after
     if literal:
         yield literal
 
 
-def _with_carry(slot: Slot, literal: str) -> Slot:
+def _after(slot: Slot, literal: str) -> Slot:
     if slot.directive.kind is Kind.FRACTION and literal:
-        return Slot(slot.directive, slot.text, slot.position, slot.unit, slot.clock, carry=True)
+        return replace(slot, literal=literal[-1])
     return slot
 
 
@@ -150,8 +151,11 @@ def _slot(text: str, start: int, written: str, letter: str, name: str | None) ->
         if name not in DURATION_UNITS:
             raise FormatError(f"{written} has an unknown unit", text, start, hint="units are s, ms and us")
         return Slot(Directive(Kind.DURATION, pattern=NUMBER), written, start, unit=DURATION_UNITS[name])
-    directive = BRACED.get((letter, name)) if name is not None else None
-    directive = directive or (named(letter, name) if name is not None else None) or PLAIN.get(letter)
+    directive = PLAIN.get(letter)
+    if name is not None:
+        directive = (
+            BRACED.get((letter, name)) or named(letter, name) or (None if letter == "p" else directive)
+        )
     if directive is None:
         hint = "a header is %{name}i, a literal % is %%"
         raise FormatError(f"unknown directive {written}", text, start, hint=hint)
@@ -175,17 +179,22 @@ def _time_slot(text: str, start: int, written: str, name: str) -> Slot:
         unit = FRACTION_UNITS[form]
         digits = f"[0-9]{{{len(str(timestamp.UNITS_PER_SECOND[unit])) - 1}}}"
         return Slot(Directive(Kind.FRACTION, column, pattern=digits), written, start, unit=unit)
-    if not form:
+    if name in ("begin:", "end:"):
         clock_slot = PLAIN["t"]
         clock = timestamp.Strftime(clock_slot.pattern or "", f"[{timestamp.CLOCK_FORMAT}]", has_offset=True)
         return Slot(Directive(Kind.CLOCK, column, pattern=clock.pattern), written, start, clock=clock)
+    if "%" not in form:
+        hint = "times are sec, msec, usec, nsec, …_frac or a strftime form: prefer %{begin:usec}t"
+        raise FormatError(f"{written} writes no time", text, start, hint=hint)
     try:
         clock = timestamp.compile_strftime(form)
     except ValueError as error:
-        position = text.find(str(error), start)
+        position = text.rfind(str(error), start, start + len(written))
         raise FormatError(
             f"strftime conversion {error} is not known", text, position, hint="prefer %{begin:usec}t"
         ) from None
+    if not clock.has_date:
+        return Slot(Directive(Kind.TEXT, dash=False, pattern=clock.pattern), written, start, clock=clock)
     return Slot(Directive(Kind.CLOCK, column, pattern=clock.pattern), written, start, clock=clock)
 
 
@@ -210,7 +219,7 @@ def _expression(parts: tuple[str | Slot, ...], escaping: Escaping, *, full: bool
             stop = following[:1] if isinstance(following, str) else ""
             pieces.append(_value(part, f"g{index}", stop, escaping, full=full))
             index += 1
-        elif isinstance(following, Slot) and following.carry:
+        elif isinstance(following, Slot) and following.literal:
             # The carry makes the character before the fraction its successor: "." becomes "/".
             last = ord(part[-1])
             pieces.append(_literal(part[:-1]) + f"(?P<g{index}c>[{_code(last)}{_code(last + 1)}])")
@@ -236,14 +245,22 @@ def _value(slot: Slot, group: str, stop: str, escaping: Escaping, *, full: bool)
         return f"(?P<{group}m>{word}) (?P<{group}t>{word}) (?P<{group}p>{word})"
     # Where nothing quotes a value, the next literal's first character ends it; only full
     # lets a value that may hold spaces run on.
-    runs_on = stop == '"' or (full and directive.spaces)
-    return f"(?P<{group}>{_text(escaping, '' if runs_on else stop)})"
+    if not directive.escaped:
+        return f"(?P<{group}>{_chars(_PRINTABLE, stop)}*)"
+    if stop == '"':
+        return f"(?P<{group}>{_text(escaping, '')})"
+    if full and directive.spaces:
+        # As short as can be: a value does not take what fast would give to the next field.
+        return f"(?P<{group}>{_text(escaping, '', lazy='?' if stop else '')})"
+    return f"(?P<{group}>{_text(escaping, stop)})"
 
 
-def _text(escaping: Escaping, without: str) -> str:
+def _text(escaping: Escaping, without: str, lazy: str = "") -> str:
     """Expression for a run of value characters and escapes, none of them in ``without``."""
-    allowed = f"[{_PRINTABLE}{_RAW if escaping is Escaping.JSON else ''}]"
-    if without:
-        excluded = "".join(_code(ord(char)) for char in sorted(set(without)))
-        allowed = f"[{allowed}--[{excluded}]]"
-    return f"{allowed}*(?:\\\\[\\x20-\\x7e]{allowed}*)*"
+    allowed = _chars(_PRINTABLE + (_RAW if escaping is Escaping.JSON else ""), without)
+    return f"{allowed}*{lazy}(?:\\\\[\\x20-\\x7e]{allowed}*{lazy})*{lazy}"
+
+
+def _chars(allowed: str, without: str) -> str:
+    excluded = "".join(_code(ord(char)) for char in sorted(set(without) - {'"'}))
+    return f"[[{allowed}]--[{excluded}]]" if excluded else f"[{allowed}]"

@@ -3,6 +3,7 @@
 Vectorised throughout: a hostile line costs what a good one costs.
 """
 
+import codecs
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.escaping import unescape
 from lpaudit.logformat.layout import Layout, Slot
-from lpaudit.logformat.timestamp import UNITS_PER_SECOND, read_clock, to_microseconds
+from lpaudit.logformat.timestamp import UNITS_PER_SECOND, YEAR_10000, read_clock, to_microseconds
 from lpaudit.model import Escaping, ParseNote, RejectReason
 
 MAX_LINE = 1 << 20
@@ -21,7 +22,7 @@ MAX_LINE = 1 << 20
 RAW_TEXT = 1 << 16
 """Characters of a rejected line that its row keeps; the segment keeps every byte."""
 
-_YEAR_10000 = 253_402_300_800  # seconds since the epoch
+_EARLIEST, _LATEST = -62_135_596_800_000_000, YEAR_10000 * 1_000_000 - 1  # microseconds: years 1 to 9999
 _INT_LIMITS = {"client_port": 65_535, "server_port": 65_535, "connection_request_number": 2**31 - 1}
 
 
@@ -40,52 +41,100 @@ class Parsed:
 
 def parse(layout: Layout, block: bytes) -> Parsed:
     """Parse a block of whole lines; only its last line may lack the line end."""
-    lengths, lines = _lines(block)
-    readable = lines.set(lengths > MAX_LINE, None) if (lengths > MAX_LINE).any() else lines
-    groups, matched = _extract(layout, readable)
+    lines = _split(block, layout.log_format.escaping)
+    groups, matched = _extract(layout, lines.readable)
     columns, reasons, notes = _convert(layout, groups, matched)
-    reasons = _explain(reasons, matched, lengths, block, lines)
+    reasons = _explain(reasons, matched, lines)
     rejected = reasons.is_not_null()
     if rejected.any():
         # A line that cannot be read in full is not read in part: its text is kept instead.
         columns = columns.with_columns(
             pl.when(~rejected).then(pl.col(name)).alias(name) for name in columns.columns
         )
-    raw = lines.str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
+    raw = lines.texts.str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
     columns = columns.with_columns(
         parse_note=pl.when(~rejected).then(notes),
         reject_reason=reasons,
         raw=pl.when(rejected).then(raw),
     )
-    return Parsed(columns, lengths)
+    return Parsed(columns, lines.lengths)
 
 
 def match_count(layout: Layout, block: bytes) -> tuple[int, int]:
     """Return how many of the block's lines match the layout, and how many are not blank."""
-    lengths, lines = _lines(block)
-    readable = lines.set(lengths > MAX_LINE, None) if (lengths > MAX_LINE).any() else lines
-    _, matched = _extract(layout, readable)
-    return int(matched.sum()), int((lines.str.strip_chars() != "").sum())
+    lines = _split(block, layout.log_format.escaping)
+    _, matched = _extract(layout, lines.readable)
+    return int(matched.sum()), int((lines.texts.str.strip_chars() != "").sum())
 
 
-def _lines(block: bytes) -> tuple[pl.Series, pl.Series]:
-    """Split a block; return the lines' lengths in bytes with their ends, and their text without."""
-    values = _split(block)
-    ended = block.endswith(b"\n")
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    r"""A block's lines without their ends.
+
+    ``texts``: bytes that are not UTF-8 as \xhh. ``readable``: what the expressions see;
+    null where no line of lighttpd's can be. ``invalid``: which lines are not UTF-8; None if
+    none is. ``lengths``: bytes with the line end.
+    """
+
+    texts: pl.Series
+    readable: pl.Series
+    invalid: pl.Series | None
+    lengths: pl.Series
+
+
+def _split(block: bytes, escaping: Escaping) -> _Lines:
+    values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
+    ended = block.endswith(b"\n") or not block
+    values = values[:-1] if ended else values
     lengths = pl.Series(pc.add(pc.binary_length(values), 1), dtype=pl.Int64)
     if not ended:
         lengths[-1] = lengths[-1] - 1
     try:
-        texts = values.cast(pa.large_string())
+        texts = pl.Series(values.cast(pa.large_string()), dtype=pl.String)
+        readable, invalid = texts, None
     except pa.ArrowInvalid:
-        # Not UTF-8: the bytes that are not become \xhh. No byte that splits lines is touched.
-        texts = _split(block.decode("utf-8", "backslashreplace").encode()).cast(pa.large_string())
-    return lengths, pl.Series("line", texts, dtype=pl.String)
+        texts, readable, invalid = _decode(values.to_pylist(), escaping)
+    too_long = lengths > MAX_LINE
+    if too_long.any():
+        readable = readable.set(too_long, None)
+    return _Lines(texts, readable, invalid, lengths)
 
 
-def _split(block: bytes) -> pa.LargeBinaryArray:
-    values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
-    return values[:-1] if block.endswith(b"\n") else values
+def _decode(lines: list[bytes], escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Decode lines some of which are not UTF-8.
+
+    Default escaping leaves no such byte, so the line is not lighttpd's. JSON escaping passes
+    them through: they are read as if they had been escaped.
+    """
+    texts, readable, invalid = [], [], []
+    for line in lines:
+        try:
+            text: str | None = line.decode()
+            readable.append(text)
+            invalid.append(False)
+        except UnicodeDecodeError:
+            text = line.decode("utf-8", "backslashreplace")
+            readable.append(line.decode("utf-8", "lpaudit.json") if escaping is Escaping.JSON else None)
+            invalid.append(True)
+        texts.append(text)
+    return pl.Series(texts, dtype=pl.String), pl.Series(readable, dtype=pl.String), pl.Series(invalid)
+
+
+_BACKSLASH = ord("\\")
+
+
+def _as_json_escape(error: UnicodeError) -> tuple[str, int]:
+    r"""Decode a byte that is not UTF-8 as \u00hh; behind a lone backslash it makes the line unreadable."""
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 -- for the type checker: it is used in decoding alone
+    start = error.start
+    while start and error.object[start - 1] == _BACKSLASH:
+        start -= 1
+    if (error.start - start) % 2:
+        return "\0", error.end
+    return "".join(f"\\u{byte:04x}" for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("lpaudit.json", _as_json_escape)
 
 
 def _extract(layout: Layout, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
@@ -186,11 +235,9 @@ def _convert(
     _requests(layout, groups, entries)
     _times(layout, groups, entries)
     _durations(layout, groups, entries)
+    nothing = pl.Series([None], dtype=_FIELDS).new_from_index(0, len(matched))
+    entries.columns["fields"] = _fields(entries.fields) if entries.fields else nothing
     columns = pl.DataFrame([values.alias(name) for name, values in entries.columns.items()])
-    if entries.fields:
-        columns = columns.with_columns(fields=_fields(entries.fields))
-    if not columns.width:
-        columns = pl.DataFrame({"fields": [None] * len(matched)}, schema={"fields": _FIELDS})
     return columns, entries.reasons, _note_texts(entries.notes, len(matched))
 
 
@@ -229,38 +276,39 @@ def _requests(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
         entries.put("url_original", slot, unescape(target, entries.escaping))
 
 
+_FINENESS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
 def _times(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
     """Begin and end: the finest numeric time, else a clock; a fraction is added to whole seconds."""
     for which, column in (("begin", "event_start"), ("end", "event_end")):
-        whole: tuple[int, pl.Series] | None = None  # units per second, microseconds since the epoch
-        for index, slot in enumerate(layout.slots):
-            if slot.column != which or slot.directive.kind not in (Kind.CLOCK, Kind.EPOCH):
-                continue
-            fineness = {"ms": 3, "us": 6, "ns": 9}.get(slot.unit or "", 0)
-            if whole is not None and fineness <= whole[0]:
-                continue
-            whole = fineness, _whole_time(layout, slot, groups[f"g{index}"], entries)
-        if whole is None:
+        # All of them are read, also those that another one makes superfluous: 31/Feb is no time.
+        found = [
+            (_FINENESS[slot.unit or "s"], _whole_time(layout, slot, groups[f"g{index}"], entries))
+            for index, slot in enumerate(layout.slots)
+            if slot.column == which and slot.directive.kind in (Kind.CLOCK, Kind.EPOCH)
+        ]
+        if not found:
             continue
-        fineness, microseconds = whole
+        fineness, microseconds = max(found, key=lambda pair: pair[0])
         if fineness == 0:
             microseconds = microseconds + _fraction(layout, which, groups, entries)
+        microseconds = microseconds.set((microseconds < _EARLIEST) | (microseconds > _LATEST), None)
+        entries.reject(microseconds.is_null(), RejectReason.BAD_TIMESTAMP)
         entries.columns[column] = microseconds.cast(pl.Datetime("us", "UTC"))
 
 
 def _whole_time(layout: Layout, slot: Slot, texts: pl.Series, entries: _Entries) -> pl.Series:
+    """Return microseconds since the epoch; what is no time rejects its line."""
     if slot.clock is not None:
-        read = read_clock(
-            texts, slot.clock.form, has_offset=slot.clock.has_offset, timezone=layout.log_format.timezone
-        )
-        entries.reject(read.is_null(), RejectReason.BAD_TIMESTAMP)
-        return read.cast(pl.Int64)
-    numbers = texts.cast(pl.Int64, strict=False)
-    unit = slot.unit or "s"
-    # Beyond the year 9999 a number is no time that DuckDB, Delta or a person could read.
-    numbers = numbers.set((numbers < 0) | (numbers >= _YEAR_10000 * UNITS_PER_SECOND[unit]), None)
-    entries.reject(numbers.is_null(), RejectReason.BAD_TIMESTAMP)
-    return to_microseconds(numbers, unit)
+        read = read_clock(texts, slot.clock, layout.log_format.timezone).cast(pl.Int64)
+    else:
+        numbers = texts.cast(pl.Int64, strict=False)
+        unit = slot.unit or "s"
+        most = min(YEAR_10000 * UNITS_PER_SECOND[unit] - 1, 2**63 - 1)
+        read = to_microseconds(numbers.set((numbers < 0) | (numbers > most), None), unit)
+    entries.reject(read.is_null(), RejectReason.BAD_TIMESTAMP)
+    return read
 
 
 def _fraction(layout: Layout, which: str, groups: pl.DataFrame, entries: _Entries) -> pl.Series:
@@ -275,17 +323,15 @@ def _fraction(layout: Layout, which: str, groups: pl.DataFrame, entries: _Entrie
             for index, slot in enumerate(layout.slots)
             if slot.directive.kind is Kind.FRACTION and slot.column == which
         ),
-        key=lambda found: {"ms": 3, "us": 6, "ns": 9}[found[1].unit or "ms"],
+        key=lambda found: _FINENESS[found[1].unit or "ms"],
         default=None,
     )
     if best is None:
         return pl.Series([0], dtype=pl.Int64).new_from_index(0, groups.height)
     index, slot = best
     fraction = to_microseconds(groups[f"g{index}"].cast(pl.Int64, strict=False), slot.unit or "ms")
-    if slot.carry:
-        before = groups[f"g{index}c"]
-        literal = _carried_literal(layout, slot)
-        carried = (before != literal).fill_null(value=False)
+    if slot.literal:
+        carried = (groups[f"g{index}c"] != slot.literal).fill_null(value=False)
         entries.note(carried, ParseNote.FRAC_CARRY)
         fraction = fraction.zip_with(~carried, fraction + 1_000_000)
         # A changed literal before anything but zeros is not lighttpd's doing.
@@ -293,63 +339,37 @@ def _fraction(layout: Layout, which: str, groups: pl.DataFrame, entries: _Entrie
     return fraction
 
 
-def _carried_literal(layout: Layout, slot: Slot) -> str:
-    text = layout.log_format.format_string
-    return text[slot.position - 1]
-
-
 def _durations(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
     """Take the finest duration. -1 means that the clock went backwards: null, and counted."""
-    found = [
-        (slot.unit or "s", entries.integer(groups[f"g{index}"]))
-        for index, slot in enumerate(layout.slots)
-        if slot.directive.kind is Kind.DURATION
-    ]
+    found = []
+    for index, slot in enumerate(layout.slots):
+        if slot.directive.kind is Kind.DURATION:
+            unit = slot.unit or "s"
+            limit = (2**63 - 1) * UNITS_PER_SECOND[unit] // 1_000_000 if unit != "ns" else 2**63 - 1
+            found.append((unit, entries.integer(groups[f"g{index}"], limit)))
     if not found:
         return
     for _, numbers in found:
         entries.note(numbers < 0, ParseNote.NEGATIVE_DURATION)
-    unit, numbers = max(found, key=lambda pair: {"s": 0, "ms": 3, "us": 6}[pair[0]])
+    unit, numbers = max(found, key=lambda pair: _FINENESS[pair[0]])
     entries.columns["event_duration_us"] = to_microseconds(numbers.set(numbers < 0, None), unit)
 
 
-def _explain(
-    reasons: pl.Series, matched: pl.Series, lengths: pl.Series, block: bytes, lines: pl.Series
-) -> pl.Series:
+def _explain(reasons: pl.Series, matched: pl.Series, lines: _Lines) -> pl.Series:
     """Add the reasons of the lines that did not match, the most telling one for each."""
     if matched.all():
         return reasons
-    frame = pl.DataFrame({"reason": reasons, "matched": matched, "length": lengths, "line": lines})
+    invalid = lines.invalid if lines.invalid is not None else pl.repeat(False, len(matched), eager=True)  # noqa: FBT003
+    frame = pl.DataFrame([lines.texts.alias("line"), lines.lengths.alias("length"), invalid.alias("invalid")])
     why = (
-        pl.when(pl.col("matched"))
-        .then(pl.col("reason"))
-        .when(pl.col("length") > MAX_LINE)
+        pl.when(pl.col("length") > MAX_LINE)
         .then(pl.lit(str(RejectReason.TOO_LONG)))
         .when(pl.col("line").str.strip_chars() == "")
         .then(pl.lit(str(RejectReason.BLANK)))
         .when(pl.col("line").str.contains("\0", literal=True))
         .then(pl.lit(str(RejectReason.NUL_BYTES)))
+        .when(pl.col("invalid"))
+        .then(pl.lit(str(RejectReason.INVALID_UTF8)))
         .otherwise(pl.lit(str(RejectReason.NO_MATCH)))
     )
-    explained = frame.select(why.alias("reason")).to_series()
-    if block.isascii():
-        return explained
-    return explained.zip_with(
-        ~(_invalid_utf8(block) & (explained == RejectReason.NO_MATCH)), _constant(explained)
-    )
-
-
-def _constant(like: pl.Series) -> pl.Series:
-    return pl.Series([str(RejectReason.INVALID_UTF8)]).new_from_index(0, len(like))
-
-
-def _invalid_utf8(block: bytes) -> pl.Series:
-    valid = []
-    for line in _split(block).to_pylist():
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            valid.append(True)
-        else:
-            valid.append(False)
-    return pl.Series(valid, dtype=pl.Boolean)
+    return reasons.zip_with(matched, frame.select(why).to_series())

@@ -4,6 +4,7 @@
 write no offset: then the log format's ``timezone`` says what its times mean.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -33,6 +34,7 @@ STRFTIME: Mapping[str, str] = {
     "A": "[A-Z][a-z]{5,8}",
     "z": "[+-][0-9]{4}",
     "s": "[0-9]+",
+    "%": "%",
 }
 # Conversions that stand for several others.
 COMPOUND: Mapping[str, str] = {
@@ -46,6 +48,12 @@ COMPOUND: Mapping[str, str] = {
     "t": "\t",
 }
 
+# polars expands these also behind a literal %.
+_MISREAD = {"%%" + letter for letter in "DRTF"}
+
+YEAR_10000 = 253_402_300_800
+"""Seconds since the epoch: beyond it is no time that DuckDB, Delta or a person could read."""
+
 UNITS_PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -56,44 +64,59 @@ class Strftime:
     pattern: str
     form: str
     has_offset: bool
+    has_date: bool = True  # else it is no instant: what it writes is kept as a field
+    seconds: str | None = None  # the expression, with what %s writes captured: it says everything
 
 
 def compile_strftime(form: str) -> Strftime:
-    """Compile a strftime form. Raises ValueError with the conversion that is not known."""
-    for letter, expansion in COMPOUND.items():
-        form = form.replace("%" + letter, expansion)
-    pattern, position = "", 0
+    """Compile a strftime form. Raises ValueError with the conversion that cannot be read."""
+    form = re.sub("%(.)", lambda match: COMPOUND.get(match[1], match[0]), form, flags=re.DOTALL)
+    pattern, seconds, position = "", "", 0
     while position < len(form):
         char = form[position]
         if char == "%":
             conversion = form[position + 1 : position + 2]
-            if conversion == "%":
-                pattern += "%"
-            elif conversion in STRFTIME:
-                pattern += STRFTIME[conversion]
-            else:
+            if conversion not in STRFTIME:
                 raise ValueError("%" + conversion)
+            if form[position : position + 3] in _MISREAD:
+                raise ValueError(form[position : position + 3])
+            piece = STRFTIME[conversion]
+            seconds += f"({piece})" if conversion == "s" else piece
             position += 2
         else:
-            pattern += f"\\x{{{ord(char):02x}}}"
+            piece = f"\\x{{{ord(char):02x}}}"
+            seconds += piece
             position += 1
-    return Strftime(pattern, form, has_offset="%z" in form or "%s" in form)
+        pattern += piece
+    conversions = set(re.findall("%(.)", form))
+    dated = "j" in conversions or _month_and_day(conversions)
+    return Strftime(
+        pattern,
+        form,
+        has_offset="z" in conversions,
+        has_date="s" in conversions or (dated and not conversions.isdisjoint("Yy")),
+        seconds=f"^{seconds}$" if "s" in conversions else None,
+    )
 
 
-def read_clock(texts: pl.Series, form: str, *, has_offset: bool, timezone: tzinfo) -> pl.Series:
+def _month_and_day(conversions: set[str]) -> bool:
+    return not conversions.isdisjoint("mbhB") and not conversions.isdisjoint("de")
+
+
+def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series:
     """Texts → Datetime("us", "UTC"); null where a text is no such time (31/Feb).
 
     Times come in runs, so each distinct text is read once.
     """
     unique = texts.drop_nulls().unique()
-    if "%s" in form:
-        read = unique.str.extract(r"([0-9]+)").cast(pl.Int64, strict=False) * 1_000_000
-        instants = read.cast(pl.Datetime("us", "UTC"))
-    elif has_offset:
-        instants = unique.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+    if clock.seconds is not None:
+        seconds = unique.str.extract(clock.seconds).cast(pl.Int64, strict=False)
+        instants = (seconds.set(seconds >= YEAR_10000, None) * 1_000_000).cast(pl.Datetime("us", "UTC"))
+    elif clock.has_offset:
+        instants = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
     else:
-        naive = unique.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+        naive = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         # An hour that a daylight-saving change repeats is read as its first occurrence.
         local = naive.dt.replace_time_zone(str(timezone), ambiguous="earliest", non_existent="null")
         instants = local.dt.convert_time_zone("UTC")
