@@ -102,7 +102,8 @@ def _directory(root: Path) -> Iterator[Input | SourceError]:
             path = Path(folder, name)
             if name.startswith("."):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(real_root):
+            # Not Path.resolve(), which raises where links go round in a circle.
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
                 continue
             if path.is_file():
                 yield Input(str(path.absolute()), path, named=False)

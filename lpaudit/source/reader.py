@@ -14,6 +14,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import BinaryIO, Protocol, cast
 
 from lpaudit.errors import SourceError
@@ -27,12 +28,13 @@ else:
 _STEP = 1 << 18  # bytes a read of a decompressor asks for
 _PEEK = 10
 
-# Of bz2 more than "BZh" is asked for: a log line might begin with three letters.
+# Of bz2 more than "BZh" is asked for: a log line might begin with three letters. What
+# follows is the magic of a block, or of the end where there is none.
 _COMPRESSIONS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], object]], ...] = (
     ("gzip", lambda head: head.startswith(b"\x1f\x8b"), gzip.open),
     ("zstd", lambda head: head.startswith(b"\x28\xb5\x2f\xfd"), zstd.open),
     ("xz", lambda head: head.startswith(b"\xfd7zXZ\x00"), lzma.open),
-    ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] == b"1AY&SY", bz2.open),
+    ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"), bz2.open),
 )
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
@@ -47,10 +49,12 @@ class Reader:
     def __init__(self, source: Input, raw: BinaryIO, *, rewindable: bool) -> None:
         self.source = source
         self.damage: str | None = None
-        self._raw = raw
+        pipe = None if rewindable else _Pipe(raw)
+        self._raw = cast("BinaryIO", pipe or raw)
         self._spool: BinaryIO | None = None
+        self._kept = ExitStack()
         self._rewindable = rewindable
-        head = _peek(raw)
+        head = pipe.head if pipe else cast("io.BufferedReader", raw).peek(_PEEK)[:_PEEK]
         fitting = next(((name, opener) for name, fits, opener in _COMPRESSIONS if fits(head)), None)
         self.compression = fitting[0] if fitting else None
         self._decompress = fitting[1] if fitting else None
@@ -86,23 +90,22 @@ class Reader:
 
     def restart(self) -> None:
         """Go back to the first byte."""
-        self._pushed, self.damage = b"", None
+        damage, self.damage = self.damage, None
+        self._pushed = b""
         if self._rewindable:
             self._raw.seek(0)
             self._stream = self._decompressed()
         else:
-            spool = self._spool
+            spool, self._spool = self._spool, None
             if spool is None:  # keep_for_restart was not called: a mistake of ours
                 raise AssertionError("a pipe cannot be read twice")
-            rest = self._stream
             spool.seek(0)
-            self._stream = cast("BinaryIO", _Chain(spool, rest))
-            self._spool = None
+            self._stream = cast("BinaryIO", _Chain(spool, self._stream, damage))
 
     def keep_for_restart(self) -> None:
         """Keep what is read from here on (on disk), so that ``restart`` works on a pipe, too."""
         if not self._rewindable and self._spool is None:
-            self._spool = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 -- lives as long as the reader
+            self._spool = self._kept.enter_context(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115 -- lives as long as the reader
             self._spool.write(self._pushed)
 
     def push_back(self, data: bytes) -> None:
@@ -117,6 +120,9 @@ class Reader:
         while missing > 0 and self.damage is None:
             try:
                 piece = cast("_Read1", self._stream).read1(min(missing, _STEP))
+            except _Damaged as error:
+                self.damage = str(error)
+                break
             except _DAMAGE as error:
                 self.damage = _describe(error)
                 break
@@ -130,24 +136,52 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the input."""
+        self._kept.close()
         self._raw.close()
+
+
+class _Damaged(Exception):
+    """What was wrong at the end of what was spooled is wrong again."""
 
 
 class _Chain:
     """What was spooled, then what is still to come."""
 
-    def __init__(self, first: BinaryIO, rest: BinaryIO) -> None:
-        self._first: BinaryIO | None = first
+    def __init__(self, first: BinaryIO, rest: BinaryIO, damage: str | None) -> None:
+        self._first = first
         self._rest = rest
+        self._damage = damage
 
     def read1(self, size: int) -> bytes:
-        if self._first is not None:
-            piece = self._first.read(size)
-            if piece:
-                return piece
-            self._first.close()
-            self._first = None
+        piece = self._first.read(size)
+        if piece:
+            return piece
+        if self._damage is not None:  # a decompressor that has failed must not be asked again
+            raise _Damaged(self._damage)
         return cast("_Read1", self._rest).read1(size)
+
+
+class _Pipe:
+    """A pipe of which the first bytes were looked at: a writer may send them one by one."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self.head = raw.read(_PEEK)
+        self._unread = self.head
+
+    def read(self, size: int = -1) -> bytes:
+        return self._unread_part(size) or self._raw.read(size)
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._unread_part(size) or cast("_Read1", self._raw).read1(size)
+
+    def _unread_part(self, size: int) -> bytes:
+        size = len(self._unread) if size < 0 else size
+        piece, self._unread = self._unread[:size], self._unread[size:]
+        return piece
+
+    def close(self) -> None:
+        self._raw.close()
 
 
 def open_reader(source: Input) -> Reader:
@@ -160,10 +194,6 @@ def open_reader(source: Input) -> Reader:
         return Reader(source, raw, rewindable=rewindable)
     except OSError as error:
         raise unreadable(source.path, error) from error
-
-
-def _peek(raw: BinaryIO) -> bytes:
-    return cast("io.BufferedReader", raw).peek(_PEEK)[:_PEEK]
 
 
 def _size(raw: BinaryIO) -> int:
