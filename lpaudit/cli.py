@@ -4,7 +4,6 @@ What is heavy (polars, pyarrow, duckdb, deltalake) is imported inside the comman
 help and completion answer at once.
 """
 
-import shlex
 import sys
 import uuid
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,9 +19,7 @@ from lpaudit.errors import ConfigError, Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpaudit.model import IngestResult, Period, SourceResult
-    from lpaudit.pipeline import Status
-    from lpaudit.query import Connection
+    from lpaudit.model import Period
 
 app = typer.Typer(
     name="lpaudit",
@@ -35,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+SHOWN_ERRORS = 5
 
 
 class Format(StrEnum):
@@ -168,13 +168,13 @@ def ingest(  # noqa: PLR0913 -- options of a command
     settings = _config(
         config_file, store=store, log_format=log_format, escaping=escaping, host=host, timezone=timezone
     )
-    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+    from lpaudit import ingest as run  # noqa: PLC0415 -- start-up time
     from lpaudit.model import NullObserver  # noqa: PLC0415
 
     zone = config.zone(settings)
-    options = pipeline.IngestOptions(
+    options = run.IngestOptions(
         host=settings["host"].value or None,
-        log_format=pipeline.choose_format(settings["log_format"].value, settings["escaping"].value, zone),
+        log_format=run.choose_format(settings["log_format"].value, settings["escaping"].value, zone),
         timezone=zone,
         segment_bytes=config.integer(settings, "segment_bytes"),
         final=final,
@@ -187,70 +187,22 @@ def ingest(  # noqa: PLR0913 -- options of a command
         from lpaudit.progress import ProgressObserver  # noqa: PLC0415
 
         with ProgressObserver() as observer:
-            result = pipeline.ingest(root, paths, options, observer, now=_now, unique=_unique)
+            result = run.ingest(root, paths, options, observer, now=_now, unique=_unique)
     else:
-        result = pipeline.ingest(root, paths, options, NullObserver(), now=_now, unique=_unique)
+        result = run.ingest(root, paths, options, NullObserver(), now=_now, unique=_unique)
     if not quiet:
-        _print_ingest(result, root, dry_run=dry_run)
-    for failed in result.errors[:_SHOWN_ERRORS]:
+        from lpaudit import summary  # noqa: PLC0415 -- it needs what the command has imported by now
+
+        summary.print_ingest(result, root, dry_run=dry_run)
+    for failed in result.errors[:SHOWN_ERRORS]:
         console.fail(failed.error or "", failed.hint)
-    if len(result.errors) > _SHOWN_ERRORS:
-        console.say(f"lpaudit: … and {len(result.errors) - _SHOWN_ERRORS} more inputs that could not be read")
+    if len(result.errors) > SHOWN_ERRORS:
+        console.say(f"lpaudit: … and {len(result.errors) - SHOWN_ERRORS} more inputs that could not be read")
     if result.errors:
         return Exit.FAILED
     if max_rejects is not None and result.rejected > max_rejects:
         return Exit.NO
     return Exit.OK
-
-
-_SHOWN_SOURCES = 20
-_SHOWN_ERRORS = 5
-
-
-def _print_ingest(result: "IngestResult", root: str, *, dry_run: bool) -> None:
-    good = [s for s in result.sources if s.lines or not s.error]
-    for source in good[:_SHOWN_SOURCES]:
-        print_line(_source_line(source))
-        for number, reason, raw in source.reject_examples:
-            print_line(f"    line {number}: {reason}: {raw[:100]}")
-    if len(good) > _SHOWN_SOURCES:
-        print_line(f"… and {len(good) - _SHOWN_SOURCES} more")
-    where = "counted only, nothing stored" if dry_run else f"in {root}"
-    files = f"{len(good)} {'source' if len(good) == 1 else 'sources'}"
-    if result.lines:
-        good_lines = result.lines - result.rejected
-        print_line(
-            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: "
-            f"{good_lines:,} access, {result.rejected:,} quarantine ({where})"
-        )
-    elif good and not result.errors:
-        print_line(f"nothing new in {files} ({where})")
-    if result.lines and not dry_run:
-        query = "select * from quarantine" if result.rejected else "select * from access limit 10"
-        option = "" if root == config.SETTINGS["store"].default else f" --store {shlex.quote(root)}"
-        print_line(f"next: lpaudit sql{option} '{query}'")
-
-
-def _source_line(source: "SourceResult") -> str:
-    parts = [f"{source.lines:,} new lines"]
-    if source.rejected:
-        parts.append(f"{source.rejected:,} rejected")
-    if source.already_lines:
-        parts.append(f"{source.already_lines:,} already stored")
-    if source.log_format:
-        parts.append(f"format {source.log_format}")
-    if source.held_back:
-        parts.append(
-            f"a last line without its end ({source.held_back:,} bytes) waits for the next time, or --final"
-        )
-    if source.note:
-        parts.append(source.note)
-    return f"{source.source}: {', '.join(parts)}"
-
-
-def print_line(text: str) -> None:
-    """Print a line to stdout, with what a log put into it made visible."""
-    sys.stdout.write(console.visible(text) + "\n")
 
 
 @app.command()
@@ -279,9 +231,11 @@ def sync(
     if not quiet:
         new = [r for r in results if r.new]
         for result in new:
-            print_line(f"{result.table}: {result.records:,} records")
+            console.print_line(f"{result.table}: {result.records:,} records")
         if not new:
-            print_line(f"nothing new: {sum(r.records for r in results):,} records were already stored")
+            console.print_line(
+                f"nothing new: {sum(r.records for r in results):,} records were already stored"
+            )
     return Exit.OK
 
 
@@ -307,72 +261,16 @@ def sql(
       lpaudit sql --format csv -o denied.csv 'select * from access where status in (401, 403)'
     """
     settings = _config(config_file, store=store)
-    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+    from lpaudit import pipeline, shell  # noqa: PLC0415 -- start-up time
 
+    write = console.WRITERS[row_format]
     if query is None and sys.stdin.isatty():
         with pipeline.opened(settings["store"].value) as (connection, _):
-            return _prompt(connection, row_format)
+            return shell.prompt(connection, write, tables)
     text = sys.stdin.read() if query in (None, "-") else query
     with pipeline.opened(settings["store"].value) as (connection, _):
-        _answer(connection, text or "", row_format, output)
+        shell.answer(connection, text or "", write, output)
     return Exit.OK
-
-
-def _answer(connection: "Connection", query: str, row_format: Format, output: Path | None) -> None:
-    reader = connection.stream(query)
-    names = reader.schema.names
-    write = console.WRITERS[row_format]
-    rows = console.rows_of(connection.explained(reader))
-    if output is None:
-        write(names, rows, sys.stdout)
-        return
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            count = write(names, rows, file)
-        partial.replace(output)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot write {output}: {reason}", hint="name another file with -o") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    console.say(f"{count:,} rows in {output}")
-
-
-def _prompt(connection: "Connection", row_format: Format) -> int:
-    """Read queries from a person until the end of input."""
-    import readline  # noqa: F401, PLC0415 -- gives input() its line editing
-
-    from lpaudit.errors import LpauditError  # noqa: PLC0415
-
-    console.say("SQL over access, quarantine, source, segment, …; end a query with ; and leave with Ctrl-D")
-    query = ""
-    while True:
-        try:
-            line = input("lpaudit> " if not query else "    ...> ")
-        except EOFError:
-            sys.stdout.write("\n")
-            return Exit.OK
-        except KeyboardInterrupt:
-            sys.stdout.write("\n")
-            query = ""
-            continue
-        if not query and line.strip().lower().rstrip(";") in {"exit", "quit", ".exit", ".quit"}:
-            return Exit.OK
-        if not query and line.strip() in {".tables", "help", ".help"}:
-            tables(name=None, row_format=Format.TABLE, files=False, store=None, config_file=None)
-            continue
-        query += line + "\n"
-        if not query.strip():
-            query = ""
-        elif query.rstrip().endswith(";"):
-            try:
-                _answer(connection, query, row_format, None)
-            except LpauditError as error:
-                console.fail(error.message, error.hint)
-            except KeyboardInterrupt:
-                console.say("interrupted")
-            query = ""
 
 
 @app.command()
@@ -425,7 +323,9 @@ def report(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="TIME", help="End of the period: a time is excluded, a date is included."
+            "--to",
+            metavar="TIME",
+            help="End of the period. A date means to its end; a time itself is not included.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the files.")],
@@ -447,7 +347,7 @@ def report(
 
     for path in pipeline.access_report(settings["store"].value, framework, period, out):
         if not quiet:
-            print_line(f"wrote {path}")
+            console.print_line(f"wrote {path}")
     return Exit.OK
 
 
@@ -489,52 +389,14 @@ def status(
 ) -> int:
     """Say what the store holds: sources, offsets, lines, rejects, time range, versions, size."""
     settings = _config(config_file, store=store)
-    from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
+    from lpaudit import pipeline, summary  # noqa: PLC0415 -- start-up time
 
     found = pipeline.status(settings["store"].value)
     if status_format is StatusFormat.JSON:
-        sys.stdout.write(console.to_json(_status_json(found), indent=1) + "\n")
+        sys.stdout.write(console.to_json(summary.status_json(found), indent=1) + "\n")
     else:
-        _print_status(found)
+        summary.print_status(found)
     return Exit.OK
-
-
-def _status_json(found: "Status") -> dict[str, object]:
-    times = [t for s in found.sources for t in (s["first_time"], s["last_time"]) if isinstance(t, datetime)]
-    return {
-        "store": found.store,
-        "store_version": found.store_version,
-        "lpaudit_version": __version__,
-        "bytes_on_disk": found.bytes_on_disk,
-        "lines": found.total("lines"),
-        "access": found.total("access"),
-        "quarantine": found.total("quarantine"),
-        "first_time": min(times, default=None),
-        "last_time": max(times, default=None),
-        "table_versions": found.table_versions,
-        "records": found.records,
-        "sources": found.sources,
-    }
-
-
-def _print_status(found: "Status") -> None:
-    facts = _status_json(found)
-    print_line(
-        f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
-    )
-    rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
-    print_line(f"lines       {found.total('lines'):,} = {rejected}, from {len(found.sources)} sources")
-    first, last = facts["first_time"], facts["last_time"]
-    if isinstance(first, datetime) and isinstance(last, datetime):
-        print_line(f"time        {console.instant(first)} … {console.instant(last)}")
-    versions = ", ".join(f"{name} {version}" for name, version in found.table_versions.items())
-    print_line(f"tables      {versions or 'none yet'}")
-    if found.records:
-        print_line("Prefect     " + ", ".join(f"{count:,} {name}" for name, count in found.records.items()))
-    if found.sources:
-        print_line("")
-        columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
-        console.write_table(columns, iter(found.sources), sys.stdout)
 
 
 @app.command("config")

@@ -185,13 +185,21 @@ def write_csv(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     return count
 
 
-WRITERS: Mapping[str, Callable[[Sequence[str], Rows, TextIO], int]] = {
+Writer = Callable[[Sequence[str], Rows, TextIO], int]
+"""Writes rows of named columns, and returns how many there were."""
+
+WRITERS: Mapping[str, Writer] = {
     "table": write_table,
     "json": write_json,
     "jsonl": write_jsonl,
     "csv": write_csv,
     "markdown": write_markdown,
 }
+
+
+def print_line(text: str) -> None:
+    """Print a line to stdout, with what a log put into it made visible."""
+    sys.stdout.write(visible(text) + "\n")
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from deltalake import write_deltalake
 from report.small import DAY, line
 
-from lpaudit import pipeline, report
+from lpaudit import ingest, pipeline, report
 from lpaudit.model import NullObserver
 from lpaudit.schema import tables
 
@@ -43,8 +43,8 @@ def store_of(tmp_path):
         for name, lines in logs.items():
             (tmp_path / f"{name}.log").write_text("".join(f"{text}\n" for text in lines))
         files = [str(tmp_path / f"{name}.log") for name in logs]
-        options = pipeline.IngestOptions("gw1", None, ZoneInfo("UTC"), 1 << 20)
-        result = pipeline.ingest(
+        options = ingest.IngestOptions("gw1", None, ZoneInfo("UTC"), 1 << 20)
+        result = ingest.ingest(
             str(tmp_path / "store"),
             files,
             options,

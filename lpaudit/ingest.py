@@ -1,0 +1,348 @@
+"""`lpaudit ingest`: source → framing → logformat → normalise → store, one input after another.
+
+Each input is recognised by its content, read on from the first byte that is not stored,
+and committed a segment at a time. What another writer commits meanwhile is skipped.
+"""
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from lpaudit import logformat, source, store
+from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, SourceError
+from lpaudit.logformat import Layout
+from lpaudit.logformat.parse import match_count
+from lpaudit.logformat.presets import find
+from lpaudit.model import (
+    Escaping,
+    IngestResult,
+    Known,
+    LogFormat,
+    Observer,
+    Provenance,
+    Segment,
+    SourceResult,
+)
+from lpaudit.normalise import normalise
+
+BLOCK = 4 << 20
+"""Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
+
+_SAMPLE = 1 << 20  # bytes of a source that its format is told by
+_ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
+_EXAMPLES = 3
+_ERROR_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \([\w.]+\.c\.\d+\) ")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What the user asked of an ingest.
+
+    ``log_format`` is None to tell it from the lines; ``host`` is None if not told.
+    """
+
+    host: str | None
+    log_format: LogFormat | None
+    timezone: ZoneInfo
+    segment_bytes: int
+    final: bool = False
+    dry_run: bool = False
+
+
+def choose_format(name: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:
+    """Return the format that a setting means: a preset's, a format string's, or None for ``auto``.
+
+    Raises ConfigError or FormatError.
+    """
+    if escaping not in ("", *Escaping):
+        raise ConfigError(f"unknown escaping {escaping!r}", hint="accesslog.escaping is default or json")
+    if name == "auto":
+        if escaping:
+            raise ConfigError("--escaping needs --log-format", hint="a preset knows its own escaping")
+        return None
+    preset = find(name)
+    if preset is not None:
+        chosen = preset.log_format(timezone)
+        return replace(chosen, escaping=Escaping(escaping)) if escaping else chosen
+    if "%" not in name:
+        names = ", ".join(logformat.PRESETS)
+        raise ConfigError(
+            f"unknown log format {name!r}",
+            hint=f"the presets are {names}; anything else is a format string with %",
+        )
+    log_format = logformat.custom_format(name, Escaping(escaping or "default"), timezone)
+    logformat.compile_layout(log_format)
+    return log_format
+
+
+def ingest(
+    root: str,
+    arguments: Sequence[str],
+    options: IngestOptions,
+    observer: Observer,
+    *,
+    now: Callable[[], datetime],
+    unique: Callable[[], str],
+) -> IngestResult:
+    """Read every input to its end and store what is new.
+
+    An input that fails does not stop the others: it is an error in the result. What stops
+    everything (a store that cannot be written) is raised.
+    """
+    inputs = list(source.discover(arguments))
+    if not any(isinstance(i, source.Input) for i in inputs):
+        return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
+    target = None if options.dry_run else store.create_store(root)
+    results = []
+    for found in inputs:
+        if isinstance(found, SourceError):
+            result = _failed(None, found)
+        else:
+            result = _Ingest(target, found, options, observer, now, unique).run()
+        observer.source_finished(result)
+        results.append(result)
+    return IngestResult(tuple(results))
+
+
+def _failed(label: str | None, error: LpauditError) -> SourceResult:
+    return SourceResult(label or "", error=error.message, hint=error.hint)
+
+
+class _NotALog(Exception):
+    """A file in a directory that has every right to be there, but is no access log."""
+
+
+class _Ingest:
+    """One input on its way into the store."""
+
+    def __init__(
+        self,
+        target: store.Store | None,
+        found: source.Input,
+        options: IngestOptions,
+        observer: Observer,
+        now: Callable[[], datetime],
+        unique: Callable[[], str],
+    ) -> None:
+        self.target = target
+        self.input = found
+        self.options = options
+        self.observer = observer
+        self.now = now
+        self.unique = unique
+        self.result = SourceResult(found.label)
+
+    def run(self) -> SourceResult:
+        try:
+            reader = source.open_reader(self.input)
+        except SourceError as error:
+            return _failed(self.input.label, error)
+        try:
+            self.observer.source_opened(self.input.label, reader.size())
+            self._read(reader)
+        except _NotALog as skipped:
+            self.result = replace(self.result, note=str(skipped))
+        except SourceError as error:
+            self.result = replace(self.result, error=error.message, hint=error.hint)
+        finally:
+            reader.close()
+        return self.result
+
+    def _read(self, reader: source.Reader) -> None:
+        final = self.options.final or reader.final
+        line = source.first_line(reader, final=final)
+        if not line:
+            held = len(reader.read(1 << 16))
+            note = "no whole line yet" if held else "empty"
+            self.result = replace(self.result, held_back=held, note=note)
+            self._complain(reader)
+            return
+        if self.target is None:
+            known, table = Known(source.source_id(self.options.host, line, 0)), None
+            self._store_rest(reader, known, table)
+            return
+        for _ in range(_ATTEMPTS):
+            table = self.target.create_table("access_event")
+            known = self._recognise(reader, table, line)
+            try:
+                self._store_rest(reader, known, table)
+            except OffsetConflict:
+                # Another process reads the same source. Look again; what it has committed is skipped.
+                reader.restart()
+                continue
+            return
+        raise SourceError(
+            f"cannot keep up with other writers of {self.input.label}", hint="run the same command again"
+        )
+
+    def _recognise(self, reader: source.Reader, table: DeltaTable, line: bytes) -> Known:
+        """Return the source that the input is, and move the reader to the first byte that is not stored."""
+        target = self.target
+        assert target is not None  # noqa: S101 -- a dry run recognises nothing
+        ordinal = 0
+        reader.keep_for_restart()
+        while True:
+            source_id = source.source_id(self.options.host, line, ordinal)
+            known = store.known(target, table, source_id)
+            if known is None:
+                note = "begins like another source, but goes on differently" if ordinal else None
+                self.result = replace(self.result, note=note)
+                return Known(source_id)
+            if source.holds(reader, known, lambda segment: store.read_segment(target.root, segment)):
+                return known
+            reader.restart()
+            reader.keep_for_restart()
+            ordinal += 1
+
+    def _store_rest(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
+        self.result = replace(
+            self.result,
+            source_id=known.source_id,
+            already_stored=known.offset,
+            already_lines=known.line_number,
+        )
+        final = self.options.final or reader.final
+        framing = source.Framing(reader, self.options.segment_bytes, final=final)
+        layout: Layout | None = None
+        offset, line_number = known.offset, known.line_number
+        for piece in framing:
+            layout = layout or self._layout(piece, known)
+            segment = Segment.of(known.source_id, offset, piece)
+            rows = _Rows(layout, segment, piece, self._provenance(layout, segment, line_number))
+            if table is None or self.target is None:
+                for _ in rows:
+                    pass
+            else:
+                store.append(self.target, table, segment, piece, rows, self.unique())
+            offset, line_number = segment.end, line_number + rows.lines
+            self._count(layout, segment, rows)
+            if reader.position is not None:
+                self.observer.bytes_read(self.input.label, reader.position)
+        self.result = replace(self.result, held_back=framing.held_back)
+        self._complain(reader)
+
+    def _provenance(self, layout: Layout, segment: Segment, line_number: int) -> Provenance:
+        return Provenance(
+            source=self.input.label,
+            segment=segment,
+            host_name=self.options.host or socket.gethostname(),
+            ingest_time=self.now(),
+            log_format=layout.log_format.name,
+            byte_offset=segment.start,
+            line_number=line_number + 1,
+        )
+
+    def _count(self, layout: Layout, segment: Segment, rows: "_Rows") -> None:
+        room = _EXAMPLES - len(self.result.reject_examples)
+        self.result = replace(
+            self.result,
+            lines=self.result.lines + rows.lines,
+            rejected=self.result.rejected + rows.rejected,
+            bytes_read=self.result.bytes_read + segment.end - segment.start,
+            log_format=layout.log_format.name,
+            reject_examples=self.result.reject_examples + tuple(rows.examples[:room]),
+        )
+        self.observer.segment_committed(self.input.label, segment, rows.lines, rows.rejected)
+
+    def _complain(self, reader: source.Reader) -> None:
+        if reader.damage is not None:
+            stored = f"the {self.result.lines} lines before that are stored" if self.result.lines else ""
+            raise SourceError(
+                f"cannot read {self.input.label} to its end: {reader.damage}"
+                + (f"; {stored}" if stored else ""),
+                hint="when the file is whole, run the same command again: it goes on from there",
+            )
+
+    def _layout(self, piece: bytes, known: Known) -> Layout:
+        """Choose the format that new lines are read with. Raises SourceError if it fits none of them.
+
+        Lines of a source that is already known are never refused: a line that its format
+        does not fit is a row in quarantine.
+        """
+        sample = next(source.blocks(piece, _SAMPLE))
+        if not self.input.named and _ERROR_LOG.match(sample):
+            raise _NotALog("lighttpd's error log, not an access log: skipped")
+        told = self.options.log_format
+        candidates = (
+            [told] if told else [p.log_format(self.options.timezone) for p in logformat.PRESETS.values()]
+        )
+        if told is None:
+            candidates.sort(key=lambda c: c.name != known.log_format)  # the source's own comes first
+        layouts = [logformat.compile_layout(c) for c in candidates]
+        counts = [match_count(layout, sample) for layout in layouts]
+        best = max(range(len(layouts)), key=lambda i: counts[i][0])
+        matched, lines = counts[best]
+        if matched or not lines or known.segments:
+            return layouts[best]
+        raise self._wrong_format(sample, told)
+
+    def _wrong_format(self, sample: bytes, told: LogFormat | None) -> SourceError:
+        lines = sample.split(b"\n")
+        number, text = next((i, line) for i, line in enumerate(lines, 1) if line.strip())
+        shown = text[:160].decode("utf-8", "backslashreplace")
+        if b"\0" in sample:
+            return SourceError(
+                f"{self.input.label} is not a log: line {number} holds NUL bytes",
+                hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
+            )
+        if told is None:
+            names = ", ".join(logformat.PRESETS)
+            return SourceError(
+                f"{self.input.label} is in none of the known formats ({names}); "
+                f"line {number} reads:\n  {shown}",
+                hint="give its accesslog.format: --log-format '%h %V %u %t \"%r\" %>s %b'",
+            )
+        fits = self._fitting(sample)
+        return SourceError(
+            f"{self.input.label} is not in the format {told.name}; line {number} does not match it:\n"
+            f"  {shown}\n  expected: {told.format_string}",
+            hint=f"it looks like the format {fits}: --log-format {fits}"
+            if fits
+            else "check accesslog.format",
+        )
+
+    def _fitting(self, sample: bytes) -> str | None:
+        for preset in logformat.PRESETS.values():
+            layout = logformat.compile_layout(preset.log_format(self.options.timezone))
+            if match_count(layout, sample)[0]:
+                return preset.name
+        return None
+
+
+class _Rows:
+    """The rows of a segment, block by block, counted on their way to the store."""
+
+    def __init__(self, layout: Layout, segment: Segment, piece: bytes, where: Provenance) -> None:
+        self._layout = layout
+        self._piece = piece
+        self._where = where
+        self._start = segment.start
+        self.lines = 0
+        self.rejected = 0
+        self.examples: list[tuple[int, str, str]] = []
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        where, offset = self._where, self._start
+        for block in source.blocks(self._piece, BLOCK):
+            parsed = logformat.parse(self._layout, block)
+            here = replace(where, byte_offset=offset, line_number=where.line_number + self.lines)
+            rows = normalise(parsed.columns, parsed.lengths, here)
+            self._note_rejects(rows)
+            offset += len(block)
+            self.lines += rows.num_rows
+            yield rows
+
+    def _note_rejects(self, rows: pa.Table) -> None:
+        reasons = rows.column("reject_reason")
+        count = rows.num_rows - reasons.null_count
+        self.rejected += count
+        if count and len(self.examples) < _EXAMPLES:
+            bad = rows.filter(reasons.is_valid()).slice(0, _EXAMPLES)
+            columns = (bad.column(n).to_pylist() for n in ("line_number", "reject_reason", "raw"))
+            self.examples += list(zip(*columns, strict=True))

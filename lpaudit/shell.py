@@ -1,0 +1,64 @@
+"""Answering queries: one from the command line, or many at a prompt."""
+
+import readline  # noqa: F401 -- gives input() its line editing
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lpaudit import console
+from lpaudit.console import Writer
+from lpaudit.errors import ConfigError, Exit, LpauditError
+from lpaudit.query import Connection
+
+
+def answer(connection: Connection, query: str, write: Writer, output: Path | None) -> None:
+    """Write a query's rows to stdout or, whole or not at all, to a file. Raises LpauditError."""
+    reader = connection.stream(query)
+    names = reader.schema.names
+    rows = console.rows_of(connection.explained(reader))
+    if output is None:
+        write(names, rows, sys.stdout)
+        return
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            count = write(names, rows, file)
+        partial.replace(output)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"cannot write {output}: {reason}", hint="name another file with -o") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    console.say(f"{count:,} rows in {output}")
+
+
+def prompt(connection: Connection, write: Writer, list_tables: Callable[[], object]) -> int:
+    """Read queries from a person until the end of input; return the exit status."""
+    console.say("SQL over access, quarantine, source, segment, …; end a query with ; and leave with Ctrl-D")
+    query = ""
+    while True:
+        try:
+            line = input("lpaudit> " if not query else "    ...> ")
+        except EOFError:
+            sys.stdout.write("\n")
+            return Exit.OK
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            query = ""
+            continue
+        if not query and line.strip().lower().rstrip(";") in {"exit", "quit", ".exit", ".quit"}:
+            return Exit.OK
+        if not query and line.strip() in {".tables", "help", ".help"}:
+            list_tables()
+            continue
+        query += line + "\n"
+        if not query.strip():
+            query = ""
+        elif query.rstrip().endswith(";"):
+            try:
+                answer(connection, query, write, None)
+            except LpauditError as error:
+                console.fail(error.message, error.hint)
+            except KeyboardInterrupt:
+                console.say("interrupted")
+            query = ""

@@ -1,0 +1,94 @@
+"""What an ingest did and what a store holds, in words for people."""
+
+import shlex
+import sys
+from datetime import datetime
+
+from lpaudit import __version__, config, console
+from lpaudit.console import print_line
+from lpaudit.model import IngestResult, SourceResult
+from lpaudit.pipeline import Status
+
+_SHOWN_SOURCES = 20
+
+
+def print_ingest(result: IngestResult, root: str, *, dry_run: bool) -> None:
+    """Print a line for each input, the sum, and what to do next."""
+    good = [s for s in result.sources if s.lines or not s.error]
+    for source in good[:_SHOWN_SOURCES]:
+        print_line(_source_line(source))
+        for number, reason, raw in source.reject_examples:
+            print_line(f"    line {number}: {reason}: {raw[:100]}")
+    if len(good) > _SHOWN_SOURCES:
+        print_line(f"… and {len(good) - _SHOWN_SOURCES} more")
+    where = "counted only, nothing stored" if dry_run else f"in {root}"
+    files = f"{len(good)} {'source' if len(good) == 1 else 'sources'}"
+    if result.lines:
+        good_lines = result.lines - result.rejected
+        print_line(
+            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: "
+            f"{good_lines:,} access, {result.rejected:,} quarantine ({where})"
+        )
+    elif good and not result.errors:
+        print_line(f"nothing new in {files} ({where})")
+    if result.lines and not dry_run:
+        query = "select * from quarantine" if result.rejected else "select * from access limit 10"
+        option = "" if root == config.SETTINGS["store"].default else f" --store {shlex.quote(root)}"
+        print_line(f"next: lpaudit sql{option} '{query}'")
+
+
+def _source_line(source: SourceResult) -> str:
+    parts = [f"{source.lines:,} new lines"]
+    if source.rejected:
+        parts.append(f"{source.rejected:,} rejected")
+    if source.already_lines:
+        parts.append(f"{source.already_lines:,} already stored")
+    if source.log_format:
+        parts.append(f"format {source.log_format}")
+    if source.held_back:
+        parts.append(
+            f"a last line without its end ({source.held_back:,} bytes) waits for the next time, or --final"
+        )
+    if source.note:
+        parts.append(source.note)
+    return f"{source.source}: {', '.join(parts)}"
+
+
+def status_json(found: Status) -> dict[str, object]:
+    """Return a status with its totals, as it is written for programs."""
+    times = [t for s in found.sources for t in (s["first_time"], s["last_time"]) if isinstance(t, datetime)]
+    return {
+        "store": found.store,
+        "store_version": found.store_version,
+        "lpaudit_version": __version__,
+        "bytes_on_disk": found.bytes_on_disk,
+        "lines": found.total("lines"),
+        "access": found.total("access"),
+        "quarantine": found.total("quarantine"),
+        "first_time": min(times, default=None),
+        "last_time": max(times, default=None),
+        "table_versions": found.table_versions,
+        "records": found.records,
+        "sources": found.sources,
+    }
+
+
+def print_status(found: Status) -> None:
+    """Print a status."""
+    facts = status_json(found)
+    print_line(
+        f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
+    )
+    rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
+    print_line(f"lines       {found.total('lines'):,} = {rejected}, from {len(found.sources)} sources")
+    first, last = facts["first_time"], facts["last_time"]
+    if isinstance(first, datetime) and isinstance(last, datetime):
+        print_line(f"time        {console.instant(first)} … {console.instant(last)}")
+    versions = ", ".join(f"{name} {version}" for name, version in found.table_versions.items())
+    print_line(f"tables      {versions or 'none yet'}")
+    if found.records:
+        print_line("Prefect     " + ", ".join(f"{count:,} {name}" for name, count in found.records.items()))
+    if found.sources:
+        print_line("")
+        columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
+        console.write_table(columns, iter(found.sources), sys.stdout)
