@@ -1,5 +1,6 @@
 """The program: runs a command and turns what happens into an exit status."""
 
+import io
 import os
 import sys
 import traceback
@@ -17,6 +18,9 @@ UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line. Never returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ☃ gets \\u2603
     sys.exit(run(sys.argv[1:]))
 
 
@@ -40,6 +44,12 @@ def run(arguments: list[str]) -> int:
         # The reader (`| head`) has what it wanted.
         close_stdout_quietly()
         return Exit.OK
+    except OSError as error:
+        # What rooms do not explain better: a standard output on a full disk, say.
+        close_stdout_quietly()
+        place = f" ({error.filename})" if error.filename else ""
+        fail(f"cannot go on: {(error.strerror or str(error)).lower()}{place}", "what was committed stays")
+        return Exit.FAILED
     except Exception:  # noqa: BLE001 -- the last line of defence: a bug has an exit status of its own
         traceback.print_exc()
         say(f"\nlpaudit: this is a bug in lpaudit {__version__} (Python {sys.version.split()[0]})")

@@ -267,7 +267,8 @@ def sql(
     if query is None and sys.stdin.isatty():
         with pipeline.opened(settings["store"].value) as (connection, _):
             return shell.prompt(connection, write, tables)
-    text = sys.stdin.read() if query in (None, "-") else query
+    # Not UTF-8 is said of a query in one place, wherever it comes from.
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if query in (None, "-") else query
     with pipeline.opened(settings["store"].value) as (connection, _):
         shell.answer(connection, text or "", write, output)
     return Exit.OK

@@ -66,7 +66,18 @@ def load(options: Mapping[str, str | None], environ: Mapping[str, str], *, file:
         option = options.get(name)
         if option is not None:
             config[name] = Value(option, "--" + name.replace("_", "-"))
+        _check_utf8(name, config[name])
     return config
+
+
+def _check_utf8(name: str, value: Value) -> None:
+    try:
+        value.value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{name} is {value.value!r} ({value.origin}), which is not UTF-8",
+            hint="check the terminal's encoding",
+        ) from None
 
 
 def integer(config: Config, name: str, *, least: int = 1) -> int:

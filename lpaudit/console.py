@@ -26,6 +26,9 @@ _UNSAFE = re.compile(
 )
 
 
+_WIDEST_CELL = 100  # characters, in a table on a terminal
+
+
 def visible(text: str) -> str:
     """Return ``text`` with everything that could act on a terminal written out as an escape."""
     return _UNSAFE.sub(lambda match: _escape(match.group()), text)
@@ -108,6 +111,8 @@ def rows_of(batches: Iterable[pa.RecordBatch]) -> Rows:
 def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     """Write an aligned table; numbers to the right. Returns the number of rows."""
     cells, numeric = [], dict.fromkeys(names, True)
+    # One endless path must not push every other row off a person's screen; a pipe gets it whole.
+    widest = _WIDEST_CELL if out.isatty() else sys.maxsize
     for row in rows:
         for name in names:
             value = row[name]
@@ -115,7 +120,7 @@ def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
                 isinstance(value, bool) or not isinstance(value, int | float | Decimal)
             ):
                 numeric[name] = False
-        cells.append([visible(text_of(row[name])) for name in names])
+        cells.append([_cell(row[name], widest) for name in names])
     heads = [visible(name) for name in names]
     widths = [max(len(row[i]) for row in [heads, *cells]) for i in range(len(heads))]
 
@@ -130,6 +135,11 @@ def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     out.write(line(["-" * width for width in widths]))
     out.writelines(line(row) for row in cells)
     return len(cells)
+
+
+def _cell(value: object, widest: int) -> str:
+    text = "NULL" if value is None else visible(text_of(value))
+    return text if len(text) <= widest else text[: widest - 1] + "…"
 
 
 def write_markdown(names: Sequence[str], rows: Rows, out: TextIO) -> int:
@@ -212,6 +222,11 @@ def fail(message: str, hint: str | None) -> None:
     say(f"lpaudit: {message}")
     if hint:
         say(f"\nhint: {hint}")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def size(count: float) -> str:

@@ -9,7 +9,7 @@ LpauditError                 message, hint                        exit 3  could 
 ├── QueryError               SQL that is refused or fails         exit 2
 ├── CheckError               a broken file under reports/         exit 3
 ├── DumpError                a Prefect record that is not one     exit 3
-└── ReportError              a report that cannot be written      exit 3
+└── OutputError              a file that cannot be written        exit 3
 
 An exception is for what stops the command. What an auditor counts is a value: a line
 that cannot be parsed is a row with a reject reason, never an exception.
@@ -86,5 +86,5 @@ class DumpError(LpauditError):
     """A file of recorded Prefect API answers that cannot be read as one."""
 
 
-class ReportError(LpauditError):
-    """A report that cannot be written where it should be."""
+class OutputError(LpauditError):
+    """A file for people (a report, rows) that cannot be written where it should be."""

@@ -158,9 +158,11 @@ class _Ingest:
         final = self.options.final or reader.final
         line = source.first_line(reader, final=final)
         if not line:
-            held = len(reader.read(1 << 16))
-            note = "no whole line yet" if held else "empty"
-            self.result = replace(self.result, held_back=held, note=note)
+            head = reader.read(1 << 16)
+            if b"\0" in head:
+                raise self._binary(1)
+            note = "no whole line yet" if head else "empty"
+            self.result = replace(self.result, held_back=len(head), note=note)
             self._complain(reader)
             return
         if self.target is None:
@@ -224,8 +226,8 @@ class _Ingest:
             self._count(layout, segment, rows)
             if reader.position is not None:
                 self.observer.bytes_read(self.input.label, reader.position)
-        self.result = replace(self.result, held_back=framing.held_back)
         self._complain(reader)
+        self.result = replace(self.result, held_back=framing.held_back)
 
     def _provenance(self, layout: Layout, segment: Segment, line_number: int) -> Provenance:
         return Provenance(
@@ -287,10 +289,7 @@ class _Ingest:
         number, text = next((i, line) for i, line in enumerate(lines, 1) if line.strip())
         shown = text[:160].decode("utf-8", "backslashreplace")
         if b"\0" in sample:
-            return SourceError(
-                f"{self.input.label} is not a log: line {number} holds NUL bytes",
-                hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
-            )
+            return self._binary(number)
         if told is None:
             names = ", ".join(logformat.PRESETS)
             return SourceError(
@@ -305,6 +304,12 @@ class _Ingest:
             hint=f"it looks like the format {fits}: --log-format {fits}"
             if fits
             else "check accesslog.format",
+        )
+
+    def _binary(self, number: int) -> SourceError:
+        return SourceError(
+            f"{self.input.label} is not a log: line {number} holds NUL bytes",
+            hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
         )
 
     def _fitting(self, sample: bytes) -> str | None:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
 from lpaudit import STORE_VERSION, __version__, prefect, query, store
-from lpaudit.errors import ReportError
+from lpaudit.errors import OutputError
 from lpaudit.model import Period
+from lpaudit.outfile import write_whole
 from lpaudit.schema import tables
 
 
@@ -99,7 +101,7 @@ def status(root: str) -> Status:
 def access_report(root: str, framework_id: str, period: Period, out: Path) -> list[Path]:
     """Evaluate a framework's checks over a period and write the report as Markdown and HTML.
 
-    Returns the files. Either all of them are whole, or the ones of before are still there.
+    Returns the files, each of them whole.
     Raises LpauditError.
     """
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
@@ -113,19 +115,17 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
         }
         about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
         evaluated = report.evaluate(framework, period, connection.select, about)
+    rendered = {suffix: report.render(evaluated, suffix) for suffix in ("md", "html")}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        written = []
-        for suffix in ("md", "html"):
-            path = out / f"{framework.id}.{suffix}"
-            partial = path.with_name(f".{path.name}.partial")
-            partial.write_text(report.render(evaluated, suffix), "utf-8")
-            written.append((partial, path))
-        for partial, path in written:
-            partial.replace(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ReportError(
-            f"cannot write the report to {out}: {reason}", hint="name a directory with --out"
-        ) from error
-    return [path for _, path in written]
+        raise OutputError(f"cannot make {out}: {reason}", hint="name another directory with --out") from error
+    paths = [out / f"{framework.id}.{suffix}" for suffix in rendered]
+    for path, text in zip(paths, rendered.values(), strict=True):
+        write_whole(path, partial(_write_text, text))
+    return paths
+
+
+def _write_text(text: str, file: TextIO) -> None:
+    file.write(text)

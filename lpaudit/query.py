@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from lpaudit.errors import QueryError
+from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
 _LOCKDOWN = (
@@ -61,6 +61,11 @@ class Connection:
             yield from batches
 
     def _statement(self, sql: str) -> Any:  # duckdb's stubs do not name its Statement
+        if not sql.isprintable():
+            try:
+                sql.encode()
+            except UnicodeEncodeError:
+                raise QueryError("the query is not UTF-8", hint="check the terminal's encoding") from None
         statements = self.duckdb.extract_statements(sql)
         if not statements:
             raise QueryError("there is no query", hint="try: select * from access limit 10")
@@ -70,7 +75,9 @@ class Connection:
             kind = statements[0].type.name
             raise QueryError(
                 f"{kind} is refused: the store is read-only, and a query is one SELECT",
-                hint="write results with -o FILE; `lpaudit tables` lists what can be selected",
+                hint="write rows to a file with --format csv -o FILE"
+                if kind in ("COPY", "EXPORT")
+                else "`lpaudit tables` lists what can be selected",
             )
         return statements[0]
 
@@ -91,7 +98,10 @@ def connect(opened: dict[str, DeltaTable | None]) -> Connection:
         # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
         # statistics of a column vanish as soon as that column is filtered by, and its file
         # system calls back into Python while the interpreter is shutting down, which aborts.
-        dataset = ds.dataset(files, table.arrow, format="parquet") if files else table.arrow.empty_table()
+        try:
+            dataset = ds.dataset(files, table.arrow, format="parquet") if files else table.arrow.empty_table()
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(error) from error
         connection.register(name, dataset)
     for table in tables().values():
         for view in table.views:
@@ -111,8 +121,17 @@ def _explained() -> Iterator[None]:
         ) from None
     except duckdb.CatalogException as error:
         raise QueryError(_clean(error), hint="`lpaudit tables` lists tables, views and columns") from None
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(error) from error
     except duckdb.Error as error:
         raise QueryError(_clean(error)) from None
+
+
+def _damaged(error: Exception) -> StoreError:
+    return StoreError(
+        f"the store is damaged: {str(error).splitlines()[0]}",
+        hint="keep it as it is, and restore a copy beside it",
+    )
 
 
 def _clean(error: duckdb.Error) -> str:

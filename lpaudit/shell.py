@@ -7,7 +7,8 @@ from pathlib import Path
 
 from lpaudit import console
 from lpaudit.console import Writer
-from lpaudit.errors import ConfigError, Exit, LpauditError
+from lpaudit.errors import Exit, LpauditError
+from lpaudit.outfile import write_whole
 from lpaudit.query import Connection
 
 
@@ -18,18 +19,9 @@ def answer(connection: Connection, query: str, write: Writer, output: Path | Non
     rows = console.rows_of(connection.explained(reader))
     if output is None:
         write(names, rows, sys.stdout)
-        return
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            count = write(names, rows, file)
-        partial.replace(output)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot write {output}: {reason}", hint="name another file with -o") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    console.say(f"{count:,} rows in {output}")
+    else:
+        count = write_whole(output, lambda file: write(names, rows, file))
+        console.say(f"{console.counted(count, 'row')} in {output}")
 
 
 def prompt(connection: Connection, write: Writer, list_tables: Callable[[], object]) -> int:

@@ -5,7 +5,7 @@ import sys
 from datetime import datetime
 
 from lpaudit import __version__, config, console
-from lpaudit.console import print_line
+from lpaudit.console import counted, print_line
 from lpaudit.model import IngestResult, SourceResult
 from lpaudit.pipeline import Status
 
@@ -22,11 +22,11 @@ def print_ingest(result: IngestResult, root: str, *, dry_run: bool) -> None:
     if len(good) > _SHOWN_SOURCES:
         print_line(f"… and {len(good) - _SHOWN_SOURCES} more")
     where = "counted only, nothing stored" if dry_run else f"in {root}"
-    files = f"{len(good)} {'source' if len(good) == 1 else 'sources'}"
+    files = counted(len(good), "source")
     if result.lines:
         good_lines = result.lines - result.rejected
         print_line(
-            f"{'read' if dry_run else 'ingested'} {result.lines:,} lines from {files}: "
+            f"{'read' if dry_run else 'ingested'} {counted(result.lines, 'line')} from {files}: "
             f"{good_lines:,} access, {result.rejected:,} quarantine ({where})"
         )
     elif good and not result.errors:
@@ -38,7 +38,7 @@ def print_ingest(result: IngestResult, root: str, *, dry_run: bool) -> None:
 
 
 def _source_line(source: SourceResult) -> str:
-    parts = [f"{source.lines:,} new lines"]
+    parts = [counted(source.lines, "new line")]
     if source.rejected:
         parts.append(f"{source.rejected:,} rejected")
     if source.already_lines:
@@ -80,7 +80,8 @@ def print_status(found: Status) -> None:
         f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
     )
     rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
-    print_line(f"lines       {found.total('lines'):,} = {rejected}, from {len(found.sources)} sources")
+    sources = counted(len(found.sources), "source")
+    print_line(f"lines       {found.total('lines'):,} = {rejected}, from {sources}")
     first, last = facts["first_time"], facts["last_time"]
     if isinstance(first, datetime) and isinstance(last, datetime):
         print_line(f"time        {console.instant(first)} … {console.instant(last)}")

@@ -24,6 +24,22 @@ class Preset:
         return LogFormat(self.name, self.format_string, self.escaping, timezone)
 
 
+# The tag in front makes a line recognisable beyond doubt, and says which version of the format
+# it is. Whatever is text stands between quotes: there, escaping keeps a client's bytes from
+# pretending to be another field. What proves who somebody is (Authorization, cookies) is not logged.
+_LPAUDIT = (
+    "lpaudit=1 begin=%{begin:usec}t end=%{end:usec}t duration=%D"
+    " client=%a client_port=%{remote}p request=%k connection=%X server=%A server_port=%p"
+    ' user="%u" method="%m" path="%U" query="%q" protocol="%H" status=%s in=%I out=%O body=%b'
+    ' authority="%V" vhost="%v" user_agent="%{User-Agent}i" referer="%{Referer}i" xff="%{X-Forwarded-For}i"'
+    ' flow_run_id="%{X-Prefect-Flow-Run-Id}i" flow_run_name="%{X-Prefect-Flow-Run-Name}i"'
+    ' flow_id="%{X-Prefect-Flow-Id}i" flow_name="%{X-Prefect-Flow-Name}i"'
+    ' deployment_id="%{X-Prefect-Deployment-Id}i" deployment_name="%{X-Prefect-Deployment-Name}i"'
+    ' worker_id="%{X-Prefect-Worker-Id}i" worker_name="%{X-Prefect-Worker-Name}i"'
+    ' traceparent="%{traceparent}i" request_id="%{X-Request-Id}i" upgrade="%{Upgrade}i"'
+    ' location="%{Location}o" tls="%{SSL_PROTOCOL}e" cipher="%{SSL_CIPHER}e" line="%r"'
+)
+
 _AUDIT = (
     "v=1 ts=%{begin:sec}t.%{begin:usec_frac}t end=%{end:usec}t dur_us=%D ra=%a rp=%{remote}p la=%A lp=%p"
     ' ka=%k x=%X user="%u" m=%m url="%U" q="%q" proto=%H st=%>s in=%I out=%O body=%b host="%{Host}i"'
@@ -44,6 +60,12 @@ _AUDIT_JSON = (
 )
 
 _ALL = (
+    Preset(
+        "lpaudit",
+        "recommended: begin and end in microseconds, connection, identity, Prefect's headers",
+        _LPAUDIT,
+        samples.LPAUDIT,
+    ),
     Preset(
         "default",
         "lighttpd's default accesslog.format",

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from lpaudit.errors import CheckError
+from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Framework, Section
 from lpaudit.report import toml
 from lpaudit.report.check import parameter
@@ -18,10 +18,10 @@ def framework_ids() -> list[str]:
 
 
 def load_framework(framework_id: str) -> Framework:
-    """Read a framework. Raises CheckError if there is none of that id, or if it is broken."""
+    """Read a framework. Raises ConfigError if there is none of that id, CheckError if it is broken."""
     files = _files()
     if framework_id not in files:
-        raise CheckError(f"there is no report {framework_id!r}", hint=toml.hint(framework_id, files))
+        raise ConfigError(f"there is no report {framework_id!r}", hint=toml.hint(framework_id, files))
     path = files[framework_id]
     return parse_framework(path.read_bytes(), path.relative_to(folder("reports")).as_posix())
 

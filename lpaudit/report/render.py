@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
 
-from lpaudit.errors import CheckError, ReportError
+from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Report, Result
 from lpaudit.report.cells import Cell, cell, instant
 from lpaudit.report.chart import HEIGHT, WIDTH, Chart, hours_chart
@@ -47,9 +47,9 @@ class Counted:
 
 
 def render(report: Report, format: str) -> str:  # noqa: A002 -- what it is called on the command line
-    """Return the report as ``md`` or ``html``. Raises ReportError or CheckError."""
+    """Return the report as ``md`` or ``html``. Raises ConfigError or CheckError."""
     if format not in _TEMPLATES:
-        raise ReportError(f"a report has no format {format!r}", hint=hint(format, _TEMPLATES))
+        raise ConfigError(f"a report has no format {format!r}", hint=hint(format, _TEMPLATES))
     environment = Environment(
         loader=FileSystemLoader(folder("reports") / "templates"),
         autoescape=format == "html",  # noqa: S701 -- Markdown is no HTML: cells escape themselves

@@ -49,6 +49,11 @@ def discover(arguments: Sequence[str]) -> Iterator[Input | SourceError]:
                 yield found
 
 
+def label_of(path: Path) -> str:
+    r"""Return the absolute path as text; a byte of it that is not UTF-8 as \xhh."""
+    return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+
+
 def unreadable(path: Path, error: OSError) -> SourceError:
     """Say why ``path`` cannot be read, and what may help."""
     reason = (error.strerror or str(error)).lower()
@@ -88,7 +93,7 @@ def _expand_path(path: Path) -> Iterator[Input | SourceError]:
         if not found:
             yield SourceError(f"{path} holds no files", hint="name the directory that lighttpd logs to")
     elif stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        yield Input(str(path.absolute()), path)
+        yield Input(label_of(path), path)
     else:
         yield SourceError(f"{path} is neither a file nor a directory", hint="name a log file")
 
@@ -106,6 +111,6 @@ def _directory(root: Path) -> Iterator[Input | SourceError]:
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
                 continue
             if path.is_file():
-                yield Input(str(path.absolute()), path, named=False)
+                yield Input(label_of(path), path, named=False)
     for error in errors:
         yield unreadable(Path(error.filename), error)

@@ -41,13 +41,19 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     offset = table.transaction_version(source_id)
     if offset is None:
         return None
-    rows = (
-        pl.scan_parquet(table.file_uris(file_pruning_predicate=[("source_id", "=", source_id)]))
-        .filter(pl.col("source_id") == source_id)
-        .group_by("segment")
-        .agg(pl.col("line_number").max(), pl.col("log_format").last())
-        .collect()
-    )
+    try:
+        rows = (
+            pl.scan_parquet(table.file_uris(file_pruning_predicate=[("source_id", "=", source_id)]))
+            .filter(pl.col("source_id") == source_id)
+            .group_by("segment")
+            .agg(pl.col("line_number").max(), pl.col("log_format").last())
+            .collect()
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"the store {store.root} is damaged: {str(error).splitlines()[0]}",
+            hint="keep it as it is, and restore a copy beside it",
+        ) from error
     found = sorted((Segment.from_name(name), number, used) for name, number, used in rows.iter_rows())
     if not found or found[-1][0].end != offset:
         raise StoreError(

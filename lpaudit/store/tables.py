@@ -124,7 +124,10 @@ def create_store(root: str) -> Store:
     except FileExistsError:
         raise StoreError(f"{path} is a file, not a store", hint="name a directory with --store") from None
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise StoreError(
+            f"cannot write the store {path}: {reason_of(error)}",
+            hint="name a directory that you may write, with --store",
+        ) from error
     _check_marker(path)
     return Store(path)
 

@@ -176,7 +176,7 @@ def test_last_line_without_its_end_waits(tmp_path: Path, lpaudit: Lpaudit) -> No
     assert "a last line without its end" in ran.stdout
     assert counts(lpaudit) == (2, 0)
     log.write_bytes(lines(3))
-    assert "ingested 1 lines" in lpaudit("ingest", "access.log").stdout
+    assert "ingested 1 line from" in lpaudit("ingest", "access.log").stdout
     assert counts(lpaudit) == (3, 0)
 
 
@@ -277,6 +277,38 @@ def test_binary_file(tmp_path: Path, lpaudit: Lpaudit) -> None:
     assert "is not a log" in ran.stderr
     assert not set(map(chr, range(9))) & set(ran.stderr)
     assert counts(lpaudit) == (0, 0)
+
+
+def test_binary_file_without_a_line_end(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    (tmp_path / "program").write_bytes(Path(sys.executable).read_bytes()[:500].replace(b"\n", b""))
+    ran = lpaudit("ingest", "program")
+    clean(ran, 3)
+    assert "is not a log" in ran.stderr
+
+
+@pytest.mark.parametrize("option", ["--host", "--log-format", "--store"])
+def test_options_that_are_not_utf8(option: str, tmp_path: Path, lpaudit: Lpaudit) -> None:
+    (tmp_path / "access.log").write_bytes(lines(1))
+    ran = lpaudit("ingest", option, b"%h\xff".decode("utf-8", "surrogateescape"), "access.log")
+    clean(ran, 2)
+    assert "is not UTF-8" in ran.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["access.log"]
+
+
+def test_file_names_that_are_not_utf8(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    folder = tmp_path / b"d\xff".decode("utf-8", "surrogateescape")
+    folder.mkdir()
+    (folder / "access.log").write_bytes(lines(1))
+    assert lpaudit("ingest", folder).returncode == 0
+    assert stored_rows(tmp_path / "lpaudit-store")[0]["source"] == f"{tmp_path}/d\\xff/access.log"
+
+
+def test_store_paths_of_all_kinds(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    (tmp_path / "access.log").write_bytes(lines(3))
+    for store in ("with space", "ünï☃", "quote'\"", "plus+and&", "$HOME", "dir/under/dir"):
+        assert lpaudit("ingest", "--store", store, "access.log").returncode == 0, store
+        assert "nothing new" in lpaudit("ingest", "--store", store, "access.log").stdout
+        assert counts(lpaudit, store) == (3, 0)
 
 
 def test_truncated_gzip_keeps_what_is_good_and_goes_on_when_it_is_whole(

@@ -119,9 +119,52 @@ class TestFormats:
 
     def test_output_file_that_cannot_be_written(self, lpaudit: Lpaudit) -> None:
         ran = lpaudit("sql", "-o", "no/such/dir/out.csv", QUERY)
-        assert ran.returncode == 2
+        assert ran.returncode == 3
         assert "cannot write" in ran.stderr
         assert "Traceback" not in ran.stderr
+
+    def test_output_is_never_put_in_the_place_of_what_is_no_file(
+        self, tmp_path: Path, lpaudit: Lpaudit
+    ) -> None:
+        (tmp_path / "target.csv").write_text("old")
+        (tmp_path / "link.csv").symlink_to("target.csv")
+        assert lpaudit("sql", "--format", "csv", "-o", "link.csv", "select 1 as one").returncode == 0
+        assert (tmp_path / "link.csv").is_symlink()
+        assert (tmp_path / "target.csv").read_text() == "one\n1\n"
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+            assert lpaudit("sql", "--format", "csv", "-o", "pipe", "select 1 as one").returncode == 0
+            assert reader.communicate()[0] == b"one\r\n1\r\n"
+        assert (tmp_path / "pipe").is_fifo()
+        assert lpaudit("sql", "--format", "csv", "-o", "-", "select 1 as one").stdout == "one\n1\n"
+
+    def test_standard_output_on_a_full_disk(self, tmp_path: Path) -> None:
+        for command in (["status"], ["sql", "select 1"], ["--help"], ["tables"]):
+            with Path("/dev/full").open("w") as full:
+                ran = subprocess.run(
+                    [sys.executable, "-m", "lpaudit", *command],
+                    cwd=tmp_path,
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=False,
+                )
+            assert ran.returncode == 3, ran.stderr
+            assert "no space left on device" in ran.stderr
+            assert "Traceback" not in ran.stderr
+
+    def test_query_that_is_not_utf8(self, lpaudit: Lpaudit) -> None:
+        for ran in (
+            lpaudit("sql", b"select '\xff'".decode("utf-8", "surrogateescape")),
+            lpaudit("sql", "-", input=b"select '\xff'", text=False),
+        ):
+            assert ran.returncode == 2
+            assert "not UTF-8" in str(ran.stderr)
+
+    def test_output_that_knows_fewer_characters(self, lpaudit: Lpaudit) -> None:
+        ran = lpaudit("sql", "select '☃' as snow", env={"PYTHONIOENCODING": "latin1"})
+        assert ran.returncode == 0
+        assert "\\u2603" in ran.stdout
 
     def test_query_from_stdin(self, lpaudit: Lpaudit) -> None:
         assert lpaudit("sql", "--format", "csv", "-", input="select 1 as one").stdout == "one\n1\n"
@@ -192,6 +235,25 @@ def test_filters_on_any_column_see_every_row(sample_logs: Path, lpaudit: Lpaudit
         )
         (row,) = json.loads(lpaudit("sql", "--format", "json", query).stdout)
         assert row["filtered"] == row["counted"] > 0, condition
+
+
+def test_store_with_a_missing_file_is_damaged(store: Path, lpaudit: Lpaudit) -> None:
+    for file in (store / "access_event").glob("part-*"):
+        file.unlink()
+    report = ["report", "access", "--from", "2026-11-23", "--to", "2026-11-23", "--out", "out"]
+    with (store.parent / "access.log").open("a") as log:
+        log.write("one more line\n")
+    for command in (
+        ["sql", "select count(status) from access"],
+        ["status"],
+        report,
+        ["ingest", "--host", "gw1", "access.log"],
+    ):
+        ran = lpaudit(*command)
+        assert ran.returncode == 3, (command, ran.stderr)
+        assert "damaged" in ran.stderr
+        assert "hint: " in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 def test_store_that_is_not_there(tmp_path: Path, lpaudit: Lpaudit) -> None:
@@ -269,7 +331,7 @@ def test_status(store: Path, lpaudit: Lpaudit) -> None:
     assert source["offset"] == len(LOG)
     assert source["lines"] == source["access"] + source["quarantine"] == 3
     shown = lpaudit("status").stdout
-    assert "3 = 2 access + 1 quarantine, from 1 sources" in shown
+    assert "3 = 2 access + 1 quarantine, from 1 source" in shown
 
 
 def test_sync_takes_a_dump_once(tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit) -> None:

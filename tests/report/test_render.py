@@ -13,7 +13,7 @@ import pytest
 from report.small import DAY, OTHER, RUN, line
 
 from lpaudit import report
-from lpaudit.errors import CheckError, ReportError
+from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Period
 from lpaudit.report.render import outcome
 
@@ -145,7 +145,7 @@ def test_a_year_can_be_printed(no_lines, form):
 
 
 def test_an_unknown_format_is_refused(no_lines):
-    with pytest.raises(ReportError):
+    with pytest.raises(ConfigError):
         report.render(no_lines.evaluate(), "pdf")
 
 

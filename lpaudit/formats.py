@@ -1,0 +1,70 @@
+"""What ``--log-format`` means: a preset, a format string, lighttpd's configuration, or nothing.
+
+The answer is a question to be asked of every input: one configuration file may hold
+several access logs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from lpaudit import lighttpd, logformat
+from lpaudit.errors import ConfigError
+from lpaudit.logformat.presets import find
+from lpaudit.model import Escaping, LogFormat
+
+FormatOf = Callable[[str], LogFormat | None]
+"""An input's label → its format; None to tell it from the lines. Raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the user has told of formats. ``notes`` are for the user's eyes."""
+
+    format_of: FormatOf
+    notes: tuple[str, ...] = ()
+
+
+def choose(setting: str, escaping: str, timezone: ZoneInfo) -> Told:
+    """Return what the settings ``log_format`` and ``escaping`` mean. Raises ConfigError or FormatError."""
+    if escaping not in ("", *Escaping):
+        raise ConfigError(f"unknown escaping {escaping!r}", hint="accesslog.escaping is default or json")
+    if setting.startswith("@"):
+        return _configured(Path(setting[1:]), escaping, timezone)
+    chosen = _one(setting, escaping, timezone)
+    return Told(lambda _: chosen)
+
+
+def _one(setting: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:
+    if setting == "auto":
+        if escaping:
+            raise ConfigError("--escaping needs --log-format", hint="a preset knows its own escaping")
+        return None
+    preset = find(setting)
+    if preset is not None:
+        chosen = preset.log_format(timezone)
+        return replace(chosen, escaping=Escaping(escaping)) if escaping else chosen
+    if "%" not in setting:
+        names = ", ".join(logformat.PRESETS)
+        raise ConfigError(
+            f"unknown log format {setting!r}",
+            hint=f"the presets are {names}; anything else is a format string with %, or @ and a file's name",
+        )
+    return _compiled(setting, escaping, timezone)
+
+
+def _compiled(format_string: str, escaping: str, timezone: ZoneInfo) -> LogFormat:
+    log_format = logformat.custom_format(format_string, Escaping(escaping or "default"), timezone)
+    logformat.compile_layout(log_format)
+    return log_format
+
+
+def _configured(path: Path, escaping: str, timezone: ZoneInfo) -> Told:
+    found = lighttpd.load(path, lighttpd.find_lighttpd())
+
+    def format_of(label: str) -> LogFormat:
+        log = lighttpd.choose(found.logs, label)
+        return _compiled(log.format_string, escaping or str(log.escaping), timezone)
+
+    return Told(format_of, found.notes)
