@@ -65,18 +65,16 @@ class Block:
 
     @property
     def path(self) -> "tuple[Block, ...]":
-        """This block and those around it, outermost first."""
+        """The block and those around it, outermost first."""
         return (*(self.parent.path if self.parent else ()), self)
 
     @property
     def condition(self) -> str:
         """When the block holds, in lighttpd's words; empty for the whole server."""
-        words = []
-        for block in self.path[1:]:
-            words.append(
-                f'{block.subject} {block.operator} "{block.operand}"' if block.subject else "otherwise"
-            )
-        return " and ".join(words)
+        return " and ".join(
+            f'{block.subject} {block.operator} "{block.operand}"' if block.subject else "otherwise"
+            for block in self.path[1:]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(
-            f"cannot read {path}: {reason}", hint="name lighttpd's configuration: @/etc/lighttpd/lighttpd.conf"
+            f"cannot read {path}: {reason}",
+            hint="name lighttpd's configuration: @/etc/lighttpd/lighttpd.conf",
         ) from error
 
 

@@ -28,7 +28,8 @@ def snippet(log_format: LogFormat, filename: str) -> str:
     """Return a piece of lighttpd.conf. Raises ConfigError for a file name that cannot be written there."""
     if not filename.startswith(("/", "|")):
         raise ConfigError(
-            f"the access log's name is not absolute: {filename}", hint="as in --file /var/log/lighttpd/access.log"
+            f"the access log's name is not absolute: {filename}",
+            hint="as in --file /var/log/lighttpd/access.log",
         )
     return _TEXT.format(
         name=log_format.name,

@@ -1,9 +1,10 @@
-"""The formats that come with lpaudit, each with a sample line that is a test."""
+"""The formats that come with lpaudit, each with sample lines that are tests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from lpaudit.logformat import samples
 from lpaudit.logformat.layout import format_id
 from lpaudit.model import Escaping, LogFormat
 
@@ -15,7 +16,7 @@ class Preset:
     name: str
     title: str
     format_string: str
-    sample: str
+    samples: tuple[str, ...]
     escaping: Escaping = Escaping.DEFAULT
     aliases: tuple[str, ...] = ()
 
@@ -70,42 +71,34 @@ _ALL = (
         "default",
         "lighttpd's default accesslog.format",
         '%h %V %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
-        '127.0.0.1 rig bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22 "-" "-"',
+        samples.DEFAULT,
         aliases=("lighttpd",),
     ),
     Preset(
         "combined",
         "Apache combined",
         '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
-        '127.0.0.1 - bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22 "-" "-"',
+        samples.COMBINED,
         aliases=("apache", "apache-combined"),
     ),
     Preset(
         "common",
         "Apache common",
         '%h %l %u %t "%r" %>s %b',
-        '127.0.0.1 - bob [23/Nov/2026:10:15:45 +0000] "GET /j/ok HTTP/1.1" 404 22',
+        samples.COMMON,
         aliases=("apache-common",),
     ),
     Preset(
         "audit",
         "key=value, begin and end time, identity, connection, Prefect's headers",
         _AUDIT,
-        "v=1 ts=1795428823.855992 end=1795428823873456 dur_us=17465 ra=127.0.0.1 rp=43922 la=127.0.0.1"
-        ' lp=8080 ka=0 x=+ user="worker-etl" m=POST url="/api/logs/" q="" proto=HTTP/1.1 st=201 in=1079'
-        ' out=648 body=462 host="127.0.0.1:8080" auth="127.0.0.1:8080" vs="127.0.0.1:8080"'
-        ' ua="prefect/3.9.1 (API 0.8.4)" ref="-" xff="127.0.0.1" frid="-" tp="-" nfrid="-" nfid="-" nfn="-"'
-        ' nfrn="-" ndid="-" ndn="-" nwid="-" nwn="ProcessWorker 5309b867" rid="-" jti="-" af="-" tlsv="-"'
-        ' tlsc="-" cup="-" loc="-" r="POST /api/logs/ HTTP/1.1"',
+        samples.AUDIT,
     ),
     Preset(
         "auditjson",
         'JSON objects (accesslog.escaping = "json"), begin and end time, identity',
         _AUDIT_JSON,
-        '{"v":1,"ts":"2026-11-23T10:15:45.598600","end_us":1795428945654891,"dur_us":56292,'
-        '"ra":"127.0.0.1","rp":45442,"ka":0,"x":"+","user":"bob","m":"GET","url":"/j/ok","q":"",'
-        '"proto":"HTTP/1.1","st":404,"in":"72","out":"185","body":"22","host":"rig","ua":"-","ref":"-",'
-        '"frid":"-","tp":"-","r":"GET /j/ok HTTP/1.1"}',
+        samples.AUDIT_JSON,
         escaping=Escaping.JSON,
         aliases=("audit-json", "audit.json"),
     ),
