@@ -117,8 +117,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
         typer.Option(
             "--log-format",
             metavar="FORMAT",
-            help="A preset (default, combined, common, audit, auditjson), an accesslog.format string, "
-            "or auto. [default: auto]",
+            help="A preset (`lpaudit formats` lists them), an accesslog.format string, "
+            "@FILE for lighttpd's configuration, or auto. [default: auto]",
         ),
     ] = None,
     escaping: Annotated[
@@ -168,13 +168,18 @@ def ingest(  # noqa: PLR0913 -- options of a command
     settings = _config(
         config_file, store=store, log_format=log_format, escaping=escaping, host=host, timezone=timezone
     )
-    from lpaudit import ingest as run  # noqa: PLC0415 -- start-up time
+    from lpaudit import formats as told_formats  # noqa: PLC0415 -- start-up time
+    from lpaudit import ingest as run  # noqa: PLC0415
     from lpaudit.model import NullObserver  # noqa: PLC0415
 
     zone = config.zone(settings)
+    told = told_formats.choose(settings["log_format"].value, settings["escaping"].value, zone)
+    for note in told.notes:
+        console.say(f"lpaudit: {note}")
     options = run.IngestOptions(
         host=settings["host"].value or None,
-        log_format=run.choose_format(settings["log_format"].value, settings["escaping"].value, zone),
+        log_format=None,
+        format_of=told.format_of,
         timezone=zone,
         segment_bytes=config.integer(settings, "segment_bytes"),
         final=final,

@@ -18,9 +18,7 @@ from lpaudit import logformat, source, store
 from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.parse import match_count
-from lpaudit.logformat.presets import find
 from lpaudit.model import (
-    Escaping,
     IngestResult,
     Known,
     LogFormat,
@@ -45,6 +43,7 @@ class IngestOptions:
     """What the user asked of an ingest.
 
     ``log_format`` is None to tell it from the lines; ``host`` is None if not told.
+    ``format_of``, if there, says an input's format by the input's name instead.
     """
 
     host: str | None
@@ -53,32 +52,7 @@ class IngestOptions:
     segment_bytes: int
     final: bool = False
     dry_run: bool = False
-
-
-def choose_format(name: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:
-    """Return the format that a setting means: a preset's, a format string's, or None for ``auto``.
-
-    Raises ConfigError or FormatError.
-    """
-    if escaping not in ("", *Escaping):
-        raise ConfigError(f"unknown escaping {escaping!r}", hint="accesslog.escaping is default or json")
-    if name == "auto":
-        if escaping:
-            raise ConfigError("--escaping needs --log-format", hint="a preset knows its own escaping")
-        return None
-    preset = find(name)
-    if preset is not None:
-        chosen = preset.log_format(timezone)
-        return replace(chosen, escaping=Escaping(escaping)) if escaping else chosen
-    if "%" not in name:
-        names = ", ".join(logformat.PRESETS)
-        raise ConfigError(
-            f"unknown log format {name!r}",
-            hint=f"the presets are {names}; anything else is a format string with %",
-        )
-    log_format = logformat.custom_format(name, Escaping(escaping or "default"), timezone)
-    logformat.compile_layout(log_format)
-    return log_format
+    format_of: Callable[[str], LogFormat | None] | None = None
 
 
 def ingest(
@@ -140,8 +114,9 @@ class _Ingest:
 
     def run(self) -> SourceResult:
         try:
+            self._tell_format()
             reader = source.open_reader(self.input)
-        except SourceError as error:
+        except LpauditError as error:
             return _failed(self.input.label, error)
         try:
             self.observer.source_opened(self.input.label, reader.size())
@@ -153,6 +128,17 @@ class _Ingest:
         finally:
             reader.close()
         return self.result
+
+    def _tell_format(self) -> None:
+        if self.options.format_of is None:
+            return
+        try:
+            told = self.options.format_of(self.input.label)
+        except ConfigError:
+            if self.input.named:
+                raise
+            told = None  # a directory holds other files, too: the error log, for one
+        self.options = replace(self.options, log_format=told)
 
     def _read(self, reader: source.Reader) -> None:
         final = self.options.final or reader.final

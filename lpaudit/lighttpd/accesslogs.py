@@ -60,6 +60,16 @@ def access_logs(source: Source) -> tuple[AccessLog, ...]:
     return tuple(sorted(named or found.values()))
 
 
+def unresolved(source: Source) -> list[str]:
+    """Say which settings of access logs are not known."""
+    return [
+        f"{key} is not known{f' where {block.condition}' if block.condition else ''}: {value.why}"
+        for block in source.blocks
+        for key, value in block.settings.items()
+        if key in _KEYS and isinstance(value, Unknown)
+    ]
+
+
 def _together(blocks: Sequence[Block]) -> Iterator[list[Block]]:
     """Yield sets of blocks that may hold at once, each in the order in which lighttpd applies them."""
     for first in blocks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lpaudit.errors import ConfigError
-from lpaudit.lighttpd.accesslogs import AccessLog, access_logs
+from lpaudit.lighttpd.accesslogs import AccessLog, access_logs, unresolved
 from lpaudit.lighttpd.reader import Source, read_file, read_printed
 
 _SECONDS = 10.0
@@ -54,6 +54,7 @@ def load(path: Path, lighttpd: str | None, run: Run = run_program) -> Configurat
     if lighttpd is not None and not source.shell:
         source, complaint = _ask(lighttpd, path, source, run)
         notes = [complaint, *notes] if complaint else list(source.notes)
+    notes += unresolved(source)
     logs = access_logs(source)
     if not logs:
         raise ConfigError(
