@@ -25,7 +25,11 @@ SETTINGS: Mapping[str, Setting] = {
     s.name: s
     for s in (
         Setting("store", "./lpaudit-store", "The store: a directory."),
-        Setting("log_format", "auto", "Preset's name, accesslog.format string, @FILE (lighttpd.conf), or auto."),
+        Setting(
+            "log_format",
+            "auto",
+            "Preset's name, accesslog.format string, @FILE (lighttpd.conf), or auto.",
+        ),
         Setting(
             "escaping", "", "accesslog.escaping: default or json. Empty: the preset's own, else default."
         ),
