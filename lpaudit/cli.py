@@ -420,3 +420,111 @@ def show_config(
     ]
     console.WRITERS[row_format](["setting", "value", "from", "meaning"], iter(rows), sys.stdout)
     return Exit.OK
+
+
+@app.command()
+def formats(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One preset: its format and sample lines.")
+    ] = None,
+    *,
+    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+) -> int:
+    """List the log formats that come with lpaudit, or one of them with lines that lighttpd wrote in it.
+
+    Examples:
+
+      lpaudit formats
+
+      lpaudit formats lpaudit
+    """
+    from lpaudit import catalog  # noqa: PLC0415 -- start-up time
+
+    if name is not None and row_format is Format.TABLE:
+        for line in catalog.describe_format(name):
+            console.print_line(line)
+        return Exit.OK
+    names, rows = catalog.formats(name)
+    console.WRITERS[row_format](names, iter(rows), sys.stdout)
+    return Exit.OK
+
+
+@app.command()
+def doctor(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Log files, directories, globs, or -.")],
+    *,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log-format",
+            metavar="FORMAT",
+            help="The format to judge: as for `lpaudit ingest`. [default: auto]",
+        ),
+    ] = None,
+    escaping: Annotated[
+        str | None, typer.Option("--escaping", metavar="NAME", help="accesslog.escaping: default or json.")
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            "--timezone", metavar="ZONE", help="Zone of times logged without an offset. [default: UTC]"
+        ),
+    ] = None,
+    status_format: Annotated[
+        StatusFormat, typer.Option("--format", help="For people or programs.")
+    ] = StatusFormat.TABLE,
+    config_file: ConfigOption = None,
+) -> int:
+    """Look at logs without storing anything: which format, how its fields are read, what is wrong with it.
+
+    Where no preset fits, it proposes a format string. It warns of secrets in the log, of fields that
+    clients can forge, and of what the format lacks. Secrets are not shown again.
+
+    Exit status 1: a log is in no known format, holds secrets, or can be forged.
+
+    Examples:
+
+      lpaudit doctor /var/log/lighttpd/access.log
+
+      lpaudit doctor --log-format @/etc/lighttpd/lighttpd.conf '/var/log/lighttpd/access.log*'
+    """
+    settings = _config(config_file, log_format=log_format, escaping=escaping, timezone=timezone)
+    from lpaudit import diagnosis  # noqa: PLC0415 -- start-up time
+    from lpaudit import doctor as room  # noqa: PLC0415
+    from lpaudit import formats as told_formats  # noqa: PLC0415
+
+    zone = config.zone(settings)
+    told = told_formats.choose(settings["log_format"].value, settings["escaping"].value, zone)
+    for note in told.notes:
+        console.say(f"lpaudit: {note}")
+    found = []
+    for one in room.examine(paths, told.format_of, zone):
+        found.append(one)
+        if one.error is not None:
+            console.fail(one.error, one.hint)
+        elif status_format is StatusFormat.TABLE:
+            diagnosis.print_diagnosis(one)
+    if status_format is StatusFormat.JSON:
+        sys.stdout.write(console.to_json([diagnosis.as_json(one) for one in found], indent=1) + "\n")
+    if any(one.error is not None for one in found):
+        return Exit.FAILED
+    return Exit.NO if diagnosis.exit_is_no(found) else Exit.OK
+
+
+@app.command("lighttpd-config")
+def lighttpd_config(
+    *,
+    file: Annotated[
+        str, typer.Option("--file", metavar="PATH", help="The access log that lighttpd is to write.")
+    ] = "/var/log/lighttpd/access.log",
+) -> int:
+    """Print the part of lighttpd's configuration that writes the recommended format.
+
+    Example:
+
+      lpaudit lighttpd-config > /etc/lighttpd/conf-available/15-lpaudit.conf
+    """
+    from lpaudit import formats as told_formats  # noqa: PLC0415 -- start-up time
+
+    sys.stdout.write(told_formats.configuration(file))
+    return Exit.OK

@@ -68,3 +68,8 @@ def _configured(path: Path, escaping: str, timezone: ZoneInfo) -> Told:
         return _compiled(log.format_string, escaping or str(log.escaping), timezone)
 
     return Told(format_of, found.notes)
+
+
+def configuration(filename: str) -> str:
+    """Return lighttpd's configuration for the recommended preset. Raises ConfigError."""
+    return lighttpd.snippet(logformat.PRESETS["lpaudit"].log_format(ZoneInfo("UTC")), filename)

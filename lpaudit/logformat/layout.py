@@ -67,7 +67,7 @@ class Layout:
 def compile_layout(log_format: LogFormat) -> Layout:
     """Compile ``log_format``. Raises FormatError with the position of what cannot be."""
     text = log_format.format_string
-    parts = tuple(_parts(text))
+    parts = split_format(text)
     slots = tuple(p for p in parts if isinstance(p, Slot))
     if not slots:
         raise FormatError("it has no fields", text, 0, hint="see `lpaudit ingest --help` for the presets")
@@ -89,8 +89,15 @@ def format_id(format_string: str, escaping: Escaping) -> str:
     return "custom-" + sha256(f"{escaping}\n{format_string}".encode()).hexdigest()[:8]
 
 
+def split_format(text: str) -> tuple[str | Slot, ...]:
+    """Split a format string as mod_accesslog's parser does: runs of literal text, and fields.
+
+    Raises FormatError.
+    """
+    return tuple(_parts(text))
+
+
 def _parts(text: str) -> Iterator[str | Slot]:
-    """Split a format string as mod_accesslog's parser does: runs of literal text, and fields."""
     literal, position = "", 0
     while position < len(text):
         char = text[position]
