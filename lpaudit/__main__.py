@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,6 +19,9 @@ UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line. Never returns."""
+    nobody = Path(os.devnull).open("w")  # noqa: SIM115 -- as long as the program, after `>&-`
+    sys.stdout = sys.stdout or nobody
+    sys.stderr = sys.stderr or nobody
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ☃ gets \\u2603
@@ -35,7 +39,7 @@ def run(arguments: list[str]) -> int:
     except LpauditError as error:
         fail(error.message, error.hint)
         if os.environ.get("LPAUDIT_DEBUG"):
-            traceback.print_exc()
+            say(traceback.format_exc())
         return error.exit
     except (KeyboardInterrupt, typer.Abort):
         say("lpaudit: interrupted; what was committed stays\n\nhint: the same command goes on from there")
@@ -51,7 +55,7 @@ def run(arguments: list[str]) -> int:
         fail(f"cannot go on: {(error.strerror or str(error)).lower()}{place}", "what was committed stays")
         return Exit.FAILED
     except Exception:  # noqa: BLE001 -- the last line of defence: a bug has an exit status of its own
-        traceback.print_exc()
+        say(traceback.format_exc())
         say(f"\nlpaudit: this is a bug in lpaudit {__version__} (Python {sys.version.split()[0]})")
         say("\nhint: please report it with the text above and the command that you ran")
         return Exit.BUG

@@ -15,6 +15,7 @@ import typer
 
 from lpaudit import STORE_VERSION, __version__, config, console
 from lpaudit.errors import ConfigError, Exit
+from lpaudit.visible import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,17 +305,13 @@ def tables(
         from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
         settings = _config(config_file, store=store)
-        listed = [
-            {"table": t, "file": f}
-            for t, f in pipeline.data_files(settings["store"].value)
-            if name in (None, t)
-        ]
-        console.WRITERS[row_format](["table", "file"], iter(listed), sys.stdout)
+        listed = (row for row in pipeline.data_files(settings["store"].value) if name in (None, row[0]))
+        console.WRITERS[row_format](["table", "file"], listed, sys.stdout)
         return Exit.OK
     from lpaudit import catalog, pipeline  # noqa: PLC0415
 
     names, rows = catalog.describe(name, pipeline.column_types)
-    console.WRITERS[row_format](names, iter(rows), sys.stdout)
+    console.WRITERS[row_format](names, console.of_dicts(names, rows), sys.stdout)
     return Exit.OK
 
 
@@ -365,7 +362,7 @@ def _period(from_: str, to: str) -> "Period":
     end = _instant("--to", to, lambda day: day + timedelta(days=1))
     if end <= start:
         raise ConfigError(
-            f"the period from {console.instant(start)} to {console.instant(end)} holds no time",
+            f"the period from {instant(start)} to {instant(end)} holds no time",
             hint="--to comes after --from",
         )
     return Period(start, end)
@@ -376,12 +373,12 @@ def _instant(option: str, text: str, of_day: "Callable[[date], date]") -> dateti
     try:
         if len(text) <= len("2026-11-23"):
             return datetime.combine(of_day(date.fromisoformat(text)), time(), UTC)
-        instant = datetime.fromisoformat(text)
+        told = datetime.fromisoformat(text)
+        return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ConfigError(
             f"{option} {text!r} is not a time", hint="write it like 2026-11-23 or 2026-11-23T06:00Z"
         ) from None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 @app.command()
@@ -418,7 +415,8 @@ def show_config(
         {"setting": name, "value": value.value, "from": value.origin, "meaning": config.SETTINGS[name].help}
         for name, value in settings.items()
     ]
-    console.WRITERS[row_format](["setting", "value", "from", "meaning"], iter(rows), sys.stdout)
+    names = ["setting", "value", "from", "meaning"]
+    console.WRITERS[row_format](names, console.of_dicts(names, rows), sys.stdout)
     return Exit.OK
 
 
@@ -445,7 +443,7 @@ def formats(
             console.print_line(line)
         return Exit.OK
     names, rows = catalog.formats(name)
-    console.WRITERS[row_format](names, iter(rows), sys.stdout)
+    console.WRITERS[row_format](names, console.of_dicts(names, rows), sys.stdout)
     return Exit.OK
 
 

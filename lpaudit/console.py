@@ -6,7 +6,6 @@ or pipe is exact, as a program reads it.
 """
 
 import csv
-import io
 import json
 import math
 import os
@@ -19,26 +18,9 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 
-# Controls (C0, C1, DEL), invisibles, bidirectional overrides, line separators, surrogates, tags.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\udfff\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff]"
-)
-
+from lpaudit.visible import instant, unseen, visible
 
 _WIDEST_CELL = 100  # characters, in a table on a terminal
-
-
-def visible(text: str) -> str:
-    """Return ``text`` with everything that could act on a terminal written out as an escape."""
-    return _UNSAFE.sub(lambda match: _escape(match.group()), text)
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _json_escape(char: str) -> str:
@@ -49,17 +31,10 @@ def _json_escape(char: str) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
-def instant(value: datetime) -> str:
-    """Write a time: UTC, with a fraction only if there is one."""
-    utc = value.astimezone(UTC) if value.tzinfo else value
-    text = utc.strftime("%Y-%m-%d %H:%M:%S")
-    if utc.microsecond:
-        text += f".{utc.microsecond:06d}"
-    return text + ("Z" if value.tzinfo else "")
-
-
 def text_of(value: object) -> str:
     """Write a cell as text; null is the empty text."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -96,38 +71,69 @@ def _plain(value: object) -> Any:
 def to_json(value: object, *, indent: int | None = None) -> str:
     """Write JSON that no terminal acts on: what is unsafe is escaped as JSON escapes."""
     text = json.dumps(_plain(value), ensure_ascii=False, indent=indent, allow_nan=False, default=str)
-    return _UNSAFE.sub(lambda m: m.group() if m.group() == "\n" else _json_escape(m.group()), text)
+    if text.isprintable():
+        return text
+    # What is left unescaped by JSON's own rules, but not to be seen; line ends are the indentation's.
+    return "".join(_json_escape(char) if unseen(char) and char != "\n" else char for char in text)
 
 
-Rows = Iterator[dict[str, Any]]
+Rows = Iterator[Sequence[Any]]
 
 
 def rows_of(batches: Iterable[pa.RecordBatch]) -> Rows:
-    """Yield the rows of record batches."""
+    """Yield the rows of record batches. Columns may have the same name twice."""
     for batch in batches:
-        yield from batch.to_pylist()
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return a column as Python values; as text where Python has no such value (a year 290000, infinity)."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException):
+        try:
+            values = column.cast(pa.string()).to_pylist()
+        except (ValueError, OverflowError, pa.ArrowException):
+            values = [str(value) for value in column.cast(pa.int64())]
+    return values
+
+
+def of_dicts(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Rows:
+    """Yield rows that are mappings as the writers want them."""
+    return (tuple(row[name] for name in names) for row in rows)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Tell columns of the same name apart, as a, a_1 and so on."""
+    found: list[str] = []
+    for name in names:
+        number, free = 0, name
+        while free in found:
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return found
 
 
 def write_table(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     """Write an aligned table; numbers to the right. Returns the number of rows."""
-    cells, numeric = [], dict.fromkeys(names, True)
+    cells, numeric = [], [True] * len(names)
     # One endless path must not push every other row off a person's screen; a pipe gets it whole.
     widest = _WIDEST_CELL if out.isatty() else sys.maxsize
     for row in rows:
-        for name in names:
-            value = row[name]
+        for index, value in enumerate(row):
             if value is not None and (
                 isinstance(value, bool) or not isinstance(value, int | float | Decimal)
             ):
-                numeric[name] = False
-        cells.append([_cell(row[name], widest) for name in names])
+                numeric[index] = False
+        cells.append([_cell(value, widest) for value in row])
     heads = [visible(name) for name in names]
     widths = [max(len(row[i]) for row in [heads, *cells]) for i in range(len(heads))]
 
     def line(values: Sequence[str]) -> str:
         padded = (
-            value.rjust(width) if numeric[name] else value.ljust(width)
-            for value, width, name in zip(values, widths, names, strict=True)
+            value.rjust(width) if number else value.ljust(width)
+            for value, width, number in zip(values, widths, numeric, strict=True)
         )
         return "  ".join(padded).rstrip() + "\n"
 
@@ -152,7 +158,7 @@ def write_markdown(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     out.write(line("---" for _ in names))
     count = 0
     for row in rows:
-        out.write(line(_markdown(text_of(row[name])) for name in names))
+        out.write(line(_markdown(text_of(value)) for value in row))
         count += 1
     return count
 
@@ -164,10 +170,10 @@ def _markdown(text: str) -> str:
 
 def write_json(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     """Write one JSON array, an object a row."""
-    del names
+    keys = _unique(names)
     count = 0
     for row in rows:
-        out.write(("[\n" if count == 0 else ",\n") + to_json(row))
+        out.write(("[\n" if count == 0 else ",\n") + to_json(dict(zip(keys, row, strict=True))))
         count += 1
     out.write("\n]\n" if count else "[]\n")
     return count
@@ -175,10 +181,10 @@ def write_json(names: Sequence[str], rows: Rows, out: TextIO) -> int:
 
 def write_jsonl(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     """Write one JSON object a line."""
-    del names
+    keys = _unique(names)
     count = 0
     for row in rows:
-        out.write(to_json(row) + "\n")
+        out.write(to_json(dict(zip(keys, row, strict=True))) + "\n")
         count += 1
     return count
 
@@ -190,7 +196,7 @@ def write_csv(names: Sequence[str], rows: Rows, out: TextIO) -> int:
     writer.writerow([show(name) for name in names])
     count = 0
     for row in rows:
-        writer.writerow([show(text_of(row[name])) for name in names])
+        writer.writerow([show(text_of(value)) for value in row])
         count += 1
     return count
 
@@ -241,10 +247,3 @@ def size(count: float) -> str:
 def close_stdout_quietly() -> None:
     """After the reader has gone (`| head`): keep the interpreter from failing at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def captured(write: Callable[[TextIO], object]) -> str:
-    """Return what ``write`` writes."""
-    out = io.StringIO()
-    write(out)
-    return out.getvalue()

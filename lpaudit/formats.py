@@ -5,7 +5,7 @@ several access logs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -43,8 +43,7 @@ def _one(setting: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:
         return None
     preset = find(setting)
     if preset is not None:
-        chosen = preset.log_format(timezone)
-        return replace(chosen, escaping=Escaping(escaping)) if escaping else chosen
+        return _compiled(preset.format_string, escaping or str(preset.escaping), timezone)
     if "%" not in setting:
         names = ", ".join(logformat.PRESETS)
         raise ConfigError(
@@ -55,9 +54,7 @@ def _one(setting: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:
 
 
 def _compiled(format_string: str, escaping: str, timezone: ZoneInfo) -> LogFormat:
-    log_format = logformat.custom_format(format_string, Escaping(escaping or "default"), timezone)
-    logformat.compile_layout(log_format)
-    return log_format
+    return logformat.log_format_of(format_string, Escaping(escaping or "default"), timezone)
 
 
 def _configured(path: Path, escaping: str, timezone: ZoneInfo) -> Told:

@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ from deltalake import DeltaTable
 from lpaudit import logformat, source, store
 from lpaudit.errors import ConfigError, LpauditError, OffsetConflict, SourceError
 from lpaudit.logformat import Layout
-from lpaudit.logformat.parse import match_count
+from lpaudit.logformat.parse import MAX_LINE, match_count
 from lpaudit.model import (
     IngestResult,
     Known,
@@ -72,13 +74,17 @@ def ingest(
     inputs = list(source.discover(arguments))
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
-    target = None if options.dry_run else store.create_store(root)
+    if options.dry_run:
+        target = store.open_store(root) if Path(root).exists() else None
+    else:
+        target = store.create_store(root)
+    formats = store.formats(target) if target else {}
     results = []
     for found in inputs:
         if isinstance(found, SourceError):
             result = _failed(None, found)
         else:
-            result = _Ingest(target, found, options, observer, now, unique).run()
+            result = _Ingest(target, formats, found, options, observer, now, unique).run()
         observer.source_finished(result)
         results.append(result)
     return IngestResult(tuple(results))
@@ -98,6 +104,7 @@ class _Ingest:
     def __init__(
         self,
         target: store.Store | None,
+        formats: dict[str, LogFormat],
         found: source.Input,
         options: IngestOptions,
         observer: Observer,
@@ -105,12 +112,14 @@ class _Ingest:
         unique: Callable[[], str],
     ) -> None:
         self.target = target
+        self.formats = formats  # that the store has lines of, by name
         self.input = found
         self.options = options
         self.observer = observer
         self.now = now
         self.unique = unique
         self.result = SourceResult(found.label)
+        self.position = 0  # how far the input agrees with what is stored
 
     def run(self) -> SourceResult:
         try:
@@ -151,62 +160,89 @@ class _Ingest:
             self.result = replace(self.result, held_back=len(head), note=note)
             self._complain(reader)
             return
-        if self.target is None:
-            known, table = Known(source.source_id(self.options.host, line, 0)), None
-            self._store_rest(reader, known, table)
-            return
-        for _ in range(_ATTEMPTS):
-            table = self.target.create_table("access_event")
+        stuck, offset = 0, -1
+        while stuck < _ATTEMPTS:
+            table = self._table()
             known = self._recognise(reader, table, line)
+            stuck, offset = (stuck + 1 if known.offset == offset else 0), known.offset
             try:
-                self._store_rest(reader, known, table)
+                self._go_on(reader, known, table)
             except OffsetConflict:
                 # Another process reads the same source. Look again; what it has committed is skipped.
+                if not reader.restartable:
+                    break
                 reader.restart()
-                continue
-            return
+            else:
+                return
         raise SourceError(
-            f"cannot keep up with other writers of {self.input.label}", hint="run the same command again"
+            f"another lpaudit is storing the same lines of {self.input.label}",
+            hint="run the same command again when it is done",
         )
 
-    def _recognise(self, reader: source.Reader, table: DeltaTable, line: bytes) -> Known:
-        """Return the source that the input is, and move the reader to the first byte that is not stored."""
+    def _table(self) -> DeltaTable | None:
+        if self.target is None:
+            return None
+        name = "access_event"
+        return self.target.table(name) if self.options.dry_run else self.target.create_table(name)
+
+    def _recognise(self, reader: source.Reader, table: DeltaTable | None, line: bytes) -> Known:
+        """Return the source that the input is, and move the reader past what is stored of it.
+
+        The reader stands before ``known.offset`` where the input ends within what is stored.
+        """
         target = self.target
-        assert target is not None  # noqa: S101 -- a dry run recognises nothing
         ordinal = 0
-        reader.keep_for_restart()
         while True:
+            reader.keep_for_restart()
             source_id = source.source_id(self.options.host, line, ordinal)
-            known = store.known(target, table, source_id)
-            if known is None:
+            known = store.known(target, table, source_id) if target and table else None
+            if target is None or known is None:
                 note = "begins like another source, but goes on differently" if ordinal else None
                 self.result = replace(self.result, note=note)
+                self.position = 0
                 return Known(source_id)
-            if source.holds(reader, known, lambda segment: store.read_segment(target.root, segment)):
+            position = source.holds(reader, known, partial(store.read_segment, target.root))
+            if position is not None:
+                self.position = position
                 return known
             reader.restart()
-            reader.keep_for_restart()
             ordinal += 1
 
+    def _go_on(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
+        """Store what comes after what is stored."""
+        if self.result.source_id is None:
+            self.result = replace(
+                self.result,
+                source_id=known.source_id,
+                already_stored=known.offset,
+                already_lines=known.line_number,
+            )
+        if self.position < known.offset:
+            self._complain(reader)
+            return
+        if reader.compression is not None:
+            reader.check()
+            if reader.damage is not None and not reader.damage.truncated:
+                self._complain(reader)
+            reader.restart()
+            reader.skip(known.offset)
+        reader.forget()
+        self._store_rest(reader, known, table)
+
     def _store_rest(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
-        self.result = replace(
-            self.result,
-            source_id=known.source_id,
-            already_stored=known.offset,
-            already_lines=known.line_number,
-        )
         final = self.options.final or reader.final
         framing = source.Framing(reader, self.options.segment_bytes, final=final)
         layout: Layout | None = None
         offset, line_number = known.offset, known.line_number
         for piece in framing:
-            layout = layout or self._layout(piece, known)
+            layout = self._layout(piece, known, layout)
             segment = Segment.of(known.source_id, offset, piece)
             rows = _Rows(layout, segment, piece, self._provenance(layout, segment, line_number))
-            if table is None or self.target is None:
+            if self.target is None or table is None or self.options.dry_run:
                 for _ in rows:
                     pass
             else:
+                self._remember(self.target, layout.log_format)
                 store.append(self.target, table, segment, piece, rows, self.unique())
             offset, line_number = segment.end, line_number + rows.lines
             self._count(layout, segment, rows)
@@ -214,6 +250,12 @@ class _Ingest:
                 self.observer.bytes_read(self.input.label, reader.position)
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
+
+    def _remember(self, target: store.Store, log_format: LogFormat) -> None:
+        """Keep a format before the first line that is read with it: its name alone would say nothing."""
+        if log_format.name not in self.formats:
+            store.append_format(target, log_format, self.now(), self.unique())
+            self.formats[log_format.name] = log_format
 
     def _provenance(self, layout: Layout, segment: Segment, line_number: int) -> Provenance:
         return Provenance(
@@ -239,36 +281,54 @@ class _Ingest:
         self.observer.segment_committed(self.input.label, segment, rows.lines, rows.rejected)
 
     def _complain(self, reader: source.Reader) -> None:
-        if reader.damage is not None:
-            stored = f"the {self.result.lines} lines before that are stored" if self.result.lines else ""
+        """Raise SourceError if the input is damaged; what was stored of it is right."""
+        if reader.damage is None:
+            return
+        if reader.damage.truncated:
+            kept = counted_lines(self.result.lines)
             raise SourceError(
-                f"cannot read {self.input.label} to its end: {reader.damage}"
-                + (f"; {stored}" if stored else ""),
+                f"cannot read {self.input.label} to its end: {reader.damage.reason}{kept}",
                 hint="when the file is whole, run the same command again: it goes on from there",
             )
-
-    def _layout(self, piece: bytes, known: Known) -> Layout:
-        """Choose the format that new lines are read with. Raises SourceError if it fits none of them.
-
-        Lines of a source that is already known are never refused: a line that its format
-        does not fit is a row in quarantine.
-        """
-        sample = next(source.blocks(piece, _SAMPLE))
-        if not self.input.named and _ERROR_LOG.match(sample):
-            raise _NotALog("lighttpd's error log, not an access log: skipped")
-        told = self.options.log_format
-        candidates = (
-            [told] if told else [p.log_format(self.options.timezone) for p in logformat.PRESETS.values()]
+        raise SourceError(
+            f"cannot read {self.input.label}: {reader.damage.reason}; nothing of it was stored",
+            hint="get a good copy of the file: `gzip -t` or `zstd -t` tell whether it is one",
         )
-        if told is None:
-            candidates.sort(key=lambda c: c.name != known.log_format)  # the source's own comes first
-        layouts = [logformat.compile_layout(c) for c in candidates]
-        counts = [match_count(layout, sample) for layout in layouts]
-        best = max(range(len(layouts)), key=lambda i: counts[i][0])
-        matched, lines = counts[best]
-        if matched or not lines or known.segments:
-            return layouts[best]
+
+    def _layout(self, piece: bytes, known: Known, current: Layout | None) -> Layout:
+        """Choose the format that a piece is read with. Raises SourceError if it fits none of its lines.
+
+        Where nothing was told, the source's own format comes first, and a piece that fits no
+        line of it may be in another. Lines in the middle of a source are never refused: what
+        its format does not fit is in quarantine.
+        """
+        told = self.options.log_format
+        if told and current:
+            return current
+        sample = _sample(piece)
+        if not self.input.named and not known.segments and _ERROR_LOG.match(sample):
+            raise _NotALog("lighttpd's error log, not an access log: skipped")
+        own = known.log_format or ""
+        candidates = [told] if told else self._candidates(own)
+        layouts = [current] if current else []
+        layouts += [logformat.compile_layout(candidate) for candidate in candidates]
+        best, most, readable = layouts[0], 0, 0
+        for layout in layouts:
+            matched, readable = match_count(layout, sample)
+            if matched > most:
+                best, most = layout, matched
+            if most == readable:
+                break
+        in_the_middle = current is not None or best.log_format.name == own
+        if most or not readable or in_the_middle:
+            return best
         raise self._wrong_format(sample, told)
+
+    def _candidates(self, own: str) -> list[LogFormat]:
+        """Return the formats that lines may be in, the source's own first."""
+        presets = [preset.log_format(self.options.timezone) for preset in logformat.PRESETS.values()]
+        stored = [self.formats[own]] if own in self.formats else []
+        return stored + [preset for preset in presets if preset.name != own]
 
     def _wrong_format(self, sample: bytes, told: LogFormat | None) -> SourceError:
         lines = sample.split(b"\n")
@@ -304,6 +364,19 @@ class _Ingest:
             if match_count(layout, sample)[0]:
                 return preset.name
         return None
+
+
+def _sample(piece: bytes) -> bytes:
+    """Return a piece's first block that has a line which could be read."""
+    for block in source.blocks(piece, _SAMPLE):
+        if any(line.strip() and len(line) < MAX_LINE for line in block.split(b"\n")):
+            return block
+    return piece[:_SAMPLE]
+
+
+def counted_lines(count: int) -> str:
+    """Say what was kept of an input that is damaged."""
+    return f"; the {count:,} lines before that are stored" if count else ""
 
 
 class _Rows:

@@ -38,6 +38,8 @@ class ParseNote(StrEnum):
 
     FRAC_CARRY = "frac-carry"
     NEGATIVE_DURATION = "negative-duration"
+    BEGINS_AFTER_END = "begins-after-end"
+    NO_LINE_END = "no-line-end"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Every other room, in order: what the commands do beside ingesting."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -44,7 +44,7 @@ def opened(root: str) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     """Open a snapshot of a store for reading; also say each table's version (Delta's)."""
     target = store.open_store(root)
     snapshot = {name: target.table(name) for name in tables()}
-    connection = query.connect(snapshot)
+    connection = query.connect({name: target.files(name, table) for name, table in snapshot.items()})
     try:
         yield connection, {name: table.version() for name, table in snapshot.items() if table is not None}
     finally:
@@ -64,8 +64,7 @@ def column_types(name: str) -> dict[str, str]:
 def data_files(root: str) -> list[tuple[str, str]]:
     """Return (table, file) for every data file that a table consists of now, and no other file."""
     target = store.open_store(root)
-    found = ((name, target.table(name)) for name in tables())
-    return [(name, file) for name, table in found if table is not None for file in sorted(table.file_uris())]
+    return [(name, file) for name in tables() for file in sorted(target.files(name, target.table(name)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,7 @@ class Status:
     sources: list[dict[str, object]]
     records: dict[str, int]
     bytes_on_disk: int
+    missing_segments: list[str]
 
     def total(self, column: str) -> int:
         """Sum of a column over all sources."""
@@ -88,14 +88,24 @@ def status(root: str) -> Status:
     """Say what a store holds. Raises StoreError."""
     with opened(root) as (connection, versions):
         sources = connection.select("select * from source order by source, source_id").to_pylist()
+        names = connection.select("select distinct segment from access_event order by segment")
+        segments = names.column("segment").to_pylist()
         records = {
             table.name: connection.select(f"select count(*) n from {table.name}").column("n")[0].as_py()  # noqa: S608 -- our own names
             for table in tables().values()
             if table.dump is not None and table.name in versions
         }
     path = Path(root).absolute()
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return Status(str(path), STORE_VERSION, versions, sources, records, size)
+    missing = [name for name in segments if not (path / name).is_file()]
+    return Status(str(path), STORE_VERSION, versions, sources, records, _size(path), missing)
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for file in path.rglob("*"):
+        with suppress(FileNotFoundError):  # somebody else's temporary file
+            total += file.lstat().st_size
+    return total
 
 
 def access_report(root: str, framework_id: str, period: Period, out: Path) -> list[Path]:

@@ -8,8 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from lpaudit.console import visible
 from lpaudit.model import NullObserver, SourceResult
+from lpaudit.visible import visible
 
 
 class ProgressObserver(NullObserver, AbstractContextManager["ProgressObserver"]):
@@ -49,8 +49,3 @@ class ProgressObserver(NullObserver, AbstractContextManager["ProgressObserver"])
         task = self._tasks.pop(result.source, None)
         if task is not None:
             self._progress.remove_task(task)
-
-
-def on_terminal() -> bool:
-    """Tell whether stderr is a terminal that can draw."""
-    return sys.stderr.isatty()

@@ -5,7 +5,8 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,18 +14,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
 
 from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
+_MEMORY = "2GB"
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET temp_directory = ''",
-    "SET memory_limit = '2GB'",
+    f"SET memory_limit = '{_MEMORY}'",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
@@ -48,17 +49,35 @@ class Connection:
                     f"the query and its parameters differ: {wrong}",
                     hint="every $name needs exactly one value",
                 )
-            return self.duckdb.sql(statement, params=given).to_arrow_table()
+            table: pa.Table = self._interruptibly(
+                lambda: self.duckdb.sql(statement, params=given).to_arrow_table()
+            )
+            return table
 
     def stream(self, sql: str) -> pa.RecordBatchReader:
         """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
         with _explained():
-            return self.duckdb.sql(self._statement(sql)).to_arrow_reader(10_000)
+            statement = self._statement(sql)
+            return self._interruptibly(lambda: self.duckdb.sql(statement).to_arrow_reader(10_000))
 
-    def explained(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Hand batches on; what fails while they are made is a QueryError, too."""
+    def _interruptibly(self, work: Callable[[], Any]) -> Any:
+        """Let another thread do what may take long: in C++ this one would not hear of Ctrl-C."""
+        with ThreadPoolExecutor(1) as other:
+            future = other.submit(work)
+            try:
+                # Awake now and then: the signal may reach a thread that is not Python's.
+                while not wait([future], timeout=0.1).done:
+                    pass
+            except KeyboardInterrupt:
+                self.duckdb.interrupt()
+                raise
+            return future.result()
+
+    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of ``stream``. Raises QueryError for what fails while they are made."""
         with _explained():
-            yield from batches
+            while (batch := self._interruptibly(lambda: next(reader, None))) is not None:
+                yield batch
 
     def _statement(self, sql: str) -> Any:  # duckdb's stubs do not name its Statement
         if not sql.isprintable():
@@ -86,20 +105,23 @@ class Connection:
         self.duckdb.close()
 
 
-def connect(opened: dict[str, DeltaTable | None]) -> Connection:
-    """Open a connection over tables by name; one that does not exist yet is an empty one.
+def connect(files: Mapping[str, list[str]]) -> Connection:
+    """Open a connection over the data files of tables by name; a table without any is an empty one.
 
-    What it sees is the tables' versions as they were opened: a query is never half old and half new.
+    The files are those of one version of each table: a query is never half old and half new.
+    Raises StoreError if one of them cannot be read.
     """
     connection = duckdb.connect(":memory:")
     for name, table in tables().items():
-        delta = opened.get(name)
-        files = [] if delta is None else delta.file_uris()
         # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
         # statistics of a column vanish as soon as that column is filtered by, and its file
         # system calls back into Python while the interpreter is shutting down, which aborts.
         try:
-            dataset = ds.dataset(files, table.arrow, format="parquet") if files else table.arrow.empty_table()
+            dataset = (
+                ds.dataset(files[name], table.arrow, format="parquet")
+                if files.get(name)
+                else table.arrow.empty_table()
+            )
         except (OSError, pa.ArrowException) as error:
             raise _damaged(error) from error
         connection.register(name, dataset)
@@ -121,9 +143,21 @@ def _explained() -> Iterator[None]:
         ) from None
     except duckdb.CatalogException as error:
         raise QueryError(_clean(error), hint="`lpaudit tables` lists tables, views and columns") from None
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except duckdb.OutOfMemoryException:
+        raise StoreError(
+            f"the query needs more memory than {_MEMORY}", hint="aggregate, or narrow it with where and limit"
+        ) from None
+    except RuntimeError as error:
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from None
+        raise
     except (OSError, pa.ArrowException) as error:
         raise _damaged(error) from error
     except duckdb.Error as error:
+        if "get_next failed" in str(error) or "arrow_scan" in str(error):
+            raise _damaged(error) from error
         raise QueryError(_clean(error)) from None
 
 

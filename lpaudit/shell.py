@@ -16,7 +16,7 @@ def answer(connection: Connection, query: str, write: Writer, output: Path | Non
     """Write a query's rows to stdout or, whole or not at all, to a file. Raises LpauditError."""
     reader = connection.stream(query)
     names = reader.schema.names
-    rows = console.rows_of(connection.explained(reader))
+    rows = console.rows_of(connection.batches(reader))
     if output is None:
         write(names, rows, sys.stdout)
     else:

@@ -8,6 +8,7 @@ from lpaudit import __version__, config, console
 from lpaudit.console import counted, print_line
 from lpaudit.model import IngestResult, SourceResult
 from lpaudit.pipeline import Status
+from lpaudit.visible import instant
 
 _SHOWN_SOURCES = 20
 
@@ -69,6 +70,7 @@ def status_json(found: Status) -> dict[str, object]:
         "last_time": max(times, default=None),
         "table_versions": found.table_versions,
         "records": found.records,
+        "missing_segments": found.missing_segments,
         "sources": found.sources,
     }
 
@@ -84,12 +86,15 @@ def print_status(found: Status) -> None:
     print_line(f"lines       {found.total('lines'):,} = {rejected}, from {sources}")
     first, last = facts["first_time"], facts["last_time"]
     if isinstance(first, datetime) and isinstance(last, datetime):
-        print_line(f"time        {console.instant(first)} … {console.instant(last)}")
+        print_line(f"time        {instant(first)} … {instant(last)}")
     versions = ", ".join(f"{name} {version}" for name, version in found.table_versions.items())
     print_line(f"tables      {versions or 'none yet'}")
     if found.records:
         print_line("Prefect     " + ", ".join(f"{count:,} {name}" for name, count in found.records.items()))
+    if found.missing_segments:
+        count = counted(len(found.missing_segments), "segment")
+        print_line(f"MISSING     {count} of raw bytes, the first {found.missing_segments[0]}")
     if found.sources:
         print_line("")
         columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
-        console.write_table(columns, iter(found.sources), sys.stdout)
+        console.write_table(columns, console.of_dicts(columns, found.sources), sys.stdout)

@@ -431,6 +431,9 @@ def _times(
             row["event_start" if which == "begin" else "event_end"] = EPOCH + timedelta(microseconds=total)
         except OverflowError:
             return False
+    begin, end = row.get("event_start"), row.get("event_end")
+    if isinstance(begin, datetime) and isinstance(end, datetime) and begin > end:
+        notes.add("begins-after-end")
     return True
 
 

@@ -2,6 +2,6 @@
 
 from lpaudit.logformat.layout import Layout, compile_layout
 from lpaudit.logformat.parse import Parsed, parse
-from lpaudit.logformat.presets import PRESETS, Preset, custom_format
+from lpaudit.logformat.presets import PRESETS, Preset, log_format_of
 
-__all__ = ["PRESETS", "Layout", "Parsed", "Preset", "compile_layout", "custom_format", "parse"]
+__all__ = ["PRESETS", "Layout", "Parsed", "Preset", "compile_layout", "log_format_of", "parse"]

@@ -8,6 +8,8 @@ lines that are not three words. What fast matches, full reads in the same way.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import cache
 from hashlib import sha256
 
 from lpaudit.errors import FormatError
@@ -63,7 +65,14 @@ class Layout:
     fast: str
     full: str
 
+    @property
+    def needs_zone(self) -> bool:
+        """Whether the format writes times that only a time zone makes instants of."""
+        clocks = (s.clock for s in self.slots if s.clock is not None and s.directive.kind is Kind.CLOCK)
+        return any(not clock.has_offset and clock.seconds is None for clock in clocks)
 
+
+@cache
 def compile_layout(log_format: LogFormat) -> Layout:
     """Compile ``log_format``. Raises FormatError with the position of what cannot be."""
     text = log_format.format_string
@@ -84,9 +93,13 @@ def compile_layout(log_format: LogFormat) -> Layout:
     )
 
 
-def format_id(format_string: str, escaping: Escaping) -> str:
-    """Name of a format that no preset has: stable, and short enough for a column."""
-    return "custom-" + sha256(f"{escaping}\n{format_string}".encode()).hexdigest()[:8]
+def format_id(format_string: str, escaping: Escaping, timezone: tzinfo | None) -> str:
+    """Name of a format that no preset has: stable, and short enough for a column.
+
+    ``timezone`` is None where it does not matter.
+    """
+    zone = "" if timezone is None else f"\n{timezone}"
+    return "custom-" + sha256(f"{escaping}\n{format_string}{zone}".encode()).hexdigest()[:8]
 
 
 def split_format(text: str) -> tuple[str | Slot, ...]:

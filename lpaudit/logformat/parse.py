@@ -44,6 +44,8 @@ def parse(layout: Layout, block: bytes) -> Parsed:
     lines = _split(block, layout.log_format.escaping)
     groups, matched = _extract(layout, lines.readable)
     columns, reasons, notes = _convert(layout, groups, matched)
+    if block and not block.endswith(b"\n"):
+        notes[ParseNote.NO_LINE_END] = pl.int_range(len(matched), eager=True) == len(matched) - 1
     reasons = _explain(reasons, matched, lines)
     rejected = reasons.is_not_null()
     if rejected.any():
@@ -53,7 +55,7 @@ def parse(layout: Layout, block: bytes) -> Parsed:
         )
     raw = lines.texts.str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
     columns = columns.with_columns(
-        parse_note=pl.when(~rejected).then(notes),
+        parse_note=pl.when(~rejected).then(_note_texts(notes, len(matched))),
         reject_reason=reasons,
         raw=pl.when(rejected).then(raw),
     )
@@ -61,10 +63,11 @@ def parse(layout: Layout, block: bytes) -> Parsed:
 
 
 def match_count(layout: Layout, block: bytes) -> tuple[int, int]:
-    """Return how many of the block's lines match the layout, and how many are not blank."""
+    """Return how many of the block's lines match the layout, and how many could: not blank, not too long."""
     lines = _split(block, layout.log_format.escaping)
     _, matched = _extract(layout, lines.readable)
-    return int(matched.sum()), int((lines.texts.str.strip_chars() != "").sum())
+    readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
+    return int(matched.sum()), int(readable.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,15 @@ class _Lines:
 
 
 def _split(block: bytes, escaping: Escaping) -> _Lines:
-    values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
     ended = block.endswith(b"\n") or not block
-    values = values[:-1] if ended else values
-    lengths = pl.Series(pc.add(pc.binary_length(values), 1), dtype=pl.Int64)
-    if not ended:
+    if len(block) > MAX_LINE and max(map(len, block.split(b"\n"))) > MAX_LINE:
+        values, lengths = _shortened(block)
+    else:
+        values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
+        lengths = pl.Series(pc.add(pc.binary_length(values), 1), dtype=pl.Int64)
+    if ended:
+        values, lengths = values[:-1], lengths[:-1]
+    else:
         lengths[-1] = lengths[-1] - 1
     try:
         texts = pl.Series(values.cast(pa.large_string()), dtype=pl.String)
@@ -98,6 +105,14 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
     if too_long.any():
         readable = readable.set(too_long, None)
     return _Lines(texts, readable, invalid, lengths)
+
+
+def _shortened(block: bytes) -> tuple[pa.LargeBinaryArray, pl.Series]:
+    """Split a block with lines that are too long: of those, what their rows keep is enough."""
+    lines = block.split(b"\n")
+    lengths = pl.Series([len(line) + 1 for line in lines], dtype=pl.Int64)
+    kept = [line if len(line) <= MAX_LINE else line[: 4 * RAW_TEXT] for line in lines]
+    return pa.array(kept, pa.large_binary()), lengths
 
 
 def _decode(lines: list[bytes], escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
@@ -220,7 +235,7 @@ class _Entries:
 
 def _convert(
     layout: Layout, groups: pl.DataFrame, matched: pl.Series
-) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+) -> tuple[pl.DataFrame, pl.Series, dict[ParseNote, pl.Series]]:
     entries = _Entries(layout.log_format.escaping, matched)
     for index, slot in enumerate(layout.slots):
         group = f"g{index}"
@@ -238,7 +253,7 @@ def _convert(
     nothing = pl.Series([None], dtype=_FIELDS).new_from_index(0, len(matched))
     entries.columns["fields"] = _fields(entries.fields) if entries.fields else nothing
     columns = pl.DataFrame([values.alias(name) for name, values in entries.columns.items()])
-    return columns, entries.reasons, _note_texts(entries.notes, len(matched))
+    return columns, entries.reasons, entries.notes
 
 
 _FIELDS = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
@@ -257,7 +272,7 @@ def _note_texts(notes: dict[ParseNote, pl.Series], height: int) -> pl.Series:
     nothing = pl.Series([None], dtype=pl.String).new_from_index(0, height)
     if not notes:
         return nothing
-    words = [pl.when(where).then(pl.lit(str(note))) for note, where in notes.items()]
+    words = [pl.when(where).then(pl.lit(str(note))) for note, where in sorted(notes.items())]
     text = pl.concat_str(words, separator=",", ignore_nulls=True)
     return pl.select(pl.when(text != "").then(text)).to_series()
 
@@ -296,6 +311,9 @@ def _times(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
         microseconds = microseconds.set((microseconds < _EARLIEST) | (microseconds > _LATEST), None)
         entries.reject(microseconds.is_null(), RejectReason.BAD_TIMESTAMP)
         entries.columns[column] = microseconds.cast(pl.Datetime("us", "UTC"))
+    if {"event_start", "event_end"} <= entries.columns.keys():
+        late = entries.columns["event_start"] > entries.columns["event_end"]
+        entries.note(late, ParseNote.BEGINS_AFTER_END)
 
 
 def _whole_time(layout: Layout, slot: Slot, texts: pl.Series, entries: _Entries) -> pl.Series:

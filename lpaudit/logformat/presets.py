@@ -1,11 +1,11 @@
 """The formats that come with lpaudit, each with sample lines that are tests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from lpaudit.logformat import samples
-from lpaudit.logformat.layout import format_id
+from lpaudit.logformat.layout import compile_layout, format_id
 from lpaudit.model import Escaping, LogFormat
 
 
@@ -22,7 +22,7 @@ class Preset:
 
     def log_format(self, timezone: tzinfo) -> LogFormat:
         """Return the format; ``timezone`` is for strftime forms without an offset."""
-        return LogFormat(self.name, self.format_string, self.escaping, timezone)
+        return log_format_of(self.format_string, self.escaping, timezone)
 
 
 # The tag in front makes a line recognisable beyond doubt, and says which version of the format
@@ -113,9 +113,14 @@ def find(name: str) -> Preset | None:
     return PRESETS.get(ALIASES.get(name, name))
 
 
-def custom_format(format_string: str, escaping: Escaping, timezone: tzinfo) -> LogFormat:
-    """Return the format of a format string, under its preset's name where it is one's."""
+def log_format_of(format_string: str, escaping: Escaping, timezone: tzinfo) -> LogFormat:
+    """Return the format of a format string, under a preset's name where it is exactly that one.
+
+    So a name says all that matters of how a line was read. Raises FormatError.
+    """
+    plain = LogFormat("", format_string, escaping, timezone)
+    zone = timezone if compile_layout(plain).needs_zone and str(timezone) != "UTC" else None
     for preset in _ALL:
-        if (preset.format_string, preset.escaping) == (format_string, escaping):
-            return preset.log_format(timezone)
-    return LogFormat(format_id(format_string, escaping), format_string, escaping, timezone)
+        if zone is None and (preset.format_string, preset.escaping) == (format_string, escaping):
+            return replace(plain, name=preset.name)
+    return replace(plain, name=format_id(format_string, escaping, zone))

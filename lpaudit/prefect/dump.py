@@ -37,7 +37,7 @@ def read_dump(folder: Path, fetched_at: datetime) -> Iterator[Snapshot]:
 
     Raises DumpError if the folder holds none of them, or a file is not what it should be.
     """
-    if not folder.is_dir():
+    if not folder.is_dir():  # also one that may not be looked into
         raise DumpError(f"{folder} is not a directory", hint=_HINT)
     found = False
     for table in tables().values():
@@ -56,15 +56,20 @@ def _snapshot(table: Table, path: Path, fetched_at: datetime) -> Snapshot:
     data = _read(path)
     try:
         records = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DumpError(f"{path} is not JSON: {error}", hint=_HINT) from error
-    if not isinstance(records, list) or not all(isinstance(r, dict) and "id" in r for r in records):
+    if not isinstance(records, list) or not all(
+        isinstance(r, dict) and isinstance(r.get("id"), str) for r in records
+    ):
         raise DumpError(f"{path} is not an array of records with an id", hint=_HINT)
     snapshot_id = sha256(data).hexdigest()
-    columns = [
-        pa.array([_value(table, f, r, snapshot_id, fetched_at, path) for r in records], TYPES[f.type])
-        for f in table.fields
-    ]
+    try:
+        columns = [
+            pa.array([_value(table, f, r, snapshot_id, fetched_at, path) for r in records], TYPES[f.type])
+            for f in table.fields
+        ]
+    except (pa.ArrowException, UnicodeEncodeError) as error:
+        raise DumpError(f"{path} holds what Prefect does not write: {error}", hint=_HINT) from error
     return Snapshot(table.name, snapshot_id, pa.Table.from_arrays(columns, schema=table.arrow))
 
 

@@ -6,9 +6,10 @@ plainly visible is spelled out, so that different values look different up to wh
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+from lpaudit.visible import instant, spelled, unseen
 
 LONGEST = 200
 """Characters of a text that are shown: URLs of 7,000 characters exist, and say little more."""
@@ -16,11 +17,6 @@ LONGEST = 200
 NULL = "–"
 EMPTY = "(empty)"
 
-# Blank or invisible, though Unicode calls them letters, marks or spaces.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
-    chr(c) for c in range(0xFE00, 0xFE10)
-}
-_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs")
 _FORMULA = re.compile(r"[=+\-@']")  # the guard itself too: it must not look like one
 _OUTER_SPACE = re.compile(r"^ +| +$| {2,}")
 _MARKDOWN = str.maketrans({c: f"\\x{ord(c):02x}" for c in "`|<>"})
@@ -65,13 +61,6 @@ def cell(value: object) -> Cell:
             return Cell("text", shown(str(value)))
 
 
-def instant(value: datetime) -> str:
-    """Return a time in UTC, with a fraction only if it has one."""
-    utc = value.astimezone(UTC)
-    fraction = f".{utc.microsecond:06d}" if utc.microsecond else ""
-    return f"{utc:%Y-%m-%d %H:%M:%S}{fraction}Z"
-
-
 def shown(text: str) -> str:
     """Return a text as it is shown: visible, harmless to a spreadsheet, cut where it is too long."""
     cut = visible(text[:LONGEST])
@@ -82,16 +71,5 @@ def shown(text: str) -> str:
 
 def visible(text: str) -> str:
     r"""Spell out what cannot be seen: ``\x1b``, ``\u202e``, outer and double spaces; ``\`` is ``\\``."""
-    spelled = "".join(map(_visible, text))
-    return _OUTER_SPACE.sub(lambda found: r"\x20" * len(found[0]), spelled)
-
-
-def _visible(character: str) -> str:
-    if character == "\\":
-        return r"\\"
-    if character == " " or (unicodedata.category(character) not in _INVISIBLE and character not in _BLANK):
-        return character
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    seen = "".join(r"\\" if char == "\\" else spelled(char) if unseen(char) else char for char in text)
+    return _OUTER_SPACE.sub(lambda found: r"\x20" * len(found[0]), seen)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from lpaudit.errors import CheckError
-from lpaudit.report.cells import instant
+from lpaudit.visible import instant
 
 WIDTH, HEIGHT = 960, 200
 """Of the area that bars are drawn in, in SVG's units."""

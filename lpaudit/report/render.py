@@ -11,10 +11,11 @@ from markupsafe import Markup, escape
 
 from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Report, Result
-from lpaudit.report.cells import Cell, cell, instant
+from lpaudit.report.cells import Cell, cell
 from lpaudit.report.chart import HEIGHT, WIDTH, Chart, hours_chart
 from lpaudit.report.toml import hint
 from lpaudit.resources import folder
+from lpaudit.visible import instant
 
 _TEMPLATES = {"md": "report.md.jinja", "html": "report.html.jinja"}
 

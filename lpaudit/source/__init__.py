@@ -3,9 +3,10 @@
 from lpaudit.source.discover import Input, discover
 from lpaudit.source.framing import Framing, blocks
 from lpaudit.source.identity import first_line, holds, source_id
-from lpaudit.source.reader import Reader, open_reader
+from lpaudit.source.reader import Damage, Reader, open_reader
 
 __all__ = [
+    "Damage",
     "Framing",
     "Input",
     "Reader",

@@ -1,7 +1,8 @@
 """Bytes → pieces of whole lines.
 
 A line is cut only when it is longer than ``LONGEST``: then memory matters more than the
-line, and each piece of it is a row of its own in quarantine.
+line, and each piece of it is a row of its own in quarantine. The cuts are counted from the
+line's start, so they do not depend on how much a read happens to bring.
 """
 
 from collections.abc import Iterator
@@ -21,30 +22,27 @@ class Framing:
 
     def __init__(self, reader: Reader, size: int, *, final: bool) -> None:
         self._reader = reader
-        self._size = size
+        self._size = min(size, LONGEST)  # so that only a line that spans reads can be too long
         self._final = final
         self.held_back = 0
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield pieces of about ``size`` bytes, each of one whole line or more."""
-        rest: list[bytes] = []
-        rest_size = 0
+        begun = bytearray()  # a line whose end has not been read yet
         while data := self._reader.read(self._size):
-            cut = data.rfind(b"\n") + 1
-            if cut:
-                yield b"".join([*rest, data[:cut]])
-                rest, rest_size = [data[cut:]], len(data) - cut
-            else:
-                rest.append(data)
-                rest_size += len(data)
-                while rest_size >= LONGEST:
-                    whole = b"".join(rest)
-                    yield whole[:LONGEST]
-                    rest, rest_size = [whole[LONGEST:]], rest_size - LONGEST
-        if rest_size and self._final and self._reader.damage is None:
-            yield b"".join(rest)
+            first = data.find(b"\n") + 1
+            begun += data[:first] if first else data
+            while len(begun) > LONGEST:
+                yield bytes(begun[:LONGEST])
+                del begun[:LONGEST]
+            if first:
+                last = data.rfind(b"\n") + 1
+                yield bytes(begun) + data[first:last]
+                begun = bytearray(data[last:])
+        if begun and self._final and self._reader.damage is None:
+            yield bytes(begun)
         else:
-            self.held_back = rest_size
+            self.held_back = len(begun)
 
 
 def blocks(piece: bytes, size: int) -> Iterator[bytes]:

@@ -36,24 +36,25 @@ def source_id(host: str | None, line: bytes, ordinal: int) -> str:
     return sha256(b"\0".join((b"lpaudit source 1", host_bytes, b"%d" % ordinal, line))).hexdigest()[:16]
 
 
-def holds(reader: Reader, known: Known, stored: Callable[[Segment], bytes]) -> bool:
-    """Tell whether the input begins with what is stored, and move the reader past it.
+def holds(reader: Reader, known: Known, stored: Callable[[Segment], bytes]) -> int | None:
+    """Tell how far the input agrees with what is stored; None if it differs.
 
-    Of a plain file only the last stored segment is looked at; what has to be decompressed
-    or comes from a pipe is compared from its first byte on. An input that ends within what
-    is stored holds it as far as it goes. If the answer is no, restart the reader.
+    The reader then stands at that offset: at ``known.offset``, or before it where the input
+    ends within what is stored. Of a plain file only the last stored segment is looked at;
+    what has to be decompressed or comes from a pipe is compared from its first byte on.
+    If the input differs, restart the reader.
     """
     segments = known.segments
+    position = 0
     if reader.seekable:
-        size = reader.size() or 0
-        within = [s for s in segments if s.start < size]
-        segments = tuple(within[-1:])
-        reader.seek(segments[0].start if segments else 0)
+        segments = tuple(s for s in segments if s.start < reader.end)[-1:]
+        position = segments[0].start if segments else 0
+        reader.seek(position)
     for segment in segments:
         data = reader.read(segment.end - segment.start)
-        if len(data) == segment.end - segment.start:
-            if sha256(data).hexdigest() != segment.sha256:
-                return False
-        else:
-            return stored(segment)[: len(data)] == data
-    return True
+        position += len(data)
+        if position < segment.end:
+            return position if stored(segment)[: len(data)] == data else None
+        if sha256(data).hexdigest() != segment.sha256:
+            return None
+    return position

@@ -9,12 +9,15 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import shutil
 import stat
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
 from lpaudit.errors import SourceError
@@ -39,6 +42,14 @@ _COMPRESSIONS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], ob
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError)
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with an input. ``truncated``: it ends early, but what was read is right."""
+
+    reason: str
+    truncated: bool
+
+
 class _Read1(Protocol):
     def read1(self, size: int, /) -> bytes: ...
 
@@ -48,18 +59,38 @@ class Reader:
 
     def __init__(self, source: Input, raw: BinaryIO, *, rewindable: bool) -> None:
         self.source = source
-        self.damage: str | None = None
+        self.damage: Damage | None = None
         pipe = None if rewindable else _Pipe(raw)
         self._raw = cast("BinaryIO", pipe or raw)
-        self._spool: BinaryIO | None = None
-        self._kept = ExitStack()
         self._rewindable = rewindable
+        # A log that is being written grows while it is read: what comes now is for the next time.
+        self.end = _size(raw) if rewindable else sys.maxsize
+        self._kept = ExitStack()
+        self._kept.callback(raw.close)
+        self._spool: BinaryIO | None = None
         head = pipe.head if pipe else cast("io.BufferedReader", raw).peek(_PEEK)[:_PEEK]
         fitting = next(((name, opener) for name, fits, opener in _COMPRESSIONS if fits(head)), None)
         self.compression = fitting[0] if fitting else None
         self._decompress = fitting[1] if fitting else None
+        if pipe and fitting:
+            # What is compressed is read twice, to know that it is whole before it is stored.
+            self._raw = self._copy(pipe)
+            self._rewindable = True
         self._stream = self._decompressed()
         self._pushed = b""
+
+    def _copy(self, pipe: "_Pipe") -> BinaryIO:
+        copy = self._temporary()
+        try:
+            shutil.copyfileobj(pipe, copy)
+        except OSError as error:
+            raise _no_room(error) from error
+        copy.seek(0)
+        return copy
+
+    def _temporary(self) -> BinaryIO:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the reader
+        return self._kept.enter_context(cast("BinaryIO", file))
 
     def _decompressed(self) -> BinaryIO:
         return cast("BinaryIO", self._decompress(self._raw)) if self._decompress else self._raw
@@ -70,9 +101,14 @@ class Reader:
         return self._rewindable and self.compression is None
 
     @property
+    def restartable(self) -> bool:
+        """Whether ``restart`` is possible now."""
+        return self._rewindable or self._spool is not None
+
+    @property
     def final(self) -> bool:
-        """Whether the end that is read is the end there will be: a compressed file, or a pipe."""
-        return not self.seekable
+        """Whether the end that is read is the end there will be: a compressed file's."""
+        return self.compression is not None
 
     @property
     def position(self) -> int | None:
@@ -81,12 +117,25 @@ class Reader:
 
     def size(self) -> int | None:
         """Bytes of the input on disk; None for a pipe."""
-        return _size(self._raw) if self._rewindable else None
+        return self.end if self._rewindable else None
 
     def seek(self, offset: int) -> None:
         """Go to ``offset``; only where ``seekable``."""
         self._pushed = b""
         self._stream.seek(offset)
+
+    def check(self) -> None:
+        """Read what is compressed to its end, to learn of damage before anything is used of it.
+
+        Restart afterwards.
+        """
+        while self.compression is not None and self.read(_STEP):
+            pass
+
+    def skip(self, count: int) -> None:
+        """Read past ``count`` bytes."""
+        while count > 0 and (data := self.read(min(count, _STEP))):
+            count -= len(data)
 
     def restart(self) -> None:
         """Go back to the first byte."""
@@ -104,9 +153,13 @@ class Reader:
 
     def keep_for_restart(self) -> None:
         """Keep what is read from here on (on disk), so that ``restart`` works on a pipe, too."""
-        if not self._rewindable and self._spool is None:
-            self._spool = self._kept.enter_context(cast("BinaryIO", tempfile.TemporaryFile()))  # noqa: SIM115 -- lives as long as the reader
+        if not self.restartable:
+            self._spool = self._temporary()
             self._spool.write(self._pushed)
+
+    def forget(self) -> None:
+        """Keep nothing more: a pipe cannot be restarted from here on."""
+        self._spool = None
 
     def push_back(self, data: bytes) -> None:
         """Hand ``data`` out again before anything else."""
@@ -115,13 +168,15 @@ class Reader:
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes; fewer only at the end, or before damage."""
         pieces = [self._pushed[:size]]
-        missing = size - len(pieces[0])
         self._pushed = self._pushed[size:]
+        missing = size - len(pieces[0])
+        if self.seekable:
+            missing = min(missing, max(0, self.end - self._stream.tell()))
         while missing > 0 and self.damage is None:
             try:
                 piece = cast("_Read1", self._stream).read1(min(missing, _STEP))
-            except _Damaged as error:
-                self.damage = str(error)
+            except _DamagedError as error:
+                self.damage = error.damage
                 break
             except _DAMAGE as error:
                 self.damage = _describe(error)
@@ -129,7 +184,10 @@ class Reader:
             if not piece:
                 break
             if self._spool is not None:
-                self._spool.write(piece)
+                try:
+                    self._spool.write(piece)
+                except OSError as error:
+                    raise _no_room(error) from error
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
@@ -137,17 +195,20 @@ class Reader:
     def close(self) -> None:
         """Let go of the input."""
         self._kept.close()
-        self._raw.close()
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """What was wrong at the end of what was spooled is wrong again."""
+
+    def __init__(self, damage: Damage) -> None:
+        super().__init__(damage.reason)
+        self.damage = damage
 
 
 class _Chain:
     """What was spooled, then what is still to come."""
 
-    def __init__(self, first: BinaryIO, rest: BinaryIO, damage: str | None) -> None:
+    def __init__(self, first: BinaryIO, rest: BinaryIO, damage: Damage | None) -> None:
         self._first = first
         self._rest = rest
         self._damage = damage
@@ -157,7 +218,7 @@ class _Chain:
         if piece:
             return piece
         if self._damage is not None:  # a decompressor that has failed must not be asked again
-            raise _Damaged(self._damage)
+            raise _DamagedError(self._damage)
         return cast("_Read1", self._rest).read1(size)
 
 
@@ -187,13 +248,25 @@ class _Pipe:
 def open_reader(source: Input) -> Reader:
     """Open an input. Raises SourceError if it cannot be opened."""
     if source.path is None:
-        return Reader(source, sys.stdin.buffer, rewindable=False)
+        if sys.stdin is None:
+            raise SourceError("cannot read stdin: it is closed", hint="pipe a log into it, or name a file")
+        # `lpaudit ingest - < access.log`: the file itself, which may be growing.
+        raw = sys.stdin.buffer
+        whole = stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and raw.tell() == 0
+        return Reader(source, raw, rewindable=whole)
     try:
         raw = source.path.open("rb")
         rewindable = stat.S_ISREG(source.path.stat().st_mode)
         return Reader(source, raw, rewindable=rewindable)
     except OSError as error:
         raise unreadable(source.path, error) from error
+
+
+def _no_room(error: OSError) -> SourceError:
+    return SourceError(
+        f"cannot keep what a pipe brings: {(error.strerror or str(error)).lower()}",
+        hint="set TMPDIR to a directory with more room, or ingest a file",
+    )
 
 
 def _size(raw: BinaryIO) -> int:
@@ -203,12 +276,9 @@ def _size(raw: BinaryIO) -> int:
     return end
 
 
-def _describe(error: BaseException) -> str:
+def _describe(error: BaseException) -> Damage:
     if isinstance(error, EOFError):
-        return "the compressed data ends early"
+        return Damage("the compressed data ends early", truncated=True)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return f"the compressed data is damaged ({error})"
-
-
-__all__ = ["Reader", "SourceError", "open_reader"]
+        return Damage(error.strerror.lower(), truncated=True)
+    return Damage(f"the compressed data is damaged ({error})", truncated=False)

@@ -43,7 +43,7 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
         return None
     try:
         rows = (
-            pl.scan_parquet(table.file_uris(file_pruning_predicate=[("source_id", "=", source_id)]))
+            pl.scan_parquet(store.files("access_event", table, source_id), glob=False)
             .filter(pl.col("source_id") == source_id)
             .group_by("segment")
             .agg(pl.col("line_number").max(), pl.col("log_format").last())

@@ -22,6 +22,15 @@ def write_durable(path: Path, write: Callable[[Path], None], unique: str) -> Non
     sync_directory(path.parent)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, so that a power cut does not take them away again."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
+
+
 def sync_file(path: Path) -> None:
     """Have the kernel write the file's bytes to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

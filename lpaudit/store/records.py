@@ -1,11 +1,16 @@
-"""Snapshots of Prefect's records → one Delta commit a table and snapshot, each only once."""
+"""Snapshots and formats → one Delta commit each, and each only once."""
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lpaudit.errors import OffsetConflict
+from lpaudit.model import Escaping, LogFormat
+from lpaudit.schema import tables
 from lpaudit.store.tables import Store
 from lpaudit.store.transaction import commit_file
 
@@ -29,5 +34,35 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
     try:
         commit_file(store, table, file, write, (app_id, 1), metadata, unique)
     except OffsetConflict:
+        table.update_incremental()
+        if table.transaction_version(app_id) is None:
+            raise  # not what the conflict was about
         return False
     return True
+
+
+def append_format(store: Store, log_format: LogFormat, first_used: datetime, unique: str) -> None:
+    """Keep what a format's name means. Raises StoreError."""
+    row = {
+        "log_format": log_format.name,
+        "format_string": log_format.format_string,
+        "escaping": str(log_format.escaping),
+        "timezone": str(log_format.timezone),
+        "first_used": first_used,
+    }
+    rows = pa.Table.from_pylist([row], schema=tables()["log_format"].arrow)
+    append_records(store, "log_format", log_format.name, rows, unique)
+
+
+def formats(store: Store) -> dict[str, LogFormat]:
+    """Return the formats that lines of the store were read with, by name."""
+    files = store.files("log_format", store.table("log_format"))
+    if not files:
+        return {}
+    rows = pl.concat([pl.read_parquet(file, glob=False) for file in files]).iter_rows(named=True)
+    return {
+        row["log_format"]: LogFormat(
+            row["log_format"], row["format_string"], Escaping(row["escaping"]), ZoneInfo(row["timezone"])
+        )
+        for row in rows
+    }

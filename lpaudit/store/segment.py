@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
-from lpaudit.store.durable import write_durable
+from lpaudit.store.durable import make_directory, write_durable
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,7 +27,7 @@ _OPTIONS: Mapping[int, int] = {
 def write_segment(root: Path, segment: Segment, data: bytes, unique: str) -> None:
     """Write a segment's file, durably. Raises OSError."""
     path = root / segment.name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     write_durable(path, lambda file: _compress(file, data), unique)
 
 

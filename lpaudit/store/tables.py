@@ -17,6 +17,7 @@ from lpaudit.schema import tables
 from lpaudit.store.durable import sync_directory, write_durable
 
 MARKER = "lpaudit-store.json"
+_MISREAD = re.compile(r"\\|%[0-9A-Fa-f]{2}")
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 # Rows are only ever added; the log of commits is evidence too and is never cleaned up.
@@ -57,6 +58,24 @@ class Store:
                 hint=f"it was written by a newer lpaudit than {__version__}: upgrade",
             )
         return table
+
+    def files(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> list[str]:
+        """Return the paths of the data files that a table consists of; with a source, those that may hold it.
+
+        Not file_uris(): it escapes what a path may well contain.
+        """
+        if table is None:
+            return []
+        actions = table.get_add_actions(flatten=True)
+        paths = actions.column("path").to_pylist()
+        if source_id is not None and "min.source_id" in actions.schema.names:
+            bounds = (actions.column(f"{bound}.source_id").to_pylist() for bound in ("min", "max"))
+            paths = [
+                path
+                for path, low, high in zip(paths, *bounds, strict=True)
+                if low is None or high is None or low <= source_id <= high
+            ]
+        return [str(self.root / name / path) for path in paths]
 
     def create_table(self, name: str) -> DeltaTable:
         """Open a table, and create it if it is not there. Two writers may do so at once."""
@@ -144,9 +163,9 @@ def reason_of(error: Exception) -> str:
     """Return one line that says why: delta-rs draws a coloured tree, whose last leaf is the cause."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    lines = [line.strip(" ↳\t") for line in _COLOUR.sub("", str(error)).splitlines()]
-    told = [line for line in lines if line]
-    return told[-1] if told else type(error).__name__
+    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+    causes = [line.strip("↳ ") for line in lines if line.startswith("↳")]
+    return (causes[-1:] or lines[:1] or [type(error).__name__])[0]
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -159,7 +178,14 @@ def _local(root: str) -> Path:
             f"cannot use {root}: object-store URLs are not supported yet",
             hint="name a directory with --store",
         )
-    return Path(root).absolute()
+    path = Path(root).absolute()
+    # deltalake takes the one for a separator and undoes the other.
+    if _MISREAD.search(str(path)):
+        raise StoreError(
+            f"cannot use {path}: a store's path has no backslash, and no % before two hex digits",
+            hint="name another directory with --store",
+        )
+    return path
 
 
 def _check_marker(path: Path) -> None:
@@ -168,6 +194,8 @@ def _check_marker(path: Path) -> None:
     try:
         marker = json.loads((path / MARKER).read_text("utf-8"))
         version = int(marker["store_version"])
+        if version < 1:
+            raise ValueError(version)  # noqa: TRY301 -- damaged like any other that is no number
     except FileNotFoundError:
         raise StoreError(
             f"{path} is a directory, but not a store: it has no {MARKER}",
@@ -175,7 +203,7 @@ def _check_marker(path: Path) -> None:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"cannot read {path / MARKER}: {error}", hint="check its permissions") from error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise StoreError(f"{path / MARKER} is damaged", hint="restore it from a copy of the store") from None
     if version > STORE_VERSION:
         raise StoreError(

@@ -184,8 +184,17 @@ def test_last_line_without_its_end_is_taken_when_the_file_is_final(tmp_path: Pat
     (tmp_path / "access.log").write_bytes(lines(3)[:-1])
     assert lpaudit("ingest", "--final", "access.log").returncode == 0
     assert counts(lpaudit) == (3, 0)
-    assert lpaudit("ingest", "--store", "two", "-", input=lines(3)[:-1].decode()).returncode == 0
+    (row,) = [r for r in stored_rows(tmp_path / "lpaudit-store") if r["parse_note"]]
+    assert (row["line_number"], row["parse_note"]) == (3, "no-line-end")
+    # A compressed file does not grow; a pipe may have been cut.
+    (tmp_path / "access.log.gz").write_bytes(gzip.compress(lines(3)[:-1]))
+    assert lpaudit("ingest", "--store", "two", "access.log.gz").returncode == 0
     assert counts(lpaudit, "two") == (3, 0)
+    cut = lpaudit("ingest", "--store", "three", "-", input=lines(3)[:-1].decode())
+    assert "a last line without its end" in cut.stdout
+    assert counts(lpaudit, "three") == (2, 0)
+    assert lpaudit("ingest", "--store", "three", "-", input=lines(4).decode()).returncode == 0
+    assert counts(lpaudit, "three") == (4, 0)
 
 
 def test_directories_and_globs(tmp_path: Path, lpaudit: Lpaudit) -> None:
@@ -305,10 +314,28 @@ def test_file_names_that_are_not_utf8(tmp_path: Path, lpaudit: Lpaudit) -> None:
 
 def test_store_paths_of_all_kinds(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (tmp_path / "access.log").write_bytes(lines(3))
-    for store in ("with space", "ünï☃", "quote'\"", "plus+and&", "$HOME", "dir/under/dir"):
+    for store in (
+        "with space",
+        "ünï☃",
+        "quote'\"",
+        "plus+and&",
+        "$HOME",
+        "dir/under/dir",
+        "100%",
+        "what?",
+        "g[ab]",
+        "#1",
+    ):
         assert lpaudit("ingest", "--store", store, "access.log").returncode == 0, store
         assert "nothing new" in lpaudit("ingest", "--store", store, "access.log").stdout
         assert counts(lpaudit, store) == (3, 0)
+
+
+@pytest.mark.parametrize("store", ["a%20b", "back\\slash", "s3://bucket/store"])
+def test_store_paths_that_cannot_be(store: str, tmp_path: Path, lpaudit: Lpaudit) -> None:
+    (tmp_path / "access.log").write_bytes(lines(3))
+    clean(lpaudit("ingest", "--store", store, "access.log"), 3)
+    assert [p.name for p in tmp_path.iterdir()] == ["access.log"]
 
 
 def test_truncated_gzip_keeps_what_is_good_and_goes_on_when_it_is_whole(
@@ -332,11 +359,121 @@ def test_truncated_gzip_keeps_what_is_good_and_goes_on_when_it_is_whole(
     assert stored_bytes(tmp_path / "lpaudit-store") == {str(log): content}
 
 
-def test_damaged_gzip(tmp_path: Path, lpaudit: Lpaudit) -> None:
-    whole = bytearray(gzip.compress(os.urandom(1000).hex().encode()))
-    whole[200:300] = bytes(100)
+@pytest.mark.parametrize("piped", [False, True])
+def test_nothing_of_a_damaged_gzip_is_stored(piped: bool, tmp_path: Path, lpaudit: Lpaudit) -> None:
+    """Its bytes are handed out before its checksum is looked at: they may be anything."""
+    whole = gzip.compress(lines(20_000))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    (tmp_path / "access.log.gz").write_bytes(flipped)
+    if piped:
+        ran = lpaudit("ingest", "-", input=bytes(flipped), text=False)
+        assert ran.returncode == 3
+        assert b"nothing of it was stored" in ran.stderr
+    else:
+        ran = lpaudit("ingest", "access.log.gz")
+        clean(ran, 3)
+        assert "nothing of it was stored" in ran.stderr
+    assert counts(lpaudit) == (0, 0)
     (tmp_path / "access.log.gz").write_bytes(whole)
-    clean(lpaudit("ingest", "access.log.gz"), 3)
+    assert lpaudit("ingest", "access.log.gz").returncode == 0
+    assert counts(lpaudit) == (20_000, 0)
+
+
+def test_file_that_is_written_again_while_it_is_read_is_not_taken_for_its_rest(
+    tmp_path: Path, lpaudit: Lpaudit
+) -> None:
+    """cp over yesterday's copy: the file is shorter than what is stored, and grows."""
+    log = tmp_path / "access.log"
+    log.write_bytes(lines(40_000))
+    assert lpaudit("ingest", "access.log").returncode == 0
+    with log.open("wb") as file:
+        file.write(lines(15_000))
+        file.flush()
+        running = subprocess.Popen(
+            [sys.executable, "-m", "lpaudit", "ingest", "access.log"], cwd=tmp_path, stdout=subprocess.DEVNULL
+        )
+        for start in range(15_000, 45_000, 1_000):
+            file.write(lines(1_000, start))
+            file.flush()
+            time.sleep(0.05)
+        assert running.wait() == 0
+    assert lpaudit("ingest", "access.log").returncode == 0
+    assert stored_bytes(tmp_path / "lpaudit-store") == {str(log): lines(45_000)}
+
+
+def test_log_that_grows_all_the_time_is_read_to_where_it_was(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(lines(100))
+    command = "while :; do tail -n 1 access.log >> access.log; sleep 0.001; done"
+    writer = subprocess.Popen(["sh", "-c", command], cwd=tmp_path)
+    try:
+        assert lpaudit("ingest", "access.log", timeout=60).returncode == 0
+    finally:
+        writer.kill()
+        writer.wait()
+    assert len(list((tmp_path / "lpaudit-store" / "access_event").glob("part-*"))) == 1
+
+
+def test_source_in_a_format_string_goes_on_without_being_told_again(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(b"".join(b"%d /path-%d\n" % (200 + n, n) for n in range(60)))
+    assert lpaudit("ingest", "--log-format", "%s %U", "access.log").returncode == 0
+    with log.open("ab") as file:
+        file.write(b"".join(b"%d /path-%d\n" % (300 + n, n) for n in range(40)))
+    ran = lpaudit("ingest", "access.log")
+    assert ran.returncode == 0, ran.stderr
+    assert counts(lpaudit) == (100, 0)
+    rows = stored_rows(tmp_path / "lpaudit-store")
+    assert len({r["log_format"] for r in rows}) == 1
+    ran = lpaudit("sql", "--format", "json", "select format_string, escaping from log_format")
+    assert json.loads(ran.stdout) == [{"format_string": "%s %U", "escaping": "default"}]
+    with log.open("ab") as file:
+        file.write(b"100 /more\n")
+    clean(lpaudit("ingest", "--log-format", "common", "access.log"), 3)
+    assert counts(lpaudit) == (100, 0)
+
+
+def test_format_that_changes_between_two_runs_is_noticed(
+    tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(lines(5))
+    assert lpaudit("ingest", "access.log").returncode == 0
+    with log.open("ab") as file:
+        file.write((sample_logs / "audit.json.log").read_bytes())
+    assert lpaudit("ingest", "access.log").returncode == 0
+    assert counts(lpaudit) == (62, 0)
+
+
+def test_formats_name_says_how_a_line_was_read(tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit) -> None:
+    log = sample_logs / "audit.json.log"
+    names = set()
+    for number, options in enumerate(([], ["--escaping", "default"], ["--timezone", "America/New_York"])):
+        ran = lpaudit("ingest", "--log-format", "auditjson", *options, "--store", f"s{number}", log)
+        assert ran.returncode == 0, ran.stderr
+        rows = stored_rows(tmp_path / f"s{number}")
+        names.add(rows[0]["log_format"])
+    assert len(names) == 3
+    assert "auditjson" in names
+    assert "begins-after-end" in {r["parse_note"] for r in rows}
+
+
+def test_first_line_that_is_too_long_to_read(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    (tmp_path / "access.log").write_bytes(b"A" * 1_100_000 + b"\n" + lines(100))
+    assert lpaudit("ingest", "access.log").returncode == 0
+    assert counts(lpaudit) == (100, 1)
+
+
+def test_dry_run_counts_what_a_run_would_store(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(lines(10))
+    assert lpaudit("ingest", "access.log").returncode == 0
+    assert "nothing new" in lpaudit("ingest", "--dry-run", "access.log").stdout
+    with log.open("ab") as file:
+        file.write(lines(5, 10))
+    assert "read 5 lines" in lpaudit("ingest", "--dry-run", "access.log").stdout
+    assert counts(lpaudit) == (10, 0)
 
 
 def test_log_in_another_format_names_the_line_and_what_was_expected(

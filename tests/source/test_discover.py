@@ -163,7 +163,7 @@ def test_sockets_are_not_read(logs: Path) -> None:
 def test_names_that_are_not_utf8(logs: Path) -> None:
     name = os.fsdecode(b"caf\xe9.log")
     (logs / name).write_text("x")
-    assert "logs/" + name in found("logs")
+    assert "logs/caf\\xe9.log" in found("logs")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

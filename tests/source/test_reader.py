@@ -301,11 +301,11 @@ def test_what_can_be_known_of_an_input() -> None:
         assert (packed.seekable, packed.final) == (False, True)
         assert packed.size() is not None
     with piped(b"0123456789") as pipe:
-        assert (pipe.seekable, pipe.final, pipe.size(), pipe.position) == (False, True, None, None)
+        assert (pipe.seekable, pipe.final, pipe.size(), pipe.position) == (False, False, None, None)
         assert pipe.read(100) == b"0123456789"
 
 
-def test_what_is_appended_is_seen() -> None:
+def test_what_is_appended_while_reading_is_for_the_next_time() -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"one\n")
         file.flush()
@@ -313,8 +313,11 @@ def test_what_is_appended_is_seen() -> None:
         assert reader.read(100) == b"one\n"
         file.write(b"two\n")
         file.flush()
-        assert reader.read(100) == b"two\n"
+        assert reader.read(100) == b""
         reader.close()
+        again = open_reader(Input(file.name, Path(file.name)))
+        assert again.read(100) == b"one\ntwo\n"
+        again.close()
 
 
 def test_pushed_back_bytes_come_first() -> None:

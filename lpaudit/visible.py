@@ -1,0 +1,39 @@
+"""Log text made harmless to eyes and terminals, and times as people read them.
+
+Log text is written by whoever sends requests: it may hold terminal escapes, text that runs
+backwards, or characters that nobody sees.
+"""
+
+from datetime import UTC, datetime
+
+# Blank or invisible, though Unicode calls them letters, marks or symbols.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(c) for c in range(0xFE00, 0xFE10)
+}
+
+
+def unseen(char: str) -> bool:
+    """Tell whether a character is a control, a format character, an unusual space, or nothing to see."""
+    return not char.isprintable() or char in _BLANK
+
+
+def spelled(char: str) -> str:
+    r"""Spell a character out: ``\x1b``, ``\u202e``."""
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with everything that could act on a terminal, or hide, spelled out."""
+    if text.isprintable() and _BLANK.isdisjoint(text):
+        return text
+    return "".join(spelled(char) if unseen(char) else char for char in text)
+
+
+def instant(value: datetime) -> str:
+    """Write a time: in UTC, with a fraction only if there is one."""
+    utc = value.astimezone(UTC) if value.tzinfo else value
+    fraction = f".{utc.microsecond:06d}" if utc.microsecond else ""
+    return f"{utc:%Y-%m-%d %H:%M:%S}{fraction}" + ("Z" if value.tzinfo else "")
