@@ -107,8 +107,7 @@ def _effective(blocks: Sequence[Block]) -> AccessLog:
     inner = [c for c in conditions if not any(o != c and o.startswith(c + " and ") for o in conditions)]
     return AccessLog(
         filename,
-        # An empty accesslog.format is no format: lighttpd then writes its default one.
-        (written if isinstance(written, str) else "") or DEFAULT_FORMAT,
+        written if isinstance(written, str) else DEFAULT_FORMAT,
         Escaping.JSON if escaping == "json" else Escaping.DEFAULT,
         " and ".join(dict.fromkeys(inner)),
         unknown,

@@ -139,7 +139,14 @@ def test_ingest_chooses_a_format_for_each_input(tmp_path, lpaudit, sample_logs):
 
 
 @pytest.mark.parametrize(
-    "broken", ['accesslog.format = "%Y"', "accesslog.format = ", 'include "\x1b[31m.conf"', None]
+    "broken",
+    [
+        'accesslog.format = "%Y"',
+        'accesslog.format = ""',
+        "accesslog.format = ",
+        'include "\x1b[31m.conf"',
+        None,
+    ],
 )
 def test_a_bad_configuration_is_said_in_words(broken, tmp_path, lpaudit):
     if broken is not None:
