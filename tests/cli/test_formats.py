@@ -124,3 +124,18 @@ def test_an_unknown_format_is_an_error_with_a_hint(lpaudit):
     ran = lpaudit("formats", "combind")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "lpaudit: there is no format 'combind'\n\nhint: did you mean combined?\n"
+
+
+@pytest.mark.parametrize("name", ["access.log", "", "/a\nserver.port = 1", "/a\x1b[31m", "/a\\"])
+def test_a_file_name_that_lighttpd_could_misread_is_refused(name, lpaudit):
+    ran = lpaudit("lighttpd-config", "--file", name)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "hint: " in ran.stderr
+    assert "\x1b" not in ran.stderr
+
+
+def test_the_printed_configuration_quotes_the_file_name(lpaudit):
+    ran = lpaudit("lighttpd-config", "--file", '/srv/a "b".log')
+    assert 'accesslog.filename = "/srv/a \\"b\\".log"\n' in ran.stdout
+    assert "Authorization}" not in ran.stdout
+    assert "Cookie}" not in ran.stdout
