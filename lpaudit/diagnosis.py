@@ -1,5 +1,6 @@
 """What `lpaudit doctor` found, in words for people and as values for programs."""
 
+import sys
 from collections.abc import Sequence
 
 from lpaudit import console
@@ -53,8 +54,8 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     if diagnosis.fields:
         print_line("")
         heads = [f"line {number}" for number in diagnosis.read]
-        rows = [(f.directive, f.column, *(_cell(v) for v in f.values)) for f in diagnosis.fields]
-        _print_table(("directive", "column", *heads), rows)
+        rows = ((f.directive, f.column, *(_cell(v) for v in f.values)) for f in diagnosis.fields)
+        console.write_table(["directive", "column", *heads], rows, sys.stdout)
     elif diagnosis.shown:
         for number, _, text in diagnosis.shown:
             print_line(f"  line {number}: {_cut(text, _WIDEST_LINE)}")
@@ -64,13 +65,6 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
         print_line(f"  → {finding.hint}")
     if not diagnosis.findings and diagnosis.log_format is not None:
         print_line("nothing to complain about")
-
-
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print an aligned table, all to the left: a field's values are compared letter by letter."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in (heads, ["-" * width for width in widths], *rows):
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _print_format(diagnosis: Diagnosis) -> None:

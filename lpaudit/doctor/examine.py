@@ -160,8 +160,9 @@ def _beginning(found: source.Input) -> tuple[bytes, bool]:
     finally:
         reader.close()
     if reader.damage is not None:
-        reason = getattr(reader.damage, "reason", reader.damage)
-        raise SourceError(f"cannot read {found.label}: {reason}", hint="look at a whole copy of it")
+        raise SourceError(
+            f"cannot read {found.label}: {reader.damage.reason}", hint="look at a whole copy of it"
+        )
     if more:
         cut = sample.rfind(b"\n") + 1
         sample = sample[: cut or len(sample)]
