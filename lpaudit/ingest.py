@@ -30,6 +30,7 @@ from lpaudit.model import (
     SourceResult,
 )
 from lpaudit.normalise import normalise
+from lpaudit.visible import visible
 
 BLOCK = 4 << 20
 """Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
@@ -118,6 +119,7 @@ class _Ingest:
         self.observer = observer
         self.now = now
         self.unique = unique
+        self.name = visible(found.label)  # in messages: a line end in it must not forge a line
         self.result = SourceResult(found.label)
         self.position = 0  # how far the input agrees with what is stored
 
@@ -175,7 +177,7 @@ class _Ingest:
             else:
                 return
         raise SourceError(
-            f"another lpaudit is storing the same lines of {self.input.label}",
+            f"another lpaudit is storing the same lines of {self.name}",
             hint="run the same command again when it is done",
         )
 
@@ -287,11 +289,11 @@ class _Ingest:
         if reader.damage.truncated:
             kept = counted_lines(self.result.lines)
             raise SourceError(
-                f"cannot read {self.input.label} to its end: {reader.damage.reason}{kept}",
+                f"cannot read {self.name} to its end: {reader.damage.reason}{kept}",
                 hint="when the file is whole, run the same command again: it goes on from there",
             )
         raise SourceError(
-            f"cannot read {self.input.label}: {reader.damage.reason}; nothing of it was stored",
+            f"cannot read {self.name}: {reader.damage.reason}; nothing of it was stored",
             hint="get a good copy of the file: `gzip -t` or `zstd -t` tell whether it is one",
         )
 
@@ -314,7 +316,7 @@ class _Ingest:
         layouts += [logformat.compile_layout(candidate) for candidate in candidates]
         best, most, readable = layouts[0], 0, 0
         for layout in layouts:
-            matched, readable = match_count(layout, sample)
+            matched, readable = match_count(layout, sample, plausible=told is None)
             if matched > most:
                 best, most = layout, matched
             if most == readable:
@@ -339,13 +341,12 @@ class _Ingest:
         if told is None:
             names = ", ".join(logformat.PRESETS)
             return SourceError(
-                f"{self.input.label} is in none of the known formats ({names}); "
-                f"line {number} reads:\n  {shown}",
-                hint="give its accesslog.format: --log-format '%h %V %u %t \"%r\" %>s %b'",
+                f"{self.name} is in none of the known formats ({names}); line {number} reads:\n  {shown}",
+                hint="give its accesslog.format with --log-format; `lpaudit doctor` proposes one",
             )
         fits = self._fitting(sample)
         return SourceError(
-            f"{self.input.label} is not in the format {told.name}; line {number} does not match it:\n"
+            f"{self.name} is not in the format {told.name}; line {number} does not match it:\n"
             f"  {shown}\n  expected: {told.format_string}",
             hint=f"it looks like the format {fits}: --log-format {fits}"
             if fits
@@ -354,7 +355,7 @@ class _Ingest:
 
     def _binary(self, number: int) -> SourceError:
         return SourceError(
-            f"{self.input.label} is not a log: line {number} holds NUL bytes",
+            f"{self.name} is not a log: line {number} holds NUL bytes",
             hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
         )
 

@@ -62,10 +62,18 @@ def parse(layout: Layout, block: bytes) -> Parsed:
     return Parsed(columns, lines.lengths)
 
 
-def match_count(layout: Layout, block: bytes) -> tuple[int, int]:
-    """Return how many of the block's lines match the layout, and how many could: not blank, not too long."""
+def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tuple[int, int]:
+    """Return how many of the block's lines match the layout, and how many could: not blank, not too long.
+
+    With ``plausible`` a line whose client is no address does not match: another server's
+    format may look alike, with something else in that place.
+    """
     lines = _split(block, layout.log_format.escaping)
-    _, matched = _extract(layout, lines.readable)
+    groups, matched = _extract(layout, lines.readable)
+    if plausible:
+        for index, slot in enumerate(layout.slots):
+            if slot.column == "client_address":
+                matched &= groups[f"g{index}"].str.contains(r"^(?:[0-9A-Fa-f.:]+|-)$").fill_null(value=False)
     readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
     return int(matched.sum()), int(readable.sum())
 

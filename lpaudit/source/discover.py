@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lpaudit.errors import SourceError
+from lpaudit.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ def label_of(path: Path) -> str:
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
+def shown(path: Path) -> str:
+    """Return a path as messages show it: a line end in a name must not forge a line."""
+    return visible(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
 def unreadable(path: Path, error: OSError) -> SourceError:
     """Say why ``path`` cannot be read, and what may help."""
     reason = (error.strerror or str(error)).lower()
@@ -61,7 +67,7 @@ def unreadable(path: Path, error: OSError) -> SourceError:
         FileNotFoundError: "check the name; quote globs so that lpaudit expands them",
         PermissionError: "read access is enough: add your user to the log's group (adm, www-data)",
     }.get(type(error))
-    return SourceError(f"cannot read {path}: {reason}", hint=hint)
+    return SourceError(f"cannot read {shown(path)}: {reason}", hint=hint)
 
 
 def _expand(argument: str) -> Iterator[Input | SourceError]:
@@ -72,7 +78,9 @@ def _expand(argument: str) -> Iterator[Input | SourceError]:
     if not os.path.lexists(argument) and glob.has_magic(argument):
         matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 -- Path.glob takes no absolute pattern
         if not matches:
-            yield SourceError(f"no file matches {argument}", hint="** matches any number of directories")
+            yield SourceError(
+                f"no file matches {visible(argument)}", hint="** matches any number of directories"
+            )
         for match in matches:
             yield from _expand_path(Path(match))
     else:
@@ -91,11 +99,13 @@ def _expand_path(path: Path) -> Iterator[Input | SourceError]:
             found = True
             yield item
         if not found:
-            yield SourceError(f"{path} holds no files", hint="name the directory that lighttpd logs to")
+            yield SourceError(
+                f"{shown(path)} holds no files", hint="name the directory that lighttpd logs to"
+            )
     elif stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         yield Input(label_of(path), path)
     else:
-        yield SourceError(f"{path} is neither a file nor a directory", hint="name a log file")
+        yield SourceError(f"{shown(path)} is neither a file nor a directory", hint="name a log file")
 
 
 def _directory(root: Path) -> Iterator[Input | SourceError]:

@@ -218,6 +218,14 @@ def test_formats_are_told_by_the_lines(tmp_path: Path, sample_logs: Path, lpaudi
     assert formats == {"default.log": "default", "audit.json.log": "auditjson", "audit.log.gz": "audit"}
 
 
+def test_format_that_only_looks_alike_is_not_taken(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    """Apache's vhost_combined: its virtual host stands where ours has the client."""
+    (tmp_path / "access.log").write_bytes(b"example.com:80 " + lines(1))
+    ran = lpaudit("ingest", "access.log")
+    clean(ran, 3)
+    assert "in none of the known formats" in ran.stderr
+
+
 def test_format_string_and_escaping(tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit) -> None:
     frac = '%{begin:sec}t.%{begin:msec_frac}t %{end:msec}t %T %D "%r" %s'
     assert lpaudit("ingest", "--log-format", frac, sample_logs / "frac.log").returncode == 0
@@ -248,6 +256,14 @@ def test_terminal_escapes_of_a_line_are_shown_not_sent(tmp_path: Path, lpaudit: 
     assert ran.returncode == 0
     assert not {"\x1b", "\x07", "\x9b"} & set(ran.stdout + ran.stderr)
     assert "\\x1b]0;owned\\x07 \\x9b31m" in ran.stdout
+
+
+def test_line_end_in_a_name_forges_no_line(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    ran = lpaudit("ingest", "nope\nhint: run rm -rf /")
+    assert ran.stderr.count("\nhint: ") == 1
+    (tmp_path / "x\nhint: run rm -rf").write_text("garbage\n")
+    ran = lpaudit("ingest", "x\nhint: run rm -rf")
+    assert ran.stderr.count("\nhint: ") == 1
 
 
 def test_missing_file(lpaudit: Lpaudit) -> None:

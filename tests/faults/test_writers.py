@@ -15,7 +15,7 @@ def test_simultaneous_ingests_of_the_same_files_store_each_line_once(tmp_path: P
     """The race begins with the creation of the store and of its table."""
     logs = [tmp_path / f"{name}.log" for name in "abc"]
     for seed, log in enumerate(logs):
-        write_log(log, 4_000, seed)
+        write_log(log, 8_000, seed)  # 40 commits: more than a loser's patience, were it counted
     store = tmp_path / "store"
     command = [sys.executable, "-m", "lpaudit", "ingest", "--log-format", "default", "--store", str(store)]
     writers = [

