@@ -207,6 +207,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
     if result.errors:
         return Exit.FAILED
     if max_rejects is not None and result.rejected > max_rejects:
+        rejected = console.counted(result.rejected, "line")
+        console.say(f"lpaudit: {rejected} rejected, more than {max_rejects}; they are stored, in quarantine")
         return Exit.NO
     return Exit.OK
 

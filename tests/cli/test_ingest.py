@@ -247,7 +247,9 @@ def test_dry_run_stores_nothing(tmp_path: Path, lpaudit: Lpaudit) -> None:
 def test_too_many_rejects_is_a_no(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (tmp_path / "access.log").write_bytes(lines(3) + b"garbage\n" * 2)
     assert lpaudit("ingest", "--max-rejects", "2", "--store", "a", "access.log").returncode == 0
-    assert lpaudit("ingest", "--max-rejects", "1", "--store", "b", "access.log").returncode == 1
+    ran = lpaudit("ingest", "--max-rejects", "1", "--store", "b", "access.log")
+    assert ran.returncode == 1
+    assert "2 lines rejected, more than 1" in ran.stderr
 
 
 def test_terminal_escapes_of_a_line_are_shown_not_sent(tmp_path: Path, lpaudit: Lpaudit) -> None:
