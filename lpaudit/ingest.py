@@ -185,7 +185,9 @@ class _Ingest:
         if self.target is None:
             return None
         name = "access_event"
-        return self.target.table(name) if self.options.dry_run else self.target.create_table(name)
+        return (
+            self.target.table(name) if self.options.dry_run else self.target.create_table(name, self.unique())
+        )
 
     def _recognise(self, reader: source.Reader, table: DeltaTable | None, line: bytes) -> Known:
         """Return the source that the input is, and move the reader past what is stored of it.

@@ -76,6 +76,7 @@ class Reader:
             # What is compressed is read twice, to know that it is whole before it is stored.
             self._raw = self._copy(pipe)
             self._rewindable = True
+            self.end = _size(self._raw)
         self._stream = self._decompressed()
         self._pushed = b""
 

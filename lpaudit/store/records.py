@@ -20,7 +20,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
 
     Raises StoreError if the store cannot be written.
     """
-    table = store.create_table(name)
+    table = store.create_table(name, unique)
     app_id = f"snapshot:{snapshot_id}"
     if table.transaction_version(app_id) is not None:
         return False

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,25 +79,32 @@ class Store:
             ]
         return [str(self.root / name / path) for path in paths]
 
-    def create_table(self, name: str) -> DeltaTable:
+    def create_table(self, name: str, unique: str) -> DeltaTable:
         """Open a table, and create it if it is not there. Two writers may do so at once."""
         existing = self.table(name)
         if existing is not None:
             return existing
         schema = tables()[name].arrow
+        # Made aside and renamed: of two writers that create it at once, one is too late, and
+        # the table has one beginning.
+        aside = self.root / f".{name}.{unique}.creating"
         try:
             DeltaTable.create(
-                self.root / name,
+                aside,
                 schema=pa.schema([field.remove_metadata() for field in schema]),
-                mode="ignore",
                 name=name,
                 description=tables()[name].description,
                 configuration=_CONFIGURATION | _statistics_setting(name),
             )
-            sync_log(self.root / name, 0)
+            sync_log(aside, 0)
+            with suppress(FileExistsError, NotADirectoryError):
+                aside.rename(self.root / name)
             sync_directory(self.root)
         except (DeltaError, OSError) as error:
-            raise cannot_write(self.root, error) from error
+            if not (self.root / name / "_delta_log").is_dir():
+                raise cannot_write(self.root, error) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         created = self.table(name)
         if created is None:
             raise StoreError(f"cannot create the table {self.root / name}", hint="is the disk writable?")

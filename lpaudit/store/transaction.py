@@ -13,6 +13,7 @@ from lpaudit.errors import OffsetConflict
 from lpaudit.store.durable import write_durable
 from lpaudit.store.tables import Store, cannot_write, sync_log
 
+_CHANGED = "changed since last commit"
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
@@ -62,4 +63,9 @@ def commit_file(
     except CommitFailedError as error:
         raise OffsetConflict(f"{app_id} has moved on", hint="run the same command again") from error
     except (DeltaError, OSError) as error:
+        if _CHANGED in str(error):
+            # Two writers created the table at once, and the slower one's creation came in between.
+            raise OffsetConflict(
+                f"{app_id}: the table was changed", hint="run the same command again"
+            ) from error
         raise cannot_write(store.root, error) from error

@@ -1,0 +1,24 @@
+"""Who comes first creates the table, and nobody creates it twice."""
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lpaudit.store.tables import create_store
+
+WRITERS = 8
+
+
+def test_table_that_many_create_at_once_has_one_beginning(tmp_path: Path) -> None:
+    for attempt in range(10):
+        store = create_store(str(tmp_path / f"store-{attempt}"))
+        ready = threading.Barrier(WRITERS)
+
+        def create(_: int, store=store, ready=ready) -> int:  # type: ignore[no-untyped-def]
+            ready.wait()
+            return int(store.create_table("access_event", uuid.uuid4().hex).version())
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            assert list(pool.map(create, range(WRITERS))) == [0] * WRITERS
+        assert sorted(p.name for p in store.root.iterdir()) == ["access_event", "lpaudit-store.json"]
