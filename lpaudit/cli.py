@@ -64,6 +64,7 @@ ConfigOption = Annotated[
         "--config", metavar="FILE", help="Configuration file instead of lpaudit.toml; `none` for none."
     ),
 ]
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
@@ -252,7 +253,7 @@ def sql(
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="One SELECT, or - for stdin.")] = None,
     *,
     store: StoreOption = None,
-    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    row_format: FormatOption = Format.TABLE,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of stdout.")
     ] = None,
@@ -288,7 +289,7 @@ def tables(
         str | None, typer.Argument(metavar="NAME", help="One table or view: its columns.")
     ] = None,
     *,
-    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    row_format: FormatOption = Format.TABLE,
     files: Annotated[
         bool, typer.Option("--files", help="List the data files of the store's tables: the true list.")
     ] = False,
@@ -408,7 +409,7 @@ def status(
 def show_config(
     *,
     store: StoreOption = None,
-    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    row_format: FormatOption = Format.TABLE,
     config_file: ConfigOption = None,
 ) -> int:
     """Print every setting, its effective value, and where that comes from."""
@@ -428,7 +429,7 @@ def formats(
         str | None, typer.Argument(metavar="NAME", help="One preset: its format and sample lines.")
     ] = None,
     *,
-    row_format: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.TABLE,
+    row_format: FormatOption = Format.TABLE,
 ) -> int:
     """List the log formats that come with lpaudit, or one of them with lines that lighttpd wrote in it.
 

@@ -76,7 +76,9 @@ def ingest(
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
     if options.dry_run:
-        target = store.open_store(root) if Path(root).exists() else None
+        # Nothing there yet, or an empty directory: a run would make a store of it.
+        there = Path(root).is_file() or (Path(root).is_dir() and any(Path(root).iterdir()))
+        target = store.open_store(root) if there else None
     else:
         target = store.create_store(root)
     formats = store.formats(target) if target else {}

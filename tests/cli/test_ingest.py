@@ -241,6 +241,9 @@ def test_dry_run_stores_nothing(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (tmp_path / "access.log").write_bytes(lines(3))
     ran = lpaudit("ingest", "--dry-run", "access.log")
     assert "read 3 lines from 1 source" in ran.stdout
+    (tmp_path / "empty").mkdir()
+    assert lpaudit("ingest", "--dry-run", "--store", "empty", "access.log").returncode == 0
+    clean(lpaudit("ingest", "--dry-run", "--store", "access.log", "access.log"), 3)
     assert not (tmp_path / "lpaudit-store").exists()
 
 

@@ -52,13 +52,19 @@ def test_other_readers_of_delta_tables_find_every_row(store: Path) -> None:
     assert runs.to_table(filter=completed).num_rows == runs.to_table().filter(completed).num_rows > 0
 
 
-def test_bounds_are_those_of_the_rows(store: Path) -> None:
-    table = DeltaTable(store / "access_event")
-    actions = table.get_add_actions(flatten=True)
+@pytest.mark.parametrize("segment_bytes", ["2000000", "33554432"])
+def test_bounds_are_those_of_the_rows(
+    segment_bytes: str, tmp_path: Path, sample_logs: Path, lpaudit: Lpaudit
+) -> None:
+    """Also where a commit's rows come in several blocks, as those of the larger segments do."""
+    log = sample_logs / "audit.log.gz"
+    ran = lpaudit("ingest", "--store", "bounds", log, env={"LPAUDIT_SEGMENT_BYTES": segment_bytes})
+    assert ran.returncode == 0, ran.stderr
+    folder = tmp_path / "bounds" / "access_event"
+    actions = DeltaTable(folder).get_add_actions(flatten=True)
     actions = {name: actions.column(name).to_pylist() for name in actions.schema.names}
-    assert len(actions["path"]) > 3
     for index, path in enumerate(actions["path"]):
-        rows = pl.read_parquet(store / "access_event" / path)
+        rows = pl.read_parquet(folder / path)
         assert actions["num_records"][index] == rows.height
         for column in ("source_id", "byte_offset", "event_start", "event_end", "ingest_time"):
             assert actions[f"min.{column}"][index] == rows[column].min()
