@@ -13,6 +13,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from lpaudit.errors import LpauditError
+
 
 class Escaping(StrEnum):
     """lighttpd's accesslog.escaping."""
@@ -155,6 +157,81 @@ class IngestResult:
         return tuple(s for s in self.sources if s.error)
 
 
+class GapCause(StrEnum):
+    """Why a part of a log is missing. The words are part of the store: they are only ever added to."""
+
+    DELETED = "deleted"
+    TRUNCATED = "truncated"
+    REPLACED = "replaced"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of a source that is known to be missing: a row of ``coverage_gap``.
+
+    ``start`` and ``end`` are its columns ``from`` and ``to``. What is None is not known.
+    """
+
+    source: str
+    source_id: str
+    host_name: str
+    start: datetime | None
+    end: datetime | None
+    bytes: int | None
+    lines: int | None
+    cause: GapCause
+    from_offset: int
+    detected_at: datetime
+
+    @property
+    def id(self) -> str:
+        """Identity: the same gap found again has the same one."""
+        return _short_hash("gap", self.source_id, self.from_offset, self.cause)
+
+
+class SourceChange(StrEnum):
+    """What happened to a log. The words are part of the store: they are only ever added to."""
+
+    FINISHED = "finished"
+    TRUNCATED = "truncated"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Something that happened to a log that is followed: a row of ``source_event``."""
+
+    time: datetime
+    source: str
+    source_id: str
+    host_name: str
+    event: SourceChange
+    byte_offset: int
+    detail: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Identity: the same event seen again has the same one."""
+        return _short_hash("event", self.source_id, self.byte_offset, self.event)
+
+
+def _short_hash(*parts: object) -> str:
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far following is behind: what is in the files and not yet in the store.
+
+    ``seconds`` is how long ago the oldest of it was first seen, 0 if there is none.
+    """
+
+    files: int
+    bytes: int
+    seconds: float
+
+
 class Observer(Protocol):
     """What an ingest tells while it works. Rooms tell; they neither log nor print."""
 
@@ -170,6 +247,27 @@ class Observer(Protocol):
     def source_finished(self, result: SourceResult) -> None:
         """An input is done with."""
 
+    def following(self, files: int) -> None:
+        """Everything that was there has been read; from now on it is followed."""
+
+    def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
+        """One commit of a follower is in the store: its lines, its bytes, and how long it took."""
+
+    def lagging(self, lag: Lag) -> None:
+        """Tell how far behind it is; at least once a second while a follower is alive and well."""
+
+    def source_changed(self, event: SourceEvent) -> None:
+        """Something happened to a log; it is recorded in the store."""
+
+    def gap_found(self, gap: Gap) -> None:
+        """A part of a log is missing; it is recorded in the store."""
+
+    def retrying(self, error: LpauditError, seconds: float) -> None:
+        """Something failed that may heal: it is tried again after ``seconds``, and nothing is lost."""
+
+    def stopping(self) -> None:
+        """A follower was asked to stop: it finishes its batch."""
+
 
 class NullObserver:
     """Hears nothing."""
@@ -184,6 +282,27 @@ class NullObserver:
         """Ignore."""
 
     def source_finished(self, result: SourceResult) -> None:
+        """Ignore."""
+
+    def following(self, files: int) -> None:
+        """Ignore."""
+
+    def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
+        """Ignore."""
+
+    def lagging(self, lag: Lag) -> None:
+        """Ignore."""
+
+    def source_changed(self, event: SourceEvent) -> None:
+        """Ignore."""
+
+    def gap_found(self, gap: Gap) -> None:
+        """Ignore."""
+
+    def retrying(self, error: LpauditError, seconds: float) -> None:
+        """Ignore."""
+
+    def stopping(self) -> None:
         """Ignore."""
 
 

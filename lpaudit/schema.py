@@ -103,7 +103,7 @@ def _view(raw: dict[str, Any], table: str, fields: tuple[Field, ...]) -> View:
     ]
     if raw.get("with_stored_columns"):
         taken = {c.name for c in columns}
-        columns += [ViewColumn(f.name, f.name, f.description) for f in fields if f.name not in taken]
+        columns += [ViewColumn(f.name, f'"{f.name}"', f.description) for f in fields if f.name not in taken]
     select = ", ".join(f'{c.sql} as "{c.name}"' for c in columns)
     clauses = {
         "where": raw.get("where"),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lpaudit.errors import OffsetConflict
-from lpaudit.model import Escaping, LogFormat
+from lpaudit.model import Escaping, Gap, LogFormat, SourceEvent
 from lpaudit.schema import tables
 from lpaudit.store.tables import Store
 from lpaudit.store.transaction import commit_file
@@ -66,3 +66,38 @@ def formats(store: Store) -> dict[str, LogFormat]:
         )
         for row in rows
     }
+
+
+def append_gap(store: Store, gap: Gap, unique: str) -> bool:
+    """Record a part of a log that is missing; False if that gap is already recorded. Raises StoreError."""
+    row = {
+        "gap_id": gap.id,
+        "source": gap.source,
+        "source_id": gap.source_id,
+        "host_name": gap.host_name,
+        "from": gap.start,
+        "to": gap.end,
+        "bytes": gap.bytes,
+        "lines": gap.lines,
+        "cause": str(gap.cause),
+        "from_offset": gap.from_offset,
+        "detected_at": gap.detected_at,
+    }
+    rows = pa.Table.from_pylist([row], schema=tables()["coverage_gap"].arrow)
+    return append_records(store, "coverage_gap", gap.id, rows, unique)
+
+
+def append_event(store: Store, event: SourceEvent, unique: str) -> bool:
+    """Record what happened to a log; False if that is already recorded. Raises StoreError."""
+    row = {
+        "event_id": event.id,
+        "time": event.time,
+        "source": event.source,
+        "source_id": event.source_id,
+        "host_name": event.host_name,
+        "event": str(event.event),
+        "byte_offset": event.byte_offset,
+        "detail": event.detail,
+    }
+    rows = pa.Table.from_pylist([row], schema=tables()["source_event"].arrow)
+    return append_records(store, "source_event", event.id, rows, unique)
