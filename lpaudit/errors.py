@@ -69,7 +69,14 @@ class StoreError(LpauditError):
 
 
 class OffsetConflict(StoreError):
-    """Another writer committed bytes of the same source first: look again, and go on from there."""
+    """Another writer committed bytes of the same source first: look again, and go on from there.
+
+    ``source_ids`` are the sources that have moved on; none if that is not known.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, source_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.source_ids = source_ids
 
 
 class QueryError(LpauditError):

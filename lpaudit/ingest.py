@@ -249,7 +249,7 @@ class _Ingest:
                     pass
             else:
                 self._remember(self.target, layout.log_format)
-                store.append(self.target, table, segment, piece, rows, self.unique())
+                store.append(self.target, table, [store.Piece(segment, piece, rows)], self.unique())
             offset, line_number = segment.end, line_number + rows.lines
             self._count(layout, segment, rows)
             if reader.position is not None:

@@ -1,11 +1,12 @@
 """Batch → one Delta commit; and what the store holds."""
 
-from lpaudit.store.commit import append, known
+from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.records import append_event, append_format, append_gap, append_records, formats
 from lpaudit.store.segment import read_segment
 from lpaudit.store.tables import Store, create_store, open_store
 
 __all__ = [
+    "Piece",
     "Store",
     "append",
     "append_event",

@@ -1,9 +1,9 @@
-"""Rows and offset in one transaction: the checkpoint is the commit.
+"""Rows and offsets in one transaction: the checkpoint is the commit.
 
 The order of an append, and what a crash leaves at each step:
-1. the segment's file, synced and renamed        → a file that no row names: harmless
+1. the segments' files, synced and renamed       → files that no row names: harmless
 2. the Parquet file, synced and renamed          → a file that no commit names: harmless
-3. the Delta commit: the Parquet file is added and the source's offset moves, atomically
+3. the Delta commit: the Parquet file is added and each source's offset moves, atomically
 4. the log entry synced, then acknowledged       → at worst the commit is undone by a power
    cut, and the lines are read again
 
@@ -13,7 +13,8 @@ commits: a handle that is stale by then is refused by delta-rs as a concurrent t
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,15 @@ from lpaudit.store.tables import STATISTICS, Store, cannot_write
 from lpaudit.store.transaction import commit_file
 
 _COLUMNS = STATISTICS["access_event"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A segment, its bytes, and its rows: they are iterated over once, when they are written."""
+
+    segment: Segment
+    data: bytes
+    rows: Iterable[pa.Table]
 
 
 def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
@@ -64,50 +74,59 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], found[-1][2])
 
 
-def append(
-    store: Store, table: DeltaTable, segment: Segment, data: bytes, rows: Iterable[pa.Table], unique: str
-) -> None:
-    """Commit a segment with its rows; ``unique`` names the file.
+def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str) -> None:
+    """Commit pieces of one or several sources, all of them or none; ``unique`` names the file.
 
-    Raises OffsetConflict if another writer has committed bytes of this source, StoreError
-    if the store cannot be written.
+    Pieces of the same source follow each other. Raises OffsetConflict if another writer has
+    committed bytes of one of the sources, StoreError if the store cannot be written.
     """
-    if (table.transaction_version(segment.source_id) or 0) != segment.start:
-        raise OffsetConflict(f"source {segment.source_id} has moved on")
+    if not pieces:
+        return
+    ends: dict[str, int] = {}
+    for segment in (piece.segment for piece in pieces):
+        expected = ends.get(segment.source_id, table.transaction_version(segment.source_id) or 0)
+        if segment.start != expected:
+            raise _moved_on((segment.source_id,))
+        ends[segment.source_id] = segment.end
     try:
-        write_segment(store.root, segment, data, unique)
+        for piece in pieces:
+            write_segment(store.root, piece.segment, piece.data, unique)
     except OSError as error:
         raise cannot_write(store.root, error) from error
-    name = f"part-{segment.source_id}-{segment.start:016d}-{unique}.parquet"
-    commit_file(
-        store,
-        table,
-        store.root / "access_event" / name,
-        lambda file: _write_rows(file, rows),
-        (segment.source_id, segment.end),
-        {
-            "source_id": segment.source_id,
-            "start": str(segment.start),
-            "end": str(segment.end),
-            "sha256": segment.sha256,
-        },
-        unique,
-    )
+    first = pieces[0].segment
+    file = store.root / "access_event" / f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
+    before = {source_id: table.transaction_version(source_id) for source_id in ends}
+    try:
+        commit_file(store, table, file, lambda path: _write_rows(path, pieces), ends, unique)
+    except OffsetConflict as conflict:
+        table.update_incremental()
+        moved = (source_id for source_id in ends if table.transaction_version(source_id) != before[source_id])
+        raise _moved_on(tuple(moved)) from conflict
 
 
-def _write_rows(file: Path, rows: Iterable[pa.Table]) -> str:
+def _moved_on(source_ids: tuple[str, ...]) -> OffsetConflict:
+    names = ", ".join(source_ids) or "a source"
+    return OffsetConflict(f"{names}: moved on", hint="run the same command again", source_ids=source_ids)
+
+
+def _write_rows(file: Path, pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
+    """Write the rows as they come, and return their statistics and what the commit says of each piece."""
     statistics = _Statistics()
+    told: list[dict[str, str | int]] = []
     writer: pq.ParquetWriter | None = None
     try:
-        for table in rows:
-            if writer is None:
-                writer = pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1)
-            writer.write_table(table)
-            statistics.add(table)
+        for piece in pieces:
+            before = statistics.rows
+            for table in piece.rows:
+                if writer is None:
+                    writer = pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1)
+                writer.write_table(table)
+                statistics.add(table)
+            told.append({**asdict(piece.segment), "lines": statistics.rows - before})
     finally:
         if writer is not None:
             writer.close()
-    return statistics.json()
+    return statistics.json(), {"segments": json.dumps(told)}
 
 
 class _Statistics:

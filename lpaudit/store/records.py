@@ -26,13 +26,13 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
         return False
     file = store.root / name / f"part-{snapshot_id[:16]}-{unique}.parquet"
 
-    def write(path: Path) -> str:
+    def write(path: Path) -> tuple[str, dict[str, str]]:
         pq.write_table(rows, path, compression="zstd")
-        return f'{{"numRecords":{rows.num_rows}}}'
+        metadata = {"snapshot_id": snapshot_id, "records": str(rows.num_rows)}
+        return f'{{"numRecords":{rows.num_rows}}}', metadata
 
-    metadata = {"snapshot_id": snapshot_id, "records": str(rows.num_rows)}
     try:
-        commit_file(store, table, file, write, (app_id, 1), metadata, unique)
+        commit_file(store, table, file, write, {app_id: 1}, unique)
     except OffsetConflict:
         table.update_incremental()
         if table.transaction_version(app_id) is None:

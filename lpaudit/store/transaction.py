@@ -1,6 +1,6 @@
-"""One Parquet file, one application transaction, one Delta commit."""
+"""One Parquet file and its application transactions: one Delta commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,23 +21,24 @@ def commit_file(
     store: Store,
     table: DeltaTable,
     file: Path,
-    write: Callable[[Path], str],
-    transaction: tuple[str, int],
-    metadata: dict[str, str],
+    write: Callable[[Path], tuple[str, dict[str, str]]],
+    transactions: Mapping[str, int],
     unique: str,
 ) -> None:
-    """Write ``file`` durably and add it to ``table``, together with ``transaction`` (app id, version).
+    """Write ``file`` durably and add it to ``table``, together with ``transactions`` (app id → version).
 
-    ``write`` makes the Parquet file and returns its statistics as Delta's JSON.
-    Raises OffsetConflict if another writer was faster with the same app id, StoreError if
+    ``write`` makes the Parquet file and returns its statistics as Delta's JSON, and what the
+    commit says of it (custom metadata).
+    Raises OffsetConflict if another writer was faster with one of the app ids, StoreError if
     the store cannot be written. A file whose commit failed is left alone: that an attempt
     was reported as failed does not prove that it was not committed.
     """
-    statistics: list[str] = []
+    written: list[tuple[str, dict[str, str]]] = []
     before = table.version()
-    app_id, version = transaction
+    names = ", ".join(transactions)
     try:
-        write_durable(file, lambda path: statistics.append(write(path)), unique)
+        write_durable(file, lambda path: written.append(write(path)), unique)
+        statistics, metadata = written[0]
         table.create_write_transaction(
             [
                 AddAction(
@@ -46,14 +47,14 @@ def commit_file(
                     partition_values={},
                     modification_time=int(datetime.now(UTC).timestamp() * 1000),
                     data_change=True,
-                    stats=statistics[0],
+                    stats=statistics,
                 )
             ],
             mode="append",
             schema=table.schema(),
             commit_properties=CommitProperties(
                 custom_metadata={"lpaudit": __version__, **metadata},
-                app_transactions=[Transaction(app_id=app_id, version=version)],
+                app_transactions=[Transaction(app_id=name, version=v) for name, v in transactions.items()],
             ),
             post_commithook_properties=_HOOKS,
         )
@@ -61,11 +62,11 @@ def commit_file(
         for committed in range(before + 1, table.version() + 1):
             sync_log(file.parent, committed)
     except CommitFailedError as error:
-        raise OffsetConflict(f"{app_id} has moved on", hint="run the same command again") from error
+        raise OffsetConflict(f"{names} has moved on", hint="run the same command again") from error
     except (DeltaError, OSError) as error:
         if _CHANGED in str(error):
             # Two writers created the table at once, and the slower one's creation came in between.
             raise OffsetConflict(
-                f"{app_id}: the table was changed", hint="run the same command again"
+                f"{names}: the table was changed", hint="run the same command again"
             ) from error
         raise cannot_write(store.root, error) from error
