@@ -180,7 +180,6 @@ def ingest(  # noqa: PLR0913 -- options of a command
         console.say(f"lpaudit: {note}")
     options = run.IngestOptions(
         host=settings["host"].value or None,
-        log_format=None,
         format_of=told.format_of,
         timezone=zone,
         segment_bytes=config.integer(settings, "segment_bytes"),

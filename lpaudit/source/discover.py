@@ -17,11 +17,13 @@ class Input:
 
     ``label`` is what rows call it: an absolute path, or ``stdin``. ``path`` is None for
     standard input. ``named`` tells a file that the user named from one found in a directory.
+    ``host`` is what stood for ``{host}`` in its path, if that was asked for.
     """
 
     label: str
     path: Path | None
     named: bool = True
+    host: str | None = None
 
 
 STDIN = Input("stdin", None)

@@ -1,0 +1,130 @@
+"""Which format an input's lines are in: what was told, what its source had before, or a preset that fits."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from lpaudit import logformat, source
+from lpaudit.errors import ConfigError, SourceError
+from lpaudit.logformat import Layout
+from lpaudit.logformat.parse import MAX_LINE, match_count
+from lpaudit.model import LogFormat
+from lpaudit.visible import visible
+
+_SAMPLE = 1 << 20  # bytes of a piece that its format is told by
+_ERROR_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \([\w.]+\.c\.\d+\) ")
+
+
+class NotALog(Exception):
+    """A file in a directory that has every right to be there, but is no access log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Chooses the formats of one input.
+
+    ``told`` is None to tell it from the lines. ``stored`` are the formats that the store has
+    lines of, by name; it may grow meanwhile.
+    """
+
+    found: source.Input
+    told: LogFormat | None
+    stored: Mapping[str, LogFormat]
+    timezone: ZoneInfo
+
+    def choose(self, piece: bytes, own: str | None, current: Layout | None, *, begun: bool) -> Layout:
+        """Choose the format that a piece is read with.
+
+        ``own`` is the name of the source's format so far, ``current`` the layout that its
+        last piece was read with; ``begun`` says whether lines of it are stored. Where nothing
+        was told, these come first, and a piece that fits no line of them may be in another.
+        Lines in the middle of a source are never refused: what its format does not fit is in
+        quarantine. Raises SourceError if a source's first piece fits no format, NotALog if
+        that is no wonder.
+        """
+        if self.told and current:
+            return current
+        sample = _sample(piece)
+        if not self.found.named and not begun and _ERROR_LOG.match(sample):
+            raise NotALog("lighttpd's error log, not an access log: skipped")
+        candidates = [self.told] if self.told else self._candidates(own or "")
+        layouts = [current] if current else []
+        layouts += [logformat.compile_layout(candidate) for candidate in candidates]
+        best, most, readable = layouts[0], 0, 0
+        for layout in layouts:
+            matched, readable = match_count(layout, sample, plausible=self.told is None)
+            if matched > most:
+                best, most = layout, matched
+            if most == readable:
+                break
+        in_the_middle = current is not None or best.log_format.name == own
+        if most or not readable or in_the_middle:
+            return best
+        raise self._wrong_format(sample)
+
+    def _candidates(self, own: str) -> list[LogFormat]:
+        """Return the formats that lines may be in, the source's own first."""
+        presets = [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]
+        stored = [self.stored[own]] if own in self.stored else []
+        return stored + [preset for preset in presets if preset.name != own]
+
+    def _wrong_format(self, sample: bytes) -> SourceError:
+        name = visible(self.found.label)
+        lines = sample.split(b"\n")
+        number, text = next((i, line) for i, line in enumerate(lines, 1) if line.strip())
+        shown = text[:160].decode("utf-8", "backslashreplace")
+        if b"\0" in sample:
+            return binary(self.found, number)
+        if self.told is None:
+            names = ", ".join(logformat.PRESETS)
+            return SourceError(
+                f"{name} is in none of the known formats ({names}); line {number} reads:\n  {shown}",
+                hint="give its accesslog.format with --log-format; `lpaudit doctor` proposes one",
+            )
+        fits = self._fitting(sample)
+        return SourceError(
+            f"{name} is not in the format {self.told.name}; line {number} does not match it:\n"
+            f"  {shown}\n  expected: {self.told.format_string}",
+            hint=f"it looks like the format {fits}: --log-format {fits}"
+            if fits
+            else "check accesslog.format",
+        )
+
+    def _fitting(self, sample: bytes) -> str | None:
+        for preset in logformat.PRESETS.values():
+            layout = logformat.compile_layout(preset.log_format(self.timezone))
+            if match_count(layout, sample)[0]:
+                return preset.name
+        return None
+
+
+def told_format(found: source.Input, format_of: Callable[[str], LogFormat | None] | None) -> LogFormat | None:
+    """Return the format that was told for an input; None to tell it from the lines.
+
+    Raises ConfigError for an input that the user named, if what was told says nothing of it.
+    """
+    if format_of is None:
+        return None
+    try:
+        return format_of(found.label)
+    except ConfigError:
+        if found.named:
+            raise
+        return None  # a directory holds other files, too: the error log, for one
+
+
+def binary(found: source.Input, number: int) -> SourceError:
+    """Say that an input is no log."""
+    return SourceError(
+        f"{visible(found.label)} is not a log: line {number} holds NUL bytes",
+        hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
+    )
+
+
+def _sample(piece: bytes) -> bytes:
+    """Return a piece's first block that has a line which could be read."""
+    for block in source.blocks(piece, _SAMPLE):
+        if any(line.strip() and len(line) < MAX_LINE for line in block.split(b"\n")):
+            return block
+    return piece[:_SAMPLE]
