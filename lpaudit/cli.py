@@ -20,7 +20,7 @@ from lpaudit.visible import instant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lpaudit.model import Period
+    from lpaudit.model import IngestResult, Period
 
 app = typer.Typer(
     name="lpaudit",
@@ -144,6 +144,27 @@ def ingest(  # noqa: PLR0913 -- options of a command
     final: Annotated[
         bool, typer.Option("--final", help="The files will not grow: take a last line that has no end, too.")
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Go on reading as the logs grow and rotate, until SIGTERM or Ctrl-C."
+        ),
+    ] = False,
+    flush_interval: Annotated[
+        str | None,
+        typer.Option(
+            "--flush-interval",
+            metavar="SECONDS",
+            help="With --follow or a pipe: store lines at the latest so long after they came. [default: 1]",
+        ),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool,
+        typer.Option("--follow-symlinks", help="Also where a link in a directory leads out of it."),
+    ] = False,
+    compact: Annotated[
+        bool, typer.Option(help="With --follow: run `lpaudit compact` on the side from time to time.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, but store nothing.")] = False,
     max_rejects: Annotated[
         int | None,
@@ -157,7 +178,9 @@ def ingest(  # noqa: PLR0913 -- options of a command
 ) -> int:
     """Read access logs into the store: plain, gzip, zstd, bzip2 or xz.
 
-    Running it again adds what is new, and nothing twice.
+    Running it again adds what is new, and nothing twice. With --follow it goes on for months: files
+    may be rotated, cut, compressed or deleted meanwhile, and new ones appear. `{host}` in a PATH
+    stands for the host that a log is of.
 
     Examples:
 
@@ -166,10 +189,23 @@ def ingest(  # noqa: PLR0913 -- options of a command
       lpaudit ingest --host gw1 --log-format audit '/logs/gw1/access.log*'
 
       zcat old.gz | lpaudit ingest --log-format '%h %V %u %t "%r" %>s %b' -
+
+      lpaudit ingest --follow '/logs/{host}/access.log'
     """
     settings = _config(
-        config_file, store=store, log_format=log_format, escaping=escaping, host=host, timezone=timezone
+        config_file,
+        store=store,
+        log_format=log_format,
+        escaping=escaping,
+        host=host,
+        timezone=timezone,
+        flush_interval=flush_interval,
     )
+    if follow and (final or dry_run or max_rejects is not None):
+        raise ConfigError(
+            "--follow has no end, so --final, --dry-run and --max-rejects mean nothing with it",
+            hint="`lpaudit status --check --max-rejects N` looks at a store that is being followed into",
+        )
     from lpaudit import formats as told_formats  # noqa: PLC0415 -- start-up time
     from lpaudit import ingest as run  # noqa: PLC0415
     from lpaudit.model import NullObserver  # noqa: PLC0415
@@ -183,10 +219,16 @@ def ingest(  # noqa: PLR0913 -- options of a command
         format_of=told.format_of,
         timezone=zone,
         segment_bytes=config.integer(settings, "segment_bytes"),
+        flush_interval=config.seconds(settings, "flush_interval"),
         final=final,
         dry_run=dry_run,
+        leave=follow_symlinks,
     )
     root = settings["store"].value
+    if follow:
+        from lpaudit import following  # noqa: PLC0415 -- start-up time
+
+        return following.follow(root, paths, options, now=_now, unique=_unique, compact=compact)
     if "-" in paths and sys.stdin.isatty():
         console.say("reading from the terminal: end with Ctrl-D")
     if progress and not quiet and sys.stderr.isatty():
@@ -196,6 +238,13 @@ def ingest(  # noqa: PLR0913 -- options of a command
             result = run.ingest(root, paths, options, observer, now=_now, unique=_unique)
     else:
         result = run.ingest(root, paths, options, NullObserver(), now=_now, unique=_unique)
+    return _ingested(result, root, dry_run=dry_run, max_rejects=max_rejects, quiet=quiet)
+
+
+def _ingested(
+    result: "IngestResult", root: str, *, dry_run: bool, max_rejects: int | None, quiet: bool
+) -> int:
+    """Say what an ingest did; return the exit status."""
     if not quiet:
         from lpaudit import summary  # noqa: PLC0415 -- it needs what the command has imported by now
 

@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("host", "", "Host whose lighttpd wrote the logs. Empty: this machine's name."),
         Setting("timezone", "UTC", "Zone of times that are logged without an offset."),
+        Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
     )
 }
@@ -94,6 +95,21 @@ def integer(config: Config, name: str, *, least: int = 1) -> int:
     if number < least:
         raise ConfigError(
             f"{name} is {value.value!r} ({value.origin}), not a whole number of at least {least}",
+            hint=f"the default is {SETTINGS[name].default}",
+        )
+    return number
+
+
+def seconds(config: Config, name: str) -> float:
+    """Return a setting as a number of seconds, from 0.05 to an hour. Raises ConfigError."""
+    value = config[name]
+    try:
+        number = float(value.value)
+    except ValueError:
+        number = 0.0
+    if not 0.05 <= number <= 3600:
+        raise ConfigError(
+            f"{name} is {value.value!r} ({value.origin}), not a number of seconds from 0.05 to 3600",
             hint=f"the default is {SETTINGS[name].default}",
         )
     return number

@@ -37,17 +37,18 @@ class IngestOptions:
     """What the user asked of an ingest.
 
     ``format_of`` says an input's format by its label; None: it is told from the lines.
-    ``host`` is None if not told. ``flush_interval`` is how many seconds lines of a pipe may
-    wait for more.
+    ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
+    more. ``leave``: symbolic links may lead out of a directory.
     """
 
     host: str | None
     format_of: Callable[[str], LogFormat | None] | None
     timezone: ZoneInfo
     segment_bytes: int
-    flush_interval: float = 1.5
+    flush_interval: float = 1.0
     final: bool = False
     dry_run: bool = False
+    leave: bool = False
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""
@@ -68,7 +69,7 @@ def ingest(
     An input that fails does not stop the others: it is an error in the result. What stops
     everything (a store that cannot be written) is raised.
     """
-    inputs = list(source.discover(arguments))
+    inputs = list(source.discover(arguments, leave=options.leave))
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
     if options.dry_run:

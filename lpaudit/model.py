@@ -193,6 +193,7 @@ class Gap:
 class SourceChange(StrEnum):
     """What happened to a log. The words are part of the store: they are only ever added to."""
 
+    FOLLOWED = "followed"
     FINISHED = "finished"
     TRUNCATED = "truncated"
     REPLACED = "replaced"

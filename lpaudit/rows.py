@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit import logformat, source
 from lpaudit.logformat import Layout
 from lpaudit.model import Provenance
 from lpaudit.normalise import normalise
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 BLOCK = 4 << 20
 """Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
@@ -21,7 +26,7 @@ class Rows:
     """The rows of one piece: made while they are iterated over, so that memory stays flat.
 
     ``where`` describes the piece's first line. ``lines``, ``rejected`` and ``examples``
-    count what has been handed out.
+    count what has been handed out; ``last_time`` is the latest time of a line among it.
     """
 
     def __init__(self, layout: Layout, piece: bytes, where: Provenance) -> None:
@@ -31,6 +36,7 @@ class Rows:
         self.lines = 0
         self.rejected = 0
         self.examples: list[tuple[int, str, str]] = []
+        self.last_time: datetime | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         """Yield a table a block."""
@@ -40,6 +46,8 @@ class Rows:
             here = replace(where, byte_offset=offset, line_number=where.line_number + self.lines)
             rows = normalise(parsed.columns, parsed.lengths, here)
             self._note_rejects(rows)
+            times = (pc.max(rows.column(name)).as_py() for name in ("event_end", "event_start"))
+            self.last_time = max((t for t in (self.last_time, *times) if t is not None), default=None)
             offset += len(block)
             self.lines += rows.num_rows
             yield rows

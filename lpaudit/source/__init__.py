@@ -1,19 +1,36 @@
 """Where bytes come from: paths → inputs → decompressed bytes → pieces of whole lines."""
 
-from lpaudit.source.discover import Input, discover
+from lpaudit.source.discover import Input, discover, label_of, unreadable
 from lpaudit.source.framing import Framing, blocks
-from lpaudit.source.identity import first_line, holds, source_id
-from lpaudit.source.reader import Damage, Reader, open_reader
+from lpaudit.source.identity import HEAD, first_line, holds, source_id
+from lpaudit.source.linebuffer import LineBuffer
+from lpaudit.source.reader import Damage, Reader, is_compressed, open_reader
+from lpaudit.source.rotation import is_rotated_name, looks_rotated, rotated, was_rotated
+from lpaudit.source.tail import FileId, Look, Stream, Tail, open_tail
 
 __all__ = [
+    "HEAD",
     "Damage",
+    "FileId",
     "Framing",
     "Input",
+    "LineBuffer",
+    "Look",
     "Reader",
+    "Stream",
+    "Tail",
     "blocks",
     "discover",
     "first_line",
     "holds",
+    "is_compressed",
+    "is_rotated_name",
+    "label_of",
+    "looks_rotated",
     "open_reader",
+    "open_tail",
+    "rotated",
     "source_id",
+    "unreadable",
+    "was_rotated",
 ]

@@ -2,9 +2,10 @@
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lpaudit.errors import SourceError
@@ -29,16 +30,20 @@ class Input:
 STDIN = Input("stdin", None)
 
 
-def discover(arguments: Sequence[str]) -> Iterator[Input | SourceError]:
+HOST = "{host}"
+"""Stands in an argument for the name of a host: `/logs/{host}/access.log`."""
+
+
+def discover(arguments: Sequence[str], *, leave: bool = False) -> Iterator[Input | SourceError]:
     """Yield the inputs that ``arguments`` mean, in order; an error takes the place of what is not there.
 
     A file is yielded once, however many names lead to it. In a directory, files are taken
-    recursively in the order of their names; hidden files, and symbolic links that lead out
-    of the directory, are not.
+    recursively in the order of their names; hidden files are not, and symbolic links that
+    lead out of the directory only with ``leave``.
     """
     seen: set[tuple[int, int]] = set()
     for argument in arguments:
-        for found in _expand(argument):
+        for found in _of_hosts(argument, leave) if HOST in argument else _expand(argument, leave):
             if isinstance(found, SourceError) or found.path is None:
                 yield found
                 continue
@@ -72,24 +77,59 @@ def unreadable(path: Path, error: OSError) -> SourceError:
     return SourceError(f"cannot read {shown(path)}: {reason}", hint=hint)
 
 
-def _expand(argument: str) -> Iterator[Input | SourceError]:
+def _of_hosts(argument: str, leave: bool) -> Iterator[Input | SourceError]:  # noqa: FBT001 -- handed through
+    """Yield the inputs of every host that there is, each with its host."""
+    parts = Path(argument).parts
+    place, part = next((i, part) for i, part in enumerate(parts) if HOST in part)
+    before, after = part.split(HOST, 1)
+    above = Path(*parts[:place])
+    if argument.count(HOST) > 1 or glob.has_magic(before + after) or any(map(glob.has_magic, above.parts)):
+        yield SourceError(
+            f"cannot tell the host of {visible(argument)}",
+            hint="{host} stands once, before any other wildcard: /logs/{host}/access.log*",
+        )
+        return
+    pattern = re.compile(re.escape(before) + "(.+)" + re.escape(after))
+    try:
+        names = sorted(entry.name for entry in above.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        yield unreadable(above, error)
+        return
+    none = True
+    for match in filter(None, map(pattern.fullmatch, names)):
+        wanted = Path(above, match[0], *parts[place + 1 :])
+        escaped = Path(glob.escape(str(above / match[0])), *parts[place + 1 :])
+        paths = [wanted] if os.path.lexists(wanted) else _matches(str(escaped))
+        for path in paths:
+            for found in _expand_path(path, leave):
+                none = False
+                yield replace(found, host=match[1]) if isinstance(found, Input) else found
+    if none:
+        yield SourceError(f"no file matches {visible(argument)}", hint="{host} stands for a part of a name")
+
+
+def _expand(argument: str, leave: bool) -> Iterator[Input | SourceError]:  # noqa: FBT001
     if argument == "-":
         yield STDIN
         return
     path = Path(argument)
     if not os.path.lexists(argument) and glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 -- Path.glob takes no absolute pattern
+        matches = _matches(argument)
         if not matches:
             yield SourceError(
                 f"no file matches {visible(argument)}", hint="** matches any number of directories"
             )
         for match in matches:
-            yield from _expand_path(Path(match))
+            yield from _expand_path(match, leave)
     else:
-        yield from _expand_path(path)
+        yield from _expand_path(path, leave)
 
 
-def _expand_path(path: Path) -> Iterator[Input | SourceError]:
+def _matches(pattern: str) -> list[Path]:
+    return [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 -- Path.glob takes no absolute pattern
+
+
+def _expand_path(path: Path, leave: bool) -> Iterator[Input | SourceError]:  # noqa: FBT001
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -97,7 +137,7 @@ def _expand_path(path: Path) -> Iterator[Input | SourceError]:
         return
     if stat.S_ISDIR(mode):
         found = False
-        for item in _directory(path):
+        for item in _directory(path, leave):
             found = True
             yield item
         if not found:
@@ -110,17 +150,17 @@ def _expand_path(path: Path) -> Iterator[Input | SourceError]:
         yield SourceError(f"{shown(path)} is neither a file nor a directory", hint="name a log file")
 
 
-def _directory(root: Path) -> Iterator[Input | SourceError]:
+def _directory(root: Path, leave: bool) -> Iterator[Input | SourceError]:  # noqa: FBT001
     errors: list[OSError] = []
     real_root = root.resolve()
-    for folder, folders, files in os.walk(root, onerror=errors.append):
+    for folder, folders, files in os.walk(root, onerror=errors.append, followlinks=leave):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
             if name.startswith("."):
                 continue
             # Not Path.resolve(), which raises where links go round in a circle.
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
+            if not leave and path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
                 continue
             if path.is_file():
                 yield Input(label_of(path), path, named=False)

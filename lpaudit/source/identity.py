@@ -11,6 +11,7 @@ from lpaudit.model import Known, Segment
 from lpaudit.source.reader import Reader
 
 HEAD = 1 << 16  # bytes of a first line that count
+_EDGE = 4 << 20  # bytes of a plain file that are compared, at each end of what is stored
 
 
 def first_line(reader: Reader, *, final: bool) -> bytes:
@@ -40,17 +41,20 @@ def holds(reader: Reader, known: Known, stored: Callable[[Segment], bytes]) -> i
     """Tell how far the input agrees with what is stored; None if it differs.
 
     The reader then stands at that offset: at ``known.offset``, or before it where the input
-    ends within what is stored. Of a plain file only the last stored segment is looked at;
-    what has to be decompressed or comes from a pipe is compared from its first byte on.
+    ends within what is stored. Of a plain file the first and the last megabytes are looked
+    at; what has to be decompressed or comes from a pipe is compared from its first byte on.
     If the input differs, restart the reader.
     """
     segments = known.segments
     position = 0
     if reader.seekable:
-        segments = tuple(s for s in segments if s.start < reader.end)[-1:]
-        position = segments[0].start if segments else 0
-        reader.seek(position)
+        there = [s for s in segments if s.start < reader.end]
+        edge = there[-1].end - _EDGE if there else 0
+        segments = tuple(s for s in there if s.start < _EDGE or s.end > edge)
     for segment in segments:
+        if reader.seekable:
+            reader.seek(segment.start)
+            position = segment.start
         data = reader.read(segment.end - segment.start)
         position += len(data)
         if position < segment.end:

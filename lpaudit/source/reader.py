@@ -263,6 +263,11 @@ def open_reader(source: Input) -> Reader:
         raise unreadable(source.path, error) from error
 
 
+def is_compressed(head: bytes) -> bool:
+    """Say whether the first bytes of a file (ten are enough) are those of a compression that is read."""
+    return any(fits(head) for _, fits, _ in _COMPRESSIONS)
+
+
 def _no_room(error: OSError) -> SourceError:
     return SourceError(
         f"cannot keep what a pipe brings: {(error.strerror or str(error)).lower()}",

@@ -1,0 +1,74 @@
+"""One source that is followed: its open file, which source it is, and how it stands with the store."""
+
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+
+from lpaudit.fitting import Fitting
+from lpaudit.logformat import Layout
+from lpaudit.source import Tail
+
+
+@dataclass(slots=True, eq=False)
+class Log:
+    """A source that is followed. Times are monotonic seconds.
+
+    ``source_id`` is None until it is recognised. ``since`` is when the oldest line that is
+    not stored was seen, ``grew`` when it last grew, ``left`` since when its name leads
+    elsewhere, ``look_at`` when it is looked at next.
+    """
+
+    tail: Tail
+    host: str | None
+    fitting: Fitting
+    grew: float
+    source_id: str | None = None
+    line_number: int = 0
+    log_format: str | None = None
+    layout: Layout | None = None
+    last_time: datetime | None = None
+    since: float | None = None
+    left: float | None = None
+    look_at: float = 0.0
+    conflicts: int = 0
+    begun: bool = False
+    """Lines of the source are stored."""
+    cut: bool = False
+    """What was read of it is no longer in the file: only its buffer counts."""
+    final: bool = False
+    """Its last line will not get an end any more."""
+    finished: bool = False
+    """That it is finished has been said."""
+    waiting: tuple[int, int] | None = None
+    """All of it is stored, or another file of the same source is read: until this changes."""
+
+    @property
+    def label(self) -> str:
+        """What rows call it."""
+        return self.tail.found.label
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The path that it was found at, and on which host."""
+        return (self.label, self.host or socket.gethostname())
+
+    @property
+    def active(self) -> bool:
+        """Whether it is the one that its source is read from."""
+        return self.source_id is not None and self.waiting is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has lines to store."""
+        buffer = self.tail.buffer
+        return self.active and (buffer.ready or (self.final and len(buffer) > 0))
+
+    @property
+    def owns(self) -> bool:
+        """Whether another file of the same source has to wait for it."""
+        return self.active and (not self.cut or self.ready)
+
+    @property
+    def drained(self) -> bool:
+        """Whether every byte that was seen of it is stored, or in the buffer of one that was cut."""
+        return not self.ready and (self.cut or self.tail.size <= self.tail.stored)

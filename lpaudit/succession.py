@@ -1,0 +1,240 @@
+"""Which sources a path has held, one after the other, and what is missing where one ended.
+
+A path holds one source until it is rotated; then another. Whoever follows a path must know
+what became of the one before: whether it was read to its end, and if not, where its rest is.
+What could be found out neither by then nor from the files beside the path is a gap.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lpaudit import query, store
+from lpaudit.followed import Log
+from lpaudit.model import Gap, GapCause, SourceChange, SourceEvent
+from lpaudit.source import looks_rotated
+
+GRACE = 10.0
+"""Seconds that a rotated file must be quiet to be at its end, and that a copy is waited for."""
+
+_SLACK = 2_000_000_000  # nanoseconds by which the clocks of a log and of its file system may differ
+
+Key = tuple[str, str]
+"""A path's label, and the name of the host that it is on."""
+
+
+@dataclass(slots=True)
+class Generation:
+    """One of the sources that a path has held.
+
+    ``last_time`` is when its last stored line was logged (stored, if it has no times).
+    ``settled`` says that its end is accounted for.
+    """
+
+    source_id: str
+    last_time: datetime | None = None
+    log_format: str | None = None
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Search:
+    """The search for the rest of a generation that is no longer at its path.
+
+    Files beside the path that changed at ``since`` (nanoseconds since the epoch) or later may
+    hold it, or what the path held after it. It is given up at ``until`` (monotonic seconds).
+    ``seen`` is the size that it is known to have had; None if it ended while nobody looked.
+    ``scanned`` says that the files beside the path have been looked at once.
+    """
+
+    path: Path
+    key: Key
+    host: str | None
+    generation: Generation
+    since: int
+    until: float
+    seen: int | None = None
+    scanned: bool = False
+
+
+class Succession:
+    """Keeps the generations of every path, searches for what is missing, and says what it finds.
+
+    ``told`` collects what has to be recorded in the store.
+    """
+
+    def __init__(self, known: dict[Key, list[Generation]], now: Callable[[], datetime]) -> None:
+        self._known = known
+        self._now = now
+        self._found: set[str] = set()
+        self.searches: list[Search] = []
+        self.told: list[Gap | SourceEvent] = []
+
+    def found(self, source_id: str) -> None:
+        """Note that a source is there, under whatever name."""
+        self._found.add(source_id)
+
+    def format_before(self, log: Log) -> str | None:
+        """Return the format that the path's lines were in before."""
+        generations = self._known.get(log.key)
+        return generations[-1].log_format if generations else None
+
+    def begins(self, log: Log, logs: Sequence[Log], clock: float) -> None:
+        """A path holds a source that it did not hold before, or still does: ask for those before it."""
+        path, source_id = log.tail.found.path, log.source_id
+        if path is None or source_id is None or log.left is not None or looks_rotated(path.name):
+            return  # what was rotated away is the end of something, never the beginning
+        before = [g for g in self._known.get(log.key, []) if g.source_id != source_id]
+        for generation in before:
+            searched = any(s.generation.source_id == generation.source_id for s in self.searches)
+            if not generation.settled and not searched:
+                since = _last_change(generation, logs)
+                self.searches.append(Search(path, log.key, log.host, generation, since, clock + GRACE))
+        self._known[log.key] = [Generation(source_id, log.last_time, log.log_format)]
+        self._note(log.key, source_id, SourceChange.FOLLOWED, 0, None)
+
+    def cut(self, log: Log, size: int, clock: float) -> None:
+        """A file was cut to ``size`` or written anew: what was not read of it may be in a copy."""
+        path, seen = log.tail.found.path, log.tail.size
+        change = SourceChange.TRUNCATED if size < log.tail.position else SourceChange.REPLACED
+        detail = f"{size} bytes, of which {seen} had been seen"
+        self._note(log.key, log.source_id or "", change, log.tail.stored, detail)
+        if path is not None and log.source_id is not None:
+            generation = Generation(log.source_id, log.last_time, log.log_format)
+            since = log.tail.modified - _SLACK
+            self.searches.append(Search(path, log.key, log.host, generation, since, clock + GRACE, seen))
+
+    def shorter(self, log: Log, stored: int) -> None:
+        """A file that is read again is shorter than what is stored of it."""
+        if any(g.source_id == log.source_id for g in self._known.get(log.key, [])):
+            detail = f"{log.tail.size} bytes, of which {stored} were stored"
+            self._note(log.key, log.source_id or "", SourceChange.TRUNCATED, stored, detail)
+
+    def stored(self, log: Log) -> None:
+        """Lines of a log were stored."""
+        for generation in self._known.get(log.key, []):
+            if generation.source_id == log.source_id:
+                generation.last_time, generation.log_format = log.last_time, log.log_format
+
+    def finished(self, log: Log) -> None:
+        """A rotated log was read to its end."""
+        where = "deleted" if log.tail.links == 0 else "rotated away"
+        self._note(log.key, log.source_id or "", SourceChange.FINISHED, log.tail.stored, where)
+
+    def is_current(self, log: Log) -> bool:
+        """Whether nothing has come after a log at its path."""
+        generations = self._known.get(log.key)
+        return generations is not None and generations[-1].source_id == log.source_id
+
+    def must_wait(self, log: Log, logs: Sequence[Log], *, archives: bool) -> bool:
+        """Whether a log's first lines have to wait for the rest of what its path held before.
+
+        What comes later is stored later: a crash in between must not make the rest look read.
+        """
+        if log.begun:
+            return False
+        for search in self.searches:
+            if search.key == log.key and search.generation.source_id != log.source_id:
+                rest = [o for o in logs if o.source_id == search.generation.source_id]
+                if not search.scanned or archives or any(not o.drained for o in rest if o.active):
+                    return True
+        return False
+
+    def end_searches(
+        self, logs: Sequence[Log], offset_of: Callable[[str], int], clock: float, *, archives: bool
+    ) -> None:
+        """End the searches whose time is over, or that have found everything; record what is missing."""
+        for search in list(self.searches):
+            source_id = search.generation.source_id
+            rest = [log for log in logs if log.source_id == source_id]
+            waiting = archives or not search.scanned or any(not o.drained for o in rest if o.active)
+            if waiting or (source_id not in self._found and clock < search.until):
+                continue
+            ghost = next((log for log in rest if log.cut), None)
+            if ghost is not None and source_id not in self._found and len(ghost.tail.buffer):
+                ghost.final, ghost.since = True, clock  # of this line nobody will read the end
+                continue
+            for log in rest:
+                log.left = log.left if log.left is not None else clock
+            self._conclude(search, offset_of(source_id), rest)
+            self.searches.remove(search)
+
+    def _conclude(self, search: Search, stored: int, rest: Sequence[Log]) -> None:
+        source_id = search.generation.source_id
+        missing = None if search.seen is None else search.seen - stored
+        if source_id in self._found if missing is None else missing <= 0:
+            if not any(log.active and not log.cut for log in rest):  # else that log says so, in time
+                self._note(search.key, source_id, SourceChange.FINISHED, stored, "read to its end")
+            return
+        if missing is not None:
+            cause = GapCause.TRUNCATED
+        else:
+            cause = GapCause.REPLACED if search.path.exists() else GapCause.DELETED
+        label, host_name = search.key
+        now = self._now()
+        self.told.append(
+            Gap(
+                source=label,
+                source_id=source_id,
+                host_name=host_name,
+                start=search.generation.last_time,
+                end=now,
+                bytes=missing,
+                lines=None,
+                cause=cause,
+                from_offset=stored,
+                detected_at=now,
+            )
+        )
+
+    def _note(self, key: Key, source_id: str, change: SourceChange, offset: int, detail: str | None) -> None:
+        label, host_name = key
+        self.told.append(SourceEvent(self._now(), label, source_id, host_name, change, offset, detail))
+
+
+def _last_change(generation: Generation, logs: Sequence[Log]) -> int:
+    """Return when a generation was last written to, as far as is known; nanoseconds since the epoch."""
+    holder = next((log for log in logs if log.source_id == generation.source_id), None)
+    if holder is not None:
+        return holder.tail.modified - _SLACK
+    if generation.last_time is not None:
+        return int(generation.last_time.timestamp() * 1e9) - _SLACK
+    return 0
+
+
+# The newest source of each path, and those that were followed and whose end is not accounted for.
+_GENERATIONS = """
+with total as (
+    select source_id, max(ingest_time) as ingested, arg_max(log_format, byte_offset) as log_format,
+        coalesce(max(coalesce(event_end, event_start)), max(ingest_time)) as last_time
+    from access_event group by source_id
+), place as (
+    select distinct source, host_name, source_id from access_event
+), told as (
+    select source_id, bool_or(event = 'followed') as followed, bool_or(event = 'finished') as finished
+    from source_event group by source_id
+)
+select source, host_name, source_id, last_time, log_format,
+    coalesce(finished, false) or source_id in (select source_id from coverage_gap) as settled
+from place join total using (source_id) left join told using (source_id)
+qualify 1 = row_number() over (
+        partition by source, host_name order by ingested desc, last_time desc, source_id)
+    or (coalesce(followed, false) and not settled)
+order by source, host_name, ingested, last_time, source_id
+"""
+
+
+def generations(target: store.Store) -> dict[Key, list[Generation]]:
+    """Return what a store knows of every path, the newest generation last. Raises StoreError."""
+    names = ("access_event", "source_event", "coverage_gap")
+    connection = query.connect({name: target.files(name, target.table(name)) for name in names})
+    try:
+        rows = connection.select(_GENERATIONS).to_pylist()
+    finally:
+        connection.close()
+    found: dict[Key, list[Generation]] = {}
+    for row in rows:
+        generation = Generation(row["source_id"], row["last_time"], row["log_format"], row["settled"])
+        found.setdefault((row["source"], row["host_name"]), []).append(generation)
+    return found
