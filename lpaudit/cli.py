@@ -4,8 +4,10 @@ What is heavy (polars, pyarrow, duckdb, deltalake) is imported inside the comman
 help and completion answer at once.
 """
 
+import signal
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -229,8 +231,14 @@ def ingest(  # noqa: PLR0913 -- options of a command
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
         return following.follow(root, paths, options, now=_now, unique=_unique, compact=compact)
-    if "-" in paths and sys.stdin.isatty():
-        console.say("reading from the terminal: end with Ctrl-D")
+    if "-" in paths:
+        from lpaudit import following  # noqa: PLC0415 -- start-up time
+
+        # lighttpd's piped log: what has come is stored, also when lighttpd is told to stop.
+        stopped = following.on_signal(lambda: None, signal.SIGTERM)
+        options = replace(options, stopping=lambda: bool(stopped))
+        if sys.stdin.isatty():
+            console.say("reading from the terminal: end with Ctrl-D")
     if progress and not quiet and sys.stderr.isatty():
         from lpaudit.progress import ProgressObserver  # noqa: PLC0415
 

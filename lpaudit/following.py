@@ -37,17 +37,12 @@ def follow(
         compact=_compaction(root, observer) if compact else _nothing,
     )
     follower = Follower(root, paths, options, observer, around)
-    interrupted: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        signal.signal(number, signal.SIG_DFL)
-        interrupted.append(number)
+    def stop() -> None:
         follower.stop()
         stopped.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    interrupted = on_signal(stop, signal.SIGTERM, signal.SIGINT)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # rotation is seen, not told
     stored = follower.run()
     status = Exit.INTERRUPTED if signal.SIGINT in interrupted else Exit.OK
@@ -57,6 +52,24 @@ def follow(
         sys.stderr.flush()
         os._exit(status if stored else Exit.FAILED)
     return status if stored else Exit.FAILED
+
+
+def on_signal(stop: Callable[[], object], *numbers: signal.Signals) -> list[int]:
+    """Call ``stop`` when one of the signals comes; a second one ends the process at once.
+
+    Returns the list that those that came are put into.
+    """
+    came: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        came.append(number)
+        stop()
+
+    for number in numbers:
+        signal.signal(number, handle)
+    return came
 
 
 def _nothing() -> None:

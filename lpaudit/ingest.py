@@ -38,7 +38,8 @@ class IngestOptions:
 
     ``format_of`` says an input's format by its label; None: it is told from the lines.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
-    more. ``leave``: symbolic links may lead out of a directory.
+    more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
+    before its end.
     """
 
     host: str | None
@@ -49,6 +50,7 @@ class IngestOptions:
     final: bool = False
     dry_run: bool = False
     leave: bool = False
+    stopping: Callable[[], bool] = lambda: False
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""
@@ -124,7 +126,7 @@ class OneInput:
         try:
             told = fitting.told_format(self.input, self.options.format_of)
             self.fitting = fitting.Fitting(self.input, told, self.formats, self.options.timezone)
-            reader = source.open_reader(self.input)
+            reader = source.open_reader(self.input, self.options.stopping)
         except LpauditError as error:
             return _failed(self.input.label, error)
         try:
@@ -206,7 +208,9 @@ class OneInput:
 
     def _store_rest(self, reader: source.Reader, known: Known, table: DeltaTable | None) -> None:
         final = self.options.final or reader.final
-        framing = source.Framing(reader, self.options.segment_bytes, final=final)
+        framing = source.Framing(
+            reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
+        )
         layout: Layout | None = None
         offset, line_number = known.offset, known.line_number
         for piece in framing:

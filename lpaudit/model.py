@@ -266,6 +266,9 @@ class Observer(Protocol):
     def retrying(self, error: LpauditError, seconds: float) -> None:
         """Something failed that may heal: it is tried again after ``seconds``, and nothing is lost."""
 
+    def alarm(self, error: LpauditError) -> None:
+        """The store is not as it was left: somebody should look at it. Nothing stops because of it."""
+
     def stopping(self) -> None:
         """A follower was asked to stop: it finishes its batch."""
 
@@ -301,6 +304,9 @@ class NullObserver:
         """Ignore."""
 
     def retrying(self, error: LpauditError, seconds: float) -> None:
+        """Ignore."""
+
+    def alarm(self, error: LpauditError) -> None:
         """Ignore."""
 
     def stopping(self) -> None:

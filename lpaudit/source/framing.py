@@ -17,19 +17,21 @@ class Framing:
 
     ``held_back`` is, after the last piece, the length of a last line that has no end yet
     and was therefore left for the next time. With ``final`` there is no next time, and it
-    is part of the last piece.
+    is part of the last piece. With ``patience`` a pipe's lines wait for more only so many
+    seconds.
     """
 
-    def __init__(self, reader: Reader, size: int, *, final: bool) -> None:
+    def __init__(self, reader: Reader, size: int, *, final: bool, patience: float | None = None) -> None:
         self._reader = reader
         self._size = min(size, LONGEST)  # so that only a line that spans reads can be too long
         self._final = final
+        self._patience = patience
         self.held_back = 0
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield pieces of about ``size`` bytes, each of one whole line or more."""
         begun = bytearray()  # a line whose end has not been read yet
-        while data := self._reader.read(self._size):
+        while data := self._reader.read(self._size, self._patience):
             first = data.find(b"\n") + 1
             begun += data[:first] if first else data
             while len(begun) > LONGEST:

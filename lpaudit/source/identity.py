@@ -19,7 +19,9 @@ def first_line(reader: Reader, *, final: bool) -> bytes:
 
     Nothing is consumed.
     """
-    head = reader.read(HEAD)
+    head = reader.read(HEAD, patience=0)
+    while b"\n" not in head and len(head) < HEAD and (more := reader.read(HEAD - len(head), patience=0)):
+        head += more
     reader.push_back(head)
     line, newline, _ = head.partition(b"\n")
     if newline or len(head) == HEAD or final:

@@ -10,10 +10,12 @@ import gzip
 import io
 import lzma
 import os
+import select
 import shutil
 import stat
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +30,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+_LISTEN = 0.2  # seconds after which a pipe that is waited for is asked whether to stop
 _STEP = 1 << 18  # bytes a read of a decompressor asks for
 _PEEK = 10
 
@@ -40,6 +43,10 @@ _COMPRESSIONS: tuple[tuple[str, Callable[[bytes], bool], Callable[[BinaryIO], ob
     ("bzip2", lambda head: head[:3] == b"BZh" and head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"), bz2.open),
 )
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zstd.ZstdError)
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +64,13 @@ class _Read1(Protocol):
 class Reader:
     """The decompressed bytes of one input, forward only unless ``seekable``."""
 
-    def __init__(self, source: Input, raw: BinaryIO, *, rewindable: bool) -> None:
+    def __init__(
+        self, source: Input, raw: BinaryIO, *, rewindable: bool, stopping: Callable[[], bool] = _never
+    ) -> None:
         self.source = source
         self.damage: Damage | None = None
-        pipe = None if rewindable else _Pipe(raw)
+        pipe = None if rewindable else _Pipe(raw, stopping)
+        self._pipe = pipe
         self._raw = cast("BinaryIO", pipe or raw)
         self._rewindable = rewindable
         # A log that is being written grows while it is read: what comes now is for the next time.
@@ -166,14 +176,21 @@ class Reader:
         """Hand ``data`` out again before anything else."""
         self._pushed = data + self._pushed
 
-    def read(self, size: int) -> bytes:
-        """Return ``size`` bytes; fewer only at the end, or before damage."""
+    def read(self, size: int, patience: float | None = None) -> bytes:
+        """Return ``size`` bytes; fewer only at the end, or before damage.
+
+        With ``patience`` also fewer, but not none, where a pipe has brought some and no more
+        within so many seconds.
+        """
         pieces = [self._pushed[:size]]
         self._pushed = self._pushed[size:]
         missing = size - len(pieces[0])
+        until = None if patience is None or not pieces[0] else time.monotonic() + patience
         if self.seekable:
             missing = min(missing, max(0, self.end - self._stream.tell()))
         while missing > 0 and self.damage is None:
+            if until is not None and self._pipe and not self._pipe.wait(until - time.monotonic()):
+                break
             try:
                 piece = cast("_Read1", self._stream).read1(min(missing, _STEP))
             except _DamagedError as error:
@@ -191,6 +208,8 @@ class Reader:
                     raise _no_room(error) from error
             pieces.append(piece)
             missing -= len(piece)
+            if until is None and patience is not None:
+                until = time.monotonic() + patience
         return b"".join(pieces)
 
     def close(self) -> None:
@@ -224,18 +243,50 @@ class _Chain:
 
 
 class _Pipe:
-    """A pipe of which the first bytes were looked at: a writer may send them one by one."""
+    """A pipe of which the first bytes were looked at: a writer may send them one by one.
 
-    def __init__(self, raw: BinaryIO) -> None:
+    It also ends when ``stopping`` says so: whoever writes to it may outlive the reader.
+    """
+
+    def __init__(self, raw: BinaryIO, stopping: Callable[[], bool]) -> None:
         self._raw = raw
-        self.head = raw.read(_PEEK)
-        self._unread = self.head
+        self._stopping = stopping
+        try:
+            self._descriptor: int | None = raw.fileno()
+        except OSError:
+            self._descriptor = None  # no pipe of the system's: nothing to wait for
+        self._unread = b""
+        head = bytearray()
+        while len(head) < _PEEK and (piece := self.read1(_PEEK - len(head))):
+            head += piece
+        self.head = self._unread = bytes(head)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until there is something to read, or the end, for at most so long; say whether there is."""
+        if self._unread or self._descriptor is None:
+            return True
+        until = time.monotonic() + seconds
+        while True:
+            left = max(0.0, min(_LISTEN, until - time.monotonic()))
+            if self._stopping() or select.select([self._descriptor], [], [], left)[0]:
+                return True
+            if time.monotonic() >= until:
+                return False
 
     def read(self, size: int = -1) -> bytes:
-        return self._unread_part(size) or self._raw.read(size)
+        if self._unread:
+            return self._unread_part(size)
+        return self.read1(1 << 20 if size < 0 else size)
 
     def read1(self, size: int = -1) -> bytes:
-        return self._unread_part(size) or cast("_Read1", self._raw).read1(size)
+        if self._unread:
+            return self._unread_part(size)
+        if self._descriptor is None:
+            return cast("_Read1", self._raw).read1(size)
+        while not self.wait(_LISTEN):
+            pass
+        # Not through Python's buffer, which could hold what select() then does not see.
+        return b"" if self._stopping() else os.read(self._descriptor, size if size >= 0 else 1 << 20)
 
     def _unread_part(self, size: int) -> bytes:
         size = len(self._unread) if size < 0 else size
@@ -246,19 +297,22 @@ class _Pipe:
         self._raw.close()
 
 
-def open_reader(source: Input) -> Reader:
-    """Open an input. Raises SourceError if it cannot be opened."""
+def open_reader(source: Input, stopping: Callable[[], bool] = _never) -> Reader:
+    """Open an input. Raises SourceError if it cannot be opened.
+
+    A pipe ends when ``stopping`` says so.
+    """
     if source.path is None:
         if sys.stdin is None:
             raise SourceError("cannot read stdin: it is closed", hint="pipe a log into it, or name a file")
         # `lpaudit ingest - < access.log`: the file itself, which may be growing.
         raw = sys.stdin.buffer
         whole = stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and raw.tell() == 0
-        return Reader(source, raw, rewindable=whole)
+        return Reader(source, raw, rewindable=whole, stopping=stopping)
     try:
         raw = source.path.open("rb")
         rewindable = stat.S_ISREG(source.path.stat().st_mode)
-        return Reader(source, raw, rewindable=rewindable)
+        return Reader(source, raw, rewindable=rewindable, stopping=stopping)
     except OSError as error:
         raise unreadable(source.path, error) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lpaudit.model import Known, Segment
-from lpaudit.source import Input, Reader, holds, source_id
+from lpaudit.source import Input, Reader, holds, identity, source_id
 
 TEXT = b"".join(b"line %d\n" % i for i in range(100))
 
@@ -82,18 +82,21 @@ class TestHolds:
         assert self.ask(TEXT[:500] + b"X", TEXT, cuts, seekable, packed)[0] is None
 
 
-def test_a_plain_file_is_looked_at_in_its_last_segment_only() -> None:
-    what, contents = known(TEXT, 80, 160)
+def test_a_plain_file_is_looked_at_at_both_ends(monkeypatch) -> None:
+    monkeypatch.setattr(identity, "_EDGE", 20)
+    what, contents = known(TEXT, 80, 160, len(TEXT) - 80)
     asked: list[Segment] = []
 
     def stored(segment: Segment) -> bytes:
         asked.append(segment)
         return contents[segment]
 
-    changed_before = b"X" + TEXT[1:]
-    assert holds(reader(changed_before), what, stored) == len(TEXT)
+    changed_in_the_middle = TEXT[:100] + b"X" + TEXT[101:]
+    assert holds(reader(changed_in_the_middle), what, stored) == len(TEXT)
     assert not asked  # a whole segment is compared by its hash
-    assert holds(reader(changed_before, seekable=False), what, stored) is None
+    assert holds(reader(changed_in_the_middle, seekable=False), what, stored) is None
+    assert holds(reader(b"X" + TEXT[1:]), what, stored) is None
+    assert holds(reader(TEXT[:-2] + b"X\n"), what, stored) is None
 
 
 def test_nothing_is_stored() -> None:

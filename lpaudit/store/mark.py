@@ -1,0 +1,74 @@
+"""A high-water mark outside the store: who puts an older copy in the store's place is found out.
+
+A table that has lost its last commits looks like one that never had them. So each writer
+remembers, in its user's state directory, how far it has seen a table come. The mark is not
+signed: it finds mistakes and restored backups, not somebody who can write both.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+from lpaudit.store.tables import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a table had come: its version, and the SHA-256 of that commit's entry."""
+
+    version: int
+    entry: str
+
+
+def mark_file(store: Store, environ: Mapping[str, str]) -> Path:
+    """Return where the mark of a store is kept: $XDG_STATE_HOME/lpaudit, by the hash of the store's path."""
+    home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
+    return home / "lpaudit" / f"{sha256(os.fsencode(store.root)).hexdigest()[:16]}.json"
+
+
+def read_mark(file: Path) -> Mark | None:
+    """Return a mark; None if there is none, or none that can be read."""
+    try:
+        told = json.loads(file.read_text("utf-8"))
+        return Mark(int(told["version"]), str(told["entry"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def current_mark(store: Store, table: DeltaTable) -> Mark | None:
+    """Return how far access_event has come; None if its last entry cannot be read."""
+    entry = _entry(store, table.version())
+    return None if entry is None else Mark(table.version(), entry)
+
+
+def rolled_back(store: Store, table: DeltaTable, mark: Mark) -> str | None:
+    """Say how a table contradicts its mark; None if it does not."""
+    if table.version() < mark.version:
+        return f"it had come to version {mark.version}, and is at version {table.version()}"
+    if _entry(store, mark.version) not in (None, mark.entry):
+        return f"its version {mark.version} is not the one that was written"
+    return None
+
+
+def write_mark(file: Path, mark: Mark) -> None:
+    """Keep a mark. One that cannot be kept is no reason to stop."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps({"version": mark.version, "entry": mark.entry}), "utf-8")
+        temporary.replace(file)
+    except OSError:
+        return
+
+
+def _entry(store: Store, version: int) -> str | None:
+    try:
+        entry = (store.root / "access_event" / "_delta_log" / f"{version:020d}.json").read_bytes()
+    except OSError:
+        return None
+    return sha256(entry).hexdigest()
