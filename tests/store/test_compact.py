@@ -138,7 +138,7 @@ def test_no_row_is_copied_again_and_again(store: Store, logs: list[Log]) -> None
     copied = 0
     for _ in range(24):
         fill(store, logs[:1], 8)
-        before = {path: rows for path, rows in _rows_of_files(store)}
+        before = dict(_rows_of_files(store))
         compact(store, "access_event", unique)
         copied += sum(rows for path, rows in _rows_of_files(store) if path not in before)
     total = sum(rows for _, rows in _rows_of_files(store))
@@ -309,7 +309,7 @@ def check(store: Store, logs: list[Log]) -> None:
     """The rows are those of an undisturbed store, and the segments join to the logs."""
     undisturbed = create_store(str(store.root) + "-undisturbed")
     for log in logs:
-        log.content, log.lines, log.segments = b"", 0, []
+        log.content, log.lines, log.segments = bytearray(), 0, []
     table = store.table("access_event")
     assert table is not None
     for log in logs:

@@ -200,7 +200,7 @@ def test_damaged_pack_is_told(store: Store, logs: list[Log], lpaudit: Lpaudit) -
     (name,) = files(store, logs[0])
     path = store.root / "segments" / logs[0].source_id / name
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(StoreError, match="pack.zst"):
+    with pytest.raises(StoreError, match=r"pack\.zst"):
         read_segment(store.root, logs[0].segments[-1])
     (store.root / "segments" / logs[1].source_id / files(store, logs[1])[0]).unlink()
     with pytest.raises(StoreError, match="cannot read"):
