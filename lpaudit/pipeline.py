@@ -68,6 +68,27 @@ def data_files(root: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactResult:
+    """What a compaction did: with each table, with segments, and how many files it has done away with."""
+
+    tables: dict[str, store.Compacted]
+    packed: store.Packed
+    removed: int
+
+
+def compact(root: str, *, keep_replaced: int, unique: Callable[[], str]) -> CompactResult:
+    """Make few files of many, and remove those that were replaced ``keep_replaced`` hours ago.
+
+    Raises StoreError.
+    """
+    target = store.open_store(root)
+    compacted = {name: store.compact(target, name, unique) for name in tables()}
+    packed = store.pack(target, unique)
+    removed = sum(store.remove_replaced(target, name, keep_replaced) for name in tables())
+    return CompactResult(compacted, packed, removed)
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Where a store is. ``sources`` has the columns of the view ``source``."""
 
@@ -96,7 +117,7 @@ def status(root: str) -> Status:
             if table.dump is not None and table.name in versions
         }
     path = Path(root).absolute()
-    missing = [name for name in segments if not (path / name).is_file()]
+    missing = store.missing_segments(path, segments)
     return Status(str(path), STORE_VERSION, versions, sources, records, _size(path), missing)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from lpaudit import __version__, config, console
 from lpaudit.console import counted, print_line
 from lpaudit.model import IngestResult, SourceResult
-from lpaudit.pipeline import Status
+from lpaudit.pipeline import CompactResult, Status
 from lpaudit.visible import instant
 
 _SHOWN_SOURCES = 20
@@ -53,6 +53,23 @@ def _source_line(source: SourceResult) -> str:
     if source.note:
         parts.append(source.note)
     return f"{source.source}: {', '.join(parts)}"
+
+
+def print_compact(result: CompactResult) -> None:
+    """Print a line for each thing that a compaction did."""
+    lines = [
+        f"compacted {counted(done.files, 'file')} into {done.into:,} in {name}"
+        for name, done in result.tables.items()
+        if done.into
+    ]
+    if result.packed.segments:
+        lines.append(f"packed {counted(result.packed.segments, 'segment')} into {result.packed.packs:,}")
+    if result.removed:
+        lines.append(f"removed {counted(result.removed, 'file')} that had been replaced")
+    busy = [name for name, done in result.tables.items() if done.busy]
+    lines += [f"somebody else is compacting {name}" for name in busy]
+    for line in lines or ["nothing to compact"]:
+        print_line(line)
 
 
 def status_json(found: Status) -> dict[str, object]:

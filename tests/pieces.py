@@ -40,7 +40,7 @@ class Log:
 
     def __init__(self, source_id: str) -> None:
         self.source_id = source_id
-        self.content = b""
+        self.content = bytearray()
         self.segments: list[Segment] = []
         self.lines = 0
 

@@ -3,11 +3,15 @@
 from deltalake import DeltaTable as Table
 
 from lpaudit.store.commit import Piece, append, known
+from lpaudit.store.compact import Compacted, compact, remove_replaced
+from lpaudit.store.packing import Packed, pack
 from lpaudit.store.records import append_event, append_format, append_gap, append_records, formats
-from lpaudit.store.segment import read_segment
+from lpaudit.store.segment import missing_segments, read_segment
 from lpaudit.store.tables import Store, create_store, open_store
 
 __all__ = [
+    "Compacted",
+    "Packed",
     "Piece",
     "Store",
     "Table",
@@ -16,9 +20,13 @@ __all__ = [
     "append_format",
     "append_gap",
     "append_records",
+    "compact",
     "create_store",
     "formats",
     "known",
+    "missing_segments",
     "open_store",
+    "pack",
     "read_segment",
+    "remove_replaced",
 ]

@@ -15,23 +15,19 @@ commits: a handle that is stale by then is refused by delta-rs as a concurrent t
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.store.segment import write_segment
+from lpaudit.store.statistics import Statistics
 from lpaudit.store.tables import STATISTICS, Store, cannot_write
 from lpaudit.store.transaction import commit_file
-
-_COLUMNS = STATISTICS["access_event"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
             .filter(pl.col("source_id") == source_id)
             .group_by("segment")
             .agg(pl.col("line_number").max(), pl.col("log_format").last())
-            .collect()
+            .collect(engine="streaming")
         )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
@@ -111,7 +107,7 @@ def _moved_on(source_ids: tuple[str, ...]) -> OffsetConflict:
 
 def _write_rows(file: Path, pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
     """Write the rows as they come, and return their statistics and what the commit says of each piece."""
-    statistics = _Statistics()
+    statistics = Statistics(STATISTICS["access_event"])
     told: list[dict[str, str | int]] = []
     writer: pq.ParquetWriter | None = None
     try:
@@ -127,39 +123,3 @@ def _write_rows(file: Path, pieces: Sequence[Piece]) -> tuple[str, dict[str, str
         if writer is not None:
             writer.close()
     return statistics.json(), {"segments": json.dumps(told)}
-
-
-class _Statistics:
-    """A Delta add action's statistics: readers skip files by them, so they must be right."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._low: dict[str, Any] = {}
-        self._high: dict[str, Any] = {}
-        self._nulls: dict[str, int] = dict.fromkeys(_COLUMNS, 0)
-
-    def add(self, table: pa.Table) -> None:
-        self.rows += table.num_rows
-        for name in _COLUMNS:
-            column = table.column(name)
-            self._nulls[name] += column.null_count
-            bounds = pc.min_max(column).as_py()
-            if bounds["min"] is not None:
-                self._low[name] = min(self._low.get(name, bounds["min"]), bounds["min"])
-                self._high[name] = max(self._high.get(name, bounds["max"]), bounds["max"])
-
-    def json(self) -> str:
-        return json.dumps(
-            {
-                "numRecords": self.rows,
-                "minValues": {k: _plain(v) for k, v in self._low.items()},
-                "maxValues": {k: _plain(v) for k, v in self._high.items()},
-                "nullCount": self._nulls,
-            }
-        )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return value

@@ -2,16 +2,22 @@
 
 The file's name holds the SHA-256 of the bytes, so two writers of the same piece write the
 same file, and a file left behind by a crash is either right or never looked at.
+A segment's name is its identity; its bytes are in the file of that name or, when that has
+been packed, in the pack that holds its place.
 """
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
 from lpaudit.store.durable import make_directory, write_durable
+from lpaudit.store.tables import reason_of
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -22,6 +28,9 @@ _OPTIONS: Mapping[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.checksum_flag: 1,
 }
+
+_HINT = "restore the store from a copy"
+_PACK = re.compile(r"(\d{16,})-(\d{16,})-([0-9a-f]{64})\.pack\.zst")
 
 
 def write_segment(root: Path, segment: Segment, data: bytes, unique: str) -> None:
@@ -36,12 +45,94 @@ def _compress(file: Path, data: bytes) -> None:
 
 
 def read_segment(root: Path, segment: Segment) -> bytes:
-    """Return a segment's bytes. Raises StoreError if they are gone or not what was committed."""
-    hint = "restore the store from a copy"
+    """Return a segment's bytes, from its own file or from its pack.
+
+    Raises StoreError if they are gone or not what was committed.
+    """
     try:
-        data = zstd.decompress((root / segment.name).read_bytes())
+        return read_frame(root, segment)[1]
+    except FileNotFoundError as error:
+        path = root / segment.name
+        for pack in packs_in(path.parent):
+            if pack.holds(segment):
+                return next(pack.read([segment]))
+        raise StoreError(f"cannot read {path}: {reason_of(error)}", hint=_HINT) from error
+
+
+def read_frame(root: Path, segment: Segment) -> tuple[bytes, bytes]:
+    """Return a segment's own file, and the bytes in it.
+
+    Raises FileNotFoundError if it has none, StoreError if that is not what was committed.
+    """
+    path = root / segment.name
+    try:
+        frame = path.read_bytes()
+        data = zstd.decompress(frame)
+    except FileNotFoundError:
+        raise
     except (OSError, zstd.ZstdError) as error:
-        raise StoreError(f"cannot read {root / segment.name}: {error}", hint=hint) from error
+        raise StoreError(f"cannot read {path}: {reason_of(error)}", hint=_HINT) from error
+    _check(path, segment, data)
+    return frame, data
+
+
+def _check(path: Path, segment: Segment, data: bytes) -> None:
     if sha256(data).hexdigest() != segment.sha256:
-        raise StoreError(f"{root / segment.name} has been changed: its hash is another", hint=hint)
-    return data
+        raise StoreError(f"{path} has been changed: its hash is another", hint=_HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Segments that follow each other, in one file: their zstd frames, one after the other.
+
+    Its name says of all its bytes what a segment's name says of a segment's, so what checks
+    the one checks the other.
+    """
+
+    path: Path
+    start: int
+    end: int
+    sha256: str
+
+    def holds(self, segment: Segment) -> bool:
+        """Tell whether a segment of the same source is in it."""
+        return self.start <= segment.start and segment.end <= self.end
+
+    def read(self, segments: Iterable[Segment]) -> Iterator[bytes]:
+        """Yield the bytes of segments that it holds; they are in order.
+
+        Raises StoreError if they are not what was committed.
+        """
+        try:
+            with zstd.open(self.path) as file:
+                for segment in segments:
+                    file.seek(segment.start - self.start)
+                    data = file.read(segment.end - segment.start)
+                    _check(self.path, segment, data)
+                    yield data
+        except (OSError, EOFError, zstd.ZstdError) as error:
+            raise StoreError(f"cannot read {self.path}: {reason_of(error)}", hint=_HINT) from error
+
+
+def pack_name(start: int, end: int, sha256: str) -> str:
+    """Return a pack's name in its source's directory."""
+    return f"{start:016d}-{end:016d}-{sha256}.pack.zst"
+
+
+def packs_in(folder: Path) -> list[Pack]:
+    """Return the packs of a source's directory, in order; none if it is not there. Raises OSError."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    matches = (_PACK.fullmatch(name) for name in names)
+    return [Pack(folder / m[0], int(m[1]), int(m[2]), m[3]) for m in matches if m]
+
+
+def missing_segments(root: Path, names: Iterable[str]) -> list[str]:
+    """Return the segments, of those named, that are in no file and in no pack. Raises OSError."""
+    missing = []
+    for folder, group in groupby(sorted(names), key=lambda name: name.rpartition("/")[0]):
+        packs = packs_in(root / folder)
+        for name in group:
+            segment = Segment.from_name(name)
+            if not (root / name).is_file() and not any(pack.holds(segment) for pack in packs):
+                missing.append(name)
+    return missing

@@ -16,7 +16,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from lpaudit import STORE_VERSION, __version__
 from lpaudit.errors import StoreError
 from lpaudit.schema import tables
-from lpaudit.store.durable import sync_directory, write_durable
+from lpaudit.store.durable import sync_directory, sync_file, write_durable
 
 MARKER = "lpaudit-store.json"
 _MISREAD = re.compile(r"\\|%[0-9A-Fa-f]{2}")
@@ -119,13 +119,13 @@ def _statistics_setting(name: str) -> dict[str, str]:
 
 
 def sync_log(table: Path, version: int) -> None:
-    """Sync a commit's log entry and its directory: delta-rs itself syncs neither."""
+    """Sync a commit's log entry, a checkpoint made of it, and their directory: delta-rs itself syncs none."""
     log = table / "_delta_log"
-    descriptor = os.open(log / f"{version:020d}.json", os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(log / f"{version:020d}.json")
+    checkpoint = log / f"{version:020d}.checkpoint.parquet"
+    if checkpoint.is_file():
+        sync_file(checkpoint)
+        sync_file(log / "_last_checkpoint")
     sync_directory(log)
 
 
