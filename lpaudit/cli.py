@@ -4,6 +4,7 @@ What is heavy (polars, pyarrow, duckdb, deltalake) is imported inside the comman
 help and completion answer at once.
 """
 
+import re
 import signal
 import sys
 import uuid
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,13 @@ import typer
 from lpaudit import STORE_VERSION, __version__, config, console
 from lpaudit.errors import ConfigError, Exit
 from lpaudit.visible import instant
+from lpaudit.watch.options import (
+    LogStyleOption,
+    MetricsFileOption,
+    MetricsPortOption,
+    VerboseOption,
+    WatchOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +176,10 @@ def ingest(  # noqa: PLR0913 -- options of a command
     compact: Annotated[
         bool, typer.Option(help="With --follow: run `lpaudit compact` on the side from time to time.")
     ] = True,
+    metrics_file: MetricsFileOption = None,
+    metrics_port: MetricsPortOption = None,
+    log_style: LogStyleOption = None,
+    verbose: VerboseOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, but store nothing.")] = False,
     max_rejects: Annotated[
         int | None,
@@ -210,7 +223,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         )
     from lpaudit import formats as told_formats  # noqa: PLC0415 -- start-up time
     from lpaudit import ingest as run  # noqa: PLC0415
-    from lpaudit.model import NullObserver  # noqa: PLC0415
+    from lpaudit.alarms import AlarmObserver  # noqa: PLC0415
 
     zone = config.zone(settings)
     told = told_formats.choose(settings["log_format"].value, settings["escaping"].value, zone)
@@ -230,7 +243,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
     if follow:
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
-        return following.follow(root, paths, options, now=_now, unique=_unique, compact=compact)
+        watch = WatchOptions(log_style, verbose, quiet, metrics_file, metrics_port)
+        return following.follow(root, paths, options, now=_now, unique=_unique, compact=compact, watch=watch)
     if "-" in paths:
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
@@ -245,7 +259,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         with ProgressObserver() as observer:
             result = run.ingest(root, paths, options, observer, now=_now, unique=_unique)
     else:
-        result = run.ingest(root, paths, options, NullObserver(), now=_now, unique=_unique)
+        result = run.ingest(root, paths, options, AlarmObserver(), now=_now, unique=_unique)
     return _ingested(result, root, dry_run=dry_run, max_rejects=max_rejects, quiet=quiet)
 
 
@@ -441,16 +455,73 @@ def _instant(option: str, text: str, of_day: "Callable[[date], date]") -> dateti
 
 
 @app.command()
-def status(
+def status(  # noqa: PLR0913 -- options of a command
     *,
     store: StoreOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the store, and this machine's logs, with limits.")
+    ] = False,
+    max_lag: Annotated[
+        float,
+        typer.Option(
+            "--max-lag", metavar="SECONDS", min=0, help="With --check: a written line is stored within this."
+        ),
+    ] = 10,
+    max_gaps: Annotated[
+        int, typer.Option("--max-gaps", metavar="N", min=0, help="With --check: so many gaps may be open.")
+    ] = 0,
+    max_rejects: Annotated[
+        int | None,
+        typer.Option(
+            "--max-rejects",
+            metavar="N",
+            min=0,
+            help="With --check: so many lines may be in quarantine. [default: any number]",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="With --check: count gaps that were found, and rejects that were stored, since then: "
+            "30m, 24h, 7d, 2026-11-01, 2026-11-01T06:00Z. [default: ever]",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show what changes, again and again, until Ctrl-C.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="With --watch: how often.")
+    ] = 2,
     status_format: Annotated[
         StatusFormat, typer.Option("--format", help="For people or programs.")
     ] = StatusFormat.TABLE,
     config_file: ConfigOption = None,
 ) -> int:
-    """Say what the store holds: sources, offsets, lines, rejects, time range, versions, size."""
+    """Say what the store holds: sources, offsets, lines, rejects, gaps, time range, versions, size.
+
+    With --check it is a health check for systemd, containers and monitoring: exit status 0 if no
+    limit is exceeded, 1 if one is, 3 if it cannot tell. It looks at the logs on this machine that
+    the store knows; what is unread it waits for, at most --max-lag.
+
+    With --watch it shows what costs little to know; Ctrl-C is its regular end (exit status 0).
+
+    Examples:
+
+      lpaudit status
+
+      lpaudit status --check --max-lag 30 --max-rejects 0 --since 24h
+
+      lpaudit status --watch
+    """
     settings = _config(config_file, store=store)
+    if check and watch:
+        raise ConfigError("--check answers once, --watch never ends", hint="give one of them")
+    if check:
+        return _check(settings["store"].value, status_format, max_lag, max_gaps, max_rejects, since)
+    if watch:
+        return _watch(settings["store"].value, status_format, interval)
     from lpaudit import pipeline, summary  # noqa: PLC0415 -- start-up time
 
     found = pipeline.status(settings["store"].value)
@@ -492,6 +563,55 @@ def compact(
     if not quiet:
         summary.print_compact(result)
     return Exit.OK
+
+
+def _check(
+    root: str, status_format: StatusFormat, lag: float, gaps: int, rejects: int | None, since: str | None
+) -> int:
+    from lpaudit import health  # noqa: PLC0415 -- start-up time
+
+    limits = health.Limits(lag, gaps, rejects, None if since is None else _since(since))
+    findings = health.check(root, limits, clock=monotonic, sleep=sleep)
+    if status_format is StatusFormat.JSON:
+        sys.stdout.write(console.to_json(health.as_json(findings), indent=1) + "\n")
+    else:
+        for found in findings:
+            console.print_line(f"{found.check:<8} {found.state:<9} {found.text}")
+    return health.exit_status(findings)
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _since(text: str) -> datetime:
+    """Return the time that a text means: so long ago, or itself. Raises ConfigError."""
+    ago = re.fullmatch(r"(\d{1,9})([smhdw])", text)
+    try:
+        if ago:
+            return _now().replace(microsecond=0) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    except OverflowError:
+        raise ConfigError(f"--since {text!r} is before all time", hint="write it like 24h or 7d") from None
+    return _instant("--since", text, lambda day: day)
+
+
+def _watch(root: str, status_format: StatusFormat, interval: float) -> int:
+    from lpaudit import glance  # noqa: PLC0415 -- start-up time
+
+    looking = glance.Watch(root, _now)
+    before = None
+    try:
+        while True:
+            found = looking.look()
+            if status_format is StatusFormat.JSON:
+                sys.stdout.write(console.to_json(glance.as_json(found)) + "\n")
+            else:
+                lines = glance.in_words(found, before)
+                sys.stdout.write(glance.screen(lines, terminal=sys.stdout.isatty()))
+            sys.stdout.flush()
+            before = found
+            sleep(interval)
+    except KeyboardInterrupt:
+        return Exit.OK  # as watch(1) does
 
 
 @app.command("config")

@@ -5,6 +5,7 @@ open and take in what is new; commit what has waited long enough, all sources in
 account for what has ended. Whoever kills it loses nothing: where to go on is in the store.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from lpaudit import fitting, source, store, succession
 from lpaudit.archives import Archive, Archives
 from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
 from lpaudit.followed import Log
-from lpaudit.ingest import IngestOptions, OneInput, remember
+from lpaudit.ingest import IngestOptions, OneInput, open_for_writing, remember
 from lpaudit.model import Gap, Lag, NullObserver, Observer, Provenance, Segment, SourceResult
 from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
@@ -55,7 +56,6 @@ class _ArchiveObserver(NullObserver):
     def segment_committed(self, source: str, segment: Segment, lines: int, rejected: int) -> None:
         """Pass it on."""
         self._observer.segment_committed(source, segment, lines, rejected)
-        self._observer.committed(1, lines, rejected, segment.end - segment.start, 0.0)
         if self._stopping():
             raise _Stopped
 
@@ -96,7 +96,8 @@ class Follower:
         self.now, self.clock, self.unique = around.now, around.clock, around.unique
         self.around = around
         self.stopping = False
-        self.target = store.create_store(root)
+        self.target = open_for_writing(root, observer, around.unique)
+        self.mark = store.mark_file(self.target, os.environ)
         self.formats = store.formats(self.target)
         self.table = self._open_table()
         self.logs: list[Log] = []
@@ -116,7 +117,7 @@ class Follower:
         told = False
         while not self.stopping:
             busy = self._turn()
-            if not told and not busy:
+            if not told:
                 self.observer.following(len(self.open))
                 told = True
             if not self.logs and all(argument == "-" for argument in self.arguments):
@@ -449,6 +450,7 @@ class Follower:
             sum(len(piece.data) for _, piece, _ in batch),
             self.clock() - began,
         )
+        store.remember(self.target, self.table, self.mark)
         self.commits += 1
         if self.commits % COMPACT_EVERY == 0:
             self.around.compact()
@@ -493,7 +495,6 @@ class Follower:
         log.last_time = rows.last_time or self.now()
         log.since = self.clock() if log.ready else None
         self.succession.stored(log)
-        self.observer.segment_committed(log.label, piece.segment, rows.lines, rows.rejected)
 
     def _open_table(self) -> store.Table:
         return self.target.create_table("access_event", self.unique())

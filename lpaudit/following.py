@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import FrameType
@@ -12,7 +13,9 @@ from types import FrameType
 from lpaudit.errors import Exit, StoreError
 from lpaudit.follow import Follower, Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import NullObserver, Observer
+from lpaudit.model import Observer
+from lpaudit.watch.options import WatchOptions
+from lpaudit.watch.watchers import watchers
 
 
 def follow(
@@ -23,28 +26,29 @@ def follow(
     now: Callable[[], datetime],
     unique: Callable[[], str],
     compact: bool,
+    watch: WatchOptions,
 ) -> int:
     """Follow until SIGTERM, SIGINT or the end of every pipe; return the exit status.
 
     The first signal finishes the batch; the second ends the process at once.
     """
-    observer = NullObserver()
     stopped = threading.Event()
-    around = Surroundings(
-        now=now,
-        unique=unique,
-        sleep=stopped.wait,
-        compact=_compaction(root, observer) if compact else _nothing,
-    )
-    follower = Follower(root, paths, options, observer, around)
+    with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as observer:
+        around = Surroundings(
+            now=now,
+            unique=unique,
+            sleep=stopped.wait,
+            compact=_compaction(root, observer) if compact else _nothing,
+        )
+        follower = Follower(root, paths, options, observer, around)
 
-    def stop() -> None:
-        follower.stop()
-        stopped.set()
+        def stop() -> None:
+            follower.stop()
+            stopped.set()
 
-    interrupted = on_signal(stop, signal.SIGTERM, signal.SIGINT)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # rotation is seen, not told
-    stored = follower.run()
+        interrupted = on_signal(stop, signal.SIGTERM, signal.SIGINT)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # rotation is seen, not told
+        stored = follower.run()
     status = Exit.INTERRUPTED if signal.SIGINT in interrupted else Exit.OK
     if follower.archives.busy:
         # A thread that reads an archive cannot be asked to stop at once; what it has committed stays.

@@ -4,6 +4,7 @@ Each input is recognised by its content, read on from the first byte that is not
 and committed a segment at a time. What another writer commits meanwhile is skipped.
 """
 
+import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 from deltalake import DeltaTable
 
 from lpaudit import fitting, source, store
-from lpaudit.errors import LpauditError, OffsetConflict, SourceError
+from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
 from lpaudit.logformat import Layout
 from lpaudit.model import (
     IngestResult,
@@ -27,6 +28,7 @@ from lpaudit.model import (
 )
 from lpaudit.recognise import recognise
 from lpaudit.rows import EXAMPLES, Rows
+from lpaudit.schema import tables
 from lpaudit.visible import visible
 
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
@@ -79,7 +81,7 @@ def ingest(
         there = Path(root).is_file() or (Path(root).is_dir() and any(Path(root).iterdir()))
         target = store.open_store(root) if there else None
     else:
-        target = store.create_store(root)
+        target = open_for_writing(root, observer, unique)
     formats = store.formats(target) if target else {}
     results = []
     for found in inputs:
@@ -89,7 +91,37 @@ def ingest(
             result = OneInput(target, formats, found, options, observer, now, unique).run()
         observer.source_finished(result)
         results.append(result)
+    if target is not None and not options.dry_run and (table := target.table("access_event")) is not None:
+        store.remember(target, table, store.mark_file(target, os.environ))
     return IngestResult(tuple(results))
+
+
+def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -> store.Store:
+    """Open a store, or create it; put a torn commit aside, and give alarm if the store was rolled back.
+
+    Raises StoreError.
+    """
+    target = store.create_store(root)
+    for name in tables():
+        torn = store.set_aside_torn(target, name, unique())
+        if torn is not None:
+            observer.alarm(
+                StoreError(
+                    f"the last commit of {name} was torn, as by a power cut; it was moved to {torn}",
+                    hint="what it held is read again from the logs",
+                )
+            )
+    table = target.table("access_event")
+    mark = store.read_mark(store.mark_file(target, os.environ))
+    told = store.rolled_back(target, table, mark) if mark is not None else None
+    if told is not None:
+        observer.alarm(
+            StoreError(
+                f"the store {target.root} was rolled back: {told}",
+                hint="if you restored a copy: ingest again every log since then, also the rotated ones",
+            )
+        )
+    return target
 
 
 def _failed(label: str | None, error: LpauditError) -> SourceResult:

@@ -249,7 +249,7 @@ class Observer(Protocol):
         """An input is done with."""
 
     def following(self, files: int) -> None:
-        """Everything that was there has been read; from now on it is followed."""
+        """The logs that are there are open, and are read as they grow."""
 
     def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
         """One commit of a follower is in the store: its lines, its bytes, and how long it took."""

@@ -67,6 +67,14 @@ def data_files(root: str) -> list[tuple[str, str]]:
     return [(name, file) for name in tables() for file in sorted(target.files(name, target.table(name)))]
 
 
+# `from` and `to` are words of SQL.
+_OPEN_GAPS = """
+select source, host_name as host, source_id, "from", "to", bytes, lines, cause, from_offset, detected_at
+from open_gap
+order by source, "from", gap_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class CompactResult:
     """What a compaction did: with each table, with segments, and how many files it has done away with."""
@@ -99,6 +107,8 @@ class Status:
     records: dict[str, int]
     bytes_on_disk: int
     missing_segments: list[str]
+    gaps: int
+    open_gaps: list[dict[str, object]]
 
     def total(self, column: str) -> int:
         """Sum of a column over all sources."""
@@ -116,9 +126,11 @@ def status(root: str) -> Status:
             for table in tables().values()
             if table.dump is not None and table.name in versions
         }
+        gaps = connection.select("select count(*) n from coverage_gap").column("n")[0].as_py()
+        open_gaps = connection.select(_OPEN_GAPS).to_pylist() if gaps else []
     path = Path(root).absolute()
     missing = store.missing_segments(path, segments)
-    return Status(str(path), STORE_VERSION, versions, sources, records, _size(path), missing)
+    return Status(str(path), STORE_VERSION, versions, sources, records, _size(path), missing, gaps, open_gaps)
 
 
 def _size(path: Path) -> int:

@@ -8,11 +8,12 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from lpaudit.model import NullObserver, SourceResult
+from lpaudit.alarms import AlarmObserver
+from lpaudit.model import SourceResult
 from lpaudit.visible import visible
 
 
-class ProgressObserver(NullObserver, AbstractContextManager["ProgressObserver"]):
+class ProgressObserver(AlarmObserver, AbstractContextManager["ProgressObserver"]):
     """Shows how far each input has been read, on stderr."""
 
     def __init__(self) -> None:

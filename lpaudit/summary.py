@@ -88,6 +88,8 @@ def status_json(found: Status) -> dict[str, object]:
         "table_versions": found.table_versions,
         "records": found.records,
         "missing_segments": found.missing_segments,
+        "gaps": found.gaps,
+        "open_gaps": found.open_gaps,
         "sources": found.sources,
     }
 
@@ -111,6 +113,11 @@ def print_status(found: Status) -> None:
     if found.missing_segments:
         count = counted(len(found.missing_segments), "segment")
         print_line(f"MISSING     {count} of raw bytes, the first {found.missing_segments[0]}")
+    print_line(f"gaps        {found.gaps:,}, of which {len(found.open_gaps):,} open")
+    if found.open_gaps:
+        print_line("")
+        columns = ["source", "from", "to", "bytes", "lines", "cause"]
+        console.write_table(columns, console.of_dicts(columns, found.open_gaps), sys.stdout)
     if found.sources:
         print_line("")
         columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]

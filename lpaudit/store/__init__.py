@@ -4,10 +4,12 @@ from deltalake import DeltaTable as Table
 
 from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.compact import Compacted, compact, remove_replaced
+from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
 from lpaudit.store.records import append_event, append_format, append_gap, append_records, formats
 from lpaudit.store.segment import missing_segments, read_segment
 from lpaudit.store.tables import Store, create_store, open_store
+from lpaudit.store.torn import set_aside_torn
 
 __all__ = [
     "Compacted",
@@ -24,9 +26,14 @@ __all__ = [
     "create_store",
     "formats",
     "known",
+    "mark_file",
     "missing_segments",
     "open_store",
     "pack",
+    "read_mark",
     "read_segment",
+    "remember",
     "remove_replaced",
+    "rolled_back",
+    "set_aside_torn",
 ]

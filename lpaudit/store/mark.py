@@ -8,6 +8,7 @@ signed: it finds mistakes and restored backups, not somebody who can write both.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -40,14 +41,10 @@ def read_mark(file: Path) -> Mark | None:
         return None
 
 
-def current_mark(store: Store, table: DeltaTable) -> Mark | None:
-    """Return how far access_event has come; None if its last entry cannot be read."""
-    entry = _entry(store, table.version())
-    return None if entry is None else Mark(table.version(), entry)
-
-
-def rolled_back(store: Store, table: DeltaTable, mark: Mark) -> str | None:
+def rolled_back(store: Store, table: DeltaTable | None, mark: Mark) -> str | None:
     """Say how a table contradicts its mark; None if it does not."""
+    if table is None:
+        return f"it had come to version {mark.version}, and has no access_event now"
     if table.version() < mark.version:
         return f"it had come to version {mark.version}, and is at version {table.version()}"
     if _entry(store, mark.version) not in (None, mark.entry):
@@ -55,15 +52,16 @@ def rolled_back(store: Store, table: DeltaTable, mark: Mark) -> str | None:
     return None
 
 
-def write_mark(file: Path, mark: Mark) -> None:
-    """Keep a mark. One that cannot be kept is no reason to stop."""
-    try:
+def remember(store: Store, table: DeltaTable, file: Path) -> None:
+    """Keep how far access_event has come. A mark that cannot be kept is no reason to stop."""
+    entry = _entry(store, table.version())
+    if entry is None:
+        return
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"version": mark.version, "entry": mark.entry}), "utf-8")
+        temporary.write_text(json.dumps({"version": table.version(), "entry": entry}), "utf-8")
         temporary.replace(file)
-    except OSError:
-        return
 
 
 def _entry(store: Store, version: int) -> str | None:

@@ -10,8 +10,9 @@ from deltalake import write_deltalake
 from report.small import DAY, line
 
 from lpaudit import ingest, pipeline, report
-from lpaudit.model import NullObserver
+from lpaudit.model import Gap, NullObserver
 from lpaudit.schema import tables
+from lpaudit.store import append_gap, open_store
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ def store_of(tmp_path):
     """Make a store of logs, ``store_of(log=[lines])``, and open it. Names become files' names."""
     opened = []
 
-    def make(runs=(), **logs):
+    def make(runs=(), gaps=(), **logs):
         unique = map("{:032x}".format, itertools.count(1))
         for name, lines in logs.items():
             (tmp_path / f"{name}.log").write_text("".join(f"{text}\n" for text in lines))
@@ -57,6 +58,8 @@ def store_of(tmp_path):
             columns = tables()["flow_run"].arrow
             given = [{"snapshot_id": "1", "fetched_at": NOW, "document": "{}", **run} for run in runs]
             write_deltalake(tmp_path / "store" / "flow_run", pa.Table.from_pylist(given, schema=columns))
+        for number, gap in enumerate(gaps):
+            append_gap(open_store(str(tmp_path / "store")), Gap(**gap), f"{number:032x}")
         opened.append(pipeline.opened(str(tmp_path / "store")))
         return Asked(opened[-1].__enter__()[0])
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from report.small import DAY, OTHER, RUN, line
+from report.small import DAY, OTHER, RUN, gap, line
 
 from lpaudit.model import Period
 
@@ -99,6 +99,59 @@ def test_segments_can_be_recomputed_from_the_source(store_of, tmp_path):
     start, length = int(row["start"]), int(row["length"])
     assert sha256(data[start : start + length]).hexdigest() == row["sha256"]
     assert (start, length, row["lines"], row["access"], row["quarantine"]) == (0, len(data), 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "counts"),
+    [
+        ("10:00", "10:30", True),
+        ("2026-11-22T23:00", "00:00", True),  # its end is the period's first moment
+        ("2026-11-22T23:00", "2026-11-22T23:59", False),
+        ("2026-11-22T23:00", "2026-11-25T00:00", True),
+        ("2026-11-24T00:00", "2026-11-24T01:00", False),  # the period's end does not belong to it
+        ("23:59", "2026-11-24T01:00", True),
+        (None, "10:00", True),
+        (None, "2026-11-22T23:00", False),
+        ("10:00", None, True),
+        ("2026-11-24T00:00", None, False),
+        (None, None, True),
+    ],
+)
+def test_a_gap_counts_for_the_period_that_it_overlaps(store_of, start, end, counts):
+    result = store_of(a=[line("10:00:00", "GET /")], gaps=[gap(start, end)]).result("coverage-gaps")
+    assert result.rows.num_rows == counts
+    assert result.population == 2, "the source that is stored, and the one of which nothing is"
+
+
+def test_gaps_say_what_is_known_of_them_and_whether_they_were_closed(store_of, tmp_path):
+    lines = [line("10:00:00", "GET /")]
+    known = (
+        store_of(a=lines).select("select distinct source_id from access_event", {})["source_id"][0].as_py()
+    )
+    closed = gap("11:00", "12:00", source_id=known, from_offset=0)
+    rows = store_of(a=lines, gaps=[closed, gap(None, "10:00", bytes=None)]).rows("coverage-gaps")
+    assert [(r["from"], r["to"], r["bytes"], r["open"]) for r in rows] == [
+        (None, at(10), None, True),
+        (at(11), at(12), 45534, False),
+    ]
+    assert rows[0] | {"from": None, "to": None} == {
+        "source": "/var/log/lighttpd/access.log",
+        "source_id": "3f9a2c01b7d4e6f8",
+        "host": "gw1",
+        "from": None,
+        "to": None,
+        "bytes": None,
+        "lines": None,
+        "cause": "truncated",
+        "from_offset": 4779,
+        "detected_at": datetime(2026, 11, 24, tzinfo=UTC),
+        "open": True,
+    }
+
+
+def test_no_gap_is_zero_exceptions_of_the_sources(store_of):
+    result = store_of(a=[line("10:00:00", "GET /")]).result("coverage-gaps")
+    assert (result.rows.num_rows, result.population) == (0, 1)
 
 
 def test_quarantine_is_counted_by_reason_and_source(store_of):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from report.small import DAY, OTHER, RUN, line
+from report.small import DAY, OTHER, RUN, gap, line
 
 from lpaudit import report
 from lpaudit.errors import CheckError, ConfigError
-from lpaudit.model import Period
+from lpaudit.model import GapCause, Period
 from lpaudit.report.render import outcome
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "report"
@@ -179,6 +179,7 @@ def test_golden(store_of, tmp_path, form):
         ],
         rotated=[line("01:00:00", "POST /api/logs/", 201, user="worker-etl"), ""],
         runs=[{"id": RUN, "name": "rousing-whale", "state_name": "Completed"}],
+        gaps=[gap("10:00", "12:30"), gap(None, "09:00", cause=GapCause.DELETED, bytes=None, from_offset=99)],
     )
     period = Period(datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 23, 13, tzinfo=UTC))
     evaluated = store.evaluate(period)

@@ -1,0 +1,115 @@
+"""How far is the store behind the logs of this machine? Measured at the files, without a state of its own.
+
+A file is recognised as an ingest recognises it: by its first line, and by what is stored of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+from lpaudit import source, store
+from lpaudit.errors import SourceError
+from lpaudit.model import Select
+
+_STEP = 1 << 16  # bytes that are looked at for the last line end
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log on this machine: ``stored`` bytes of its whole lines, which end at byte ``end``.
+
+    ``source_ids`` is the source that it is; of a new one, those that it may become.
+    """
+
+    path: str
+    source_ids: tuple[str, ...]
+    stored: int
+    end: int
+
+    @property
+    def unread(self) -> int:
+        """Bytes that are not stored."""
+        return self.end - self.stored
+
+    def is_stored(self, table: DeltaTable) -> bool:
+        """Tell whether the table's version has all of it by now."""
+        return any((table.transaction_version(name) or 0) >= self.end for name in self.source_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths that a store has lines from, and the hosts that they were read for."""
+
+    paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+def places(select: Select) -> Places:
+    """Ask a store for its places: two columns of all its lines."""
+    rows = select("select distinct source, host_name from access_event", {}).to_pylist()
+    return Places(tuple(sorted({r["source"] for r in rows})), tuple(sorted({r["host_name"] for r in rows})))
+
+
+def logs(target: store.Store, table: DeltaTable, where: Places) -> list[Log]:
+    """Look at each of the paths that is a file here.
+
+    Compressed logs are left out: they do not grow, and to look into them takes long.
+    Raises SourceError or OSError for a file that cannot be read, StoreError.
+    """
+    looked = (_look(target, table, path, where.hosts) for path in where.paths)
+    return [log for log in looked if log is not None]
+
+
+def _look(target: store.Store, table: DeltaTable, path: str, hosts: Sequence[str]) -> Log | None:
+    if not path.startswith("/") or not Path(path).is_file():
+        return None
+    try:
+        reader = source.open_reader(source.Input(path, Path(path)))
+    except SourceError:
+        if not Path(path).exists():
+            return None  # rotated away since
+        raise
+    try:
+        if not reader.seekable:
+            return None
+        line = source.first_line(reader, final=False)
+        if not line:
+            return Log(path, (), 0, 0)
+        names, stored = _recognise(target, table, reader, line, hosts)
+        return Log(path, names, stored, _last_line_end(reader, stored))
+    finally:
+        reader.close()
+
+
+def _recognise(
+    target: store.Store, table: DeltaTable, reader: source.Reader, line: bytes, hosts: Sequence[str]
+) -> tuple[tuple[str, ...], int]:
+    """Return the source that a file is, and how far it is stored; if it is new, what it may become, and 0."""
+    free = []
+    for host in (None, *hosts):  # a host is part of the identity only if it was told
+        ordinal = 0
+        name = source.source_id(host, line, ordinal)
+        while (known := store.known(target, table, name)) is not None:
+            if source.holds(reader, known, partial(store.read_segment, target.root)) is not None:
+                return (name,), known.offset
+            reader.restart()
+            ordinal += 1
+            name = source.source_id(host, line, ordinal)
+        free.append(name)
+    return tuple(free), 0
+
+
+def _last_line_end(reader: source.Reader, start: int) -> int:
+    """Return where the last whole line ends; ``start`` if none ends after it."""
+    position = reader.end
+    while position > start:
+        size = min(_STEP, position - start)
+        reader.seek(position - size)
+        before, newline, _ = reader.read(size).rpartition(b"\n")
+        if newline:
+            return position - size + len(before) + 1
+        position -= size
+    return start

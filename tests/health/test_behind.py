@@ -1,0 +1,125 @@
+"""How far the store is behind the files: which file is which source, and where its last line ends."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from health.followed import lines, take_in
+
+from lpaudit import behind, pipeline, store
+from lpaudit.errors import SourceError
+
+
+@pytest.fixture
+def look(tmp_path):
+    """path's name → (stored, end), for every log that the store knows and that is here."""
+
+    def looked():
+        with pipeline.opened(str(tmp_path / "lpaudit-store")) as (connection, _):
+            where = behind.places(connection.select)
+        target = store.open_store(str(tmp_path / "lpaudit-store"))
+        logs = behind.logs(target, target.table("access_event"), where)
+        return {Path(log.path).name: (log.stored, log.end) for log in logs}
+
+    return looked
+
+
+@pytest.fixture(params=[None, "gw1"], ids=["no-host", "host-told"])
+def log(request, tmp_path):
+    """A log of 10 lines, all of them stored."""
+    path = tmp_path / "access.log"
+    path.write_bytes(lines(10))
+    take_in(tmp_path, path, host=request.param)
+    return path
+
+
+ALL = len(lines(10))
+
+
+def test_what_is_stored_is_not_unread(log, look):
+    assert look() == {"access.log": (ALL, ALL)}
+
+
+def test_new_whole_lines_are_unread_and_a_begun_one_is_not(log, look):
+    log.write_bytes(lines(13) + b"192.0.2.7 gw")
+    assert look() == {"access.log": (ALL, len(lines(13)))}
+
+
+def test_a_begun_line_alone_is_nothing(log, look):
+    log.write_bytes(lines(10) + b"x" * 200_000)
+    assert look() == {"access.log": (ALL, ALL)}
+
+
+def test_a_long_last_line_is_found(log, look):
+    log.write_bytes(lines(10) + b"x" * 200_000 + b"\n" + b"y" * 70_000)
+    assert look() == {"access.log": (ALL, ALL + 200_001)}
+
+
+def test_another_file_in_its_place_is_new_from_its_first_byte(log, look):
+    log.write_bytes(lines(3, start=100))
+    assert look() == {"access.log": (0, len(lines(3, start=100)))}
+
+
+def test_a_file_that_begins_alike_and_goes_on_differently_is_new(tmp_path, log, look):
+    other = lines(1) + lines(12, start=50)
+    log.write_bytes(other)
+    assert look() == {"access.log": (0, len(other))}
+    take_in(tmp_path, log, host="gw1")
+    log.write_bytes(other + lines(1))
+    assert look() == {"access.log": (len(other), len(other) + len(lines(1)))}
+
+
+def test_a_file_that_was_cut_has_nothing_unread(log, look):
+    log.write_bytes(lines(4))
+    assert look() == {"access.log": (ALL, ALL)}
+
+
+def test_an_empty_file_in_its_place_has_nothing_unread(log, look):
+    log.write_bytes(b"")
+    assert look() == {"access.log": (0, 0)}
+
+
+def test_a_rotated_log_is_known_by_its_content_wherever_it_is(tmp_path, log, look):
+    first = tmp_path / "access.log.1"
+    first.write_bytes(lines(5, start=200))
+    take_in(tmp_path, first)
+    log.rename(first)
+    log.write_bytes(lines(2, start=100))
+    assert look() == {"access.log": (0, len(lines(2, start=100))), "access.log.1": (ALL, ALL)}
+
+
+def test_what_is_gone_compressed_or_no_file_is_left_out(tmp_path, log, look):
+    packed = tmp_path / "access.log.2.gz"
+    packed.write_bytes(gzip.compress(lines(7, start=100)))
+    take_in(tmp_path, packed)
+    log.unlink()
+    assert look() == {}
+    log.mkdir()
+    assert look() == {}
+
+
+def test_one_path_on_several_hosts_is_each_of_them(tmp_path, look):
+    path = tmp_path / "access.log"
+    for host in ("gw1", "gw2", "gw3"):
+        path.write_bytes(lines(10) if host == "gw2" else lines(5, start=ord(host[-1])))
+        take_in(tmp_path, path, host=host)
+    path.write_bytes(lines(11))
+    assert look() == {"access.log": (ALL, len(lines(11)))}
+
+
+def test_a_file_that_cannot_be_read_is_an_error(log, look, monkeypatch):
+    def refuse(_):
+        raise SourceError("no")
+
+    monkeypatch.setattr(behind.source, "open_reader", refuse)
+    with pytest.raises(SourceError):
+        look()
+
+
+def test_a_file_that_is_rotated_away_while_it_is_looked_at_is_left_out(log, look, monkeypatch):
+    def too_late(_):
+        log.unlink()
+        raise SourceError("gone")
+
+    monkeypatch.setattr(behind.source, "open_reader", too_late)
+    assert look() == {}

@@ -1,0 +1,7 @@
+import pytest
+from watch.told import Clock
+
+
+@pytest.fixture
+def clock():
+    return Clock()
