@@ -165,8 +165,8 @@ class Follower:
                         self._see(sibling, now)
             search.scanned = True
         for log in self.logs:
-            if log.left is None and _leads_elsewhere(log):
-                log.left = now
+            elsewhere = log.rotated or _leads_elsewhere(log)
+            log.left = (now if log.left is None else log.left) if elsewhere else None
         self._complain(*wrong)
 
     def _see(self, found: Input, now: float) -> None:
@@ -188,8 +188,7 @@ class Follower:
         else:
             tail.file = file
             log = self._add(tail, now)
-            if found.path is not None and source.was_rotated(found.path):
-                log.left = now
+            log.rotated = found.path is not None and source.was_rotated(found.path)
 
     def _add(self, tail: Tail, now: float) -> Log:
         told = None
@@ -234,8 +233,8 @@ class Follower:
                 self._cut(log, now)
                 return True
             if look is Look.ENDED:
-                log.final, log.left = True, now
-                return False
+                log.final = log.rotated = True
+                log.left = log.since = now
             if log.source_id is None and len(tail.buffer):
                 return self._identify(log, now)
         except (SourceError, StoreError) as error:
@@ -254,7 +253,12 @@ class Follower:
         log.look_at = now + SCAN
         tail.refresh()
         changed = (tail.size, tail.modified) != log.waiting
-        owned = any(other.owns and other.source_id == log.source_id for other in self.logs)
+        owners = [other for other in self.logs if other.owns and other.source_id == log.source_id]
+        for owner in list(owners):
+            if owner.left is not None and owner.drained and tail.size > owner.tail.stored:
+                self._settle(owner)  # a copy has taken its place, and goes on
+                owners.remove(owner)
+        owned = bool(owners)
         if changed or (not owned and tail.size > tail.position):
             log.source_id, log.waiting = None, None
             tail.start_at(0)
@@ -280,7 +284,7 @@ class Follower:
             self._refuse(log, fitting.binary(tail.found, 1))
             return False
         log.source_id = known.source_id
-        self.succession.found(known.source_id)
+        self.succession.found(known.source_id, tail.file)
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
         if position < known.offset or any(other.owns for other in others):
@@ -320,7 +324,7 @@ class Follower:
     def _cut(self, log: Log, now: float) -> None:
         """Begin again with a file that is no longer what was read of it."""
         fresh = self._add(log.tail.again(), now)
-        fresh.left = log.left
+        fresh.left, fresh.rotated = log.left, log.rotated
         if log.source_id is None:
             self._forget(log)
             self.open[fresh.tail.file] = fresh
@@ -395,7 +399,7 @@ class Follower:
             elif isinstance(result, SourceResult):
                 self.settled[archive.file] = (archive.signature, 0.0)
                 if result.source_id is not None:
-                    self.succession.found(result.source_id)
+                    self.succession.found(result.source_id, archive.file)
                 if result.error:
                     self._complain(SourceError(result.error, hint=result.hint))
                 self.observer.source_finished(result)

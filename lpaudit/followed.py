@@ -31,6 +31,8 @@ class Log:
     left: float | None = None
     look_at: float = 0.0
     conflicts: int = 0
+    rotated: bool = False
+    """Its name says that it was rotated away."""
     begun: bool = False
     """Lines of the source are stored."""
     cut: bool = False
@@ -70,5 +72,5 @@ class Log:
 
     @property
     def drained(self) -> bool:
-        """Whether every byte that was seen of it is stored, or in the buffer of one that was cut."""
+        """Whether all that can be read of it is stored; of one that was cut, all whole lines."""
         return not self.ready and (self.cut or self.tail.size <= self.tail.stored)

@@ -13,7 +13,7 @@ from pathlib import Path
 from lpaudit import query, store
 from lpaudit.followed import Log
 from lpaudit.model import Gap, GapCause, SourceChange, SourceEvent
-from lpaudit.source import looks_rotated
+from lpaudit.source import FileId, looks_rotated
 
 GRACE = 10.0
 """Seconds that a rotated file must be quiet to be at its end, and that a copy is waited for."""
@@ -45,13 +45,15 @@ class Search:
     Files beside the path that changed at ``since`` (nanoseconds since the epoch) or later may
     hold it, or what the path held after it. It is given up at ``until`` (monotonic seconds).
     ``seen`` is the size that it is known to have had; None if it ended while nobody looked.
-    ``scanned`` says that the files beside the path have been looked at once.
+    ``file`` is what is at the path now. ``scanned`` says that the files beside the path have
+    been looked at once.
     """
 
     path: Path
     key: Key
     host: str | None
     generation: Generation
+    file: FileId
     since: int
     until: float
     seen: int | None = None
@@ -67,13 +69,16 @@ class Succession:
     def __init__(self, known: dict[Key, list[Generation]], now: Callable[[], datetime]) -> None:
         self._known = known
         self._now = now
-        self._found: set[str] = set()
+        self._found: dict[str, set[FileId]] = {}
         self.searches: list[Search] = []
         self.told: list[Gap | SourceEvent] = []
 
-    def found(self, source_id: str) -> None:
-        """Note that a source is there, under whatever name."""
-        self._found.add(source_id)
+    def found(self, source_id: str, file: FileId) -> None:
+        """Note that a file holds a source, under whatever name."""
+        self._found.setdefault(source_id, set()).add(file)
+
+    def _is_found(self, search: Search) -> bool:
+        return bool(self._found.get(search.generation.source_id, set()) - {search.file})
 
     def format_before(self, log: Log) -> str | None:
         """Return the format that the path's lines were in before."""
@@ -90,7 +95,9 @@ class Succession:
             searched = any(s.generation.source_id == generation.source_id for s in self.searches)
             if not generation.settled and not searched:
                 since = _last_change(generation, logs)
-                self.searches.append(Search(path, log.key, log.host, generation, since, clock + GRACE))
+                self.searches.append(
+                    Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE)
+                )
         self._known[log.key] = [Generation(source_id, log.last_time, log.log_format)]
         self._note(log.key, source_id, SourceChange.FOLLOWED, 0, None)
 
@@ -103,7 +110,9 @@ class Succession:
         if path is not None and log.source_id is not None:
             generation = Generation(log.source_id, log.last_time, log.log_format)
             since = log.tail.modified - _SLACK
-            self.searches.append(Search(path, log.key, log.host, generation, since, clock + GRACE, seen))
+            self.searches.append(
+                Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE, seen)
+            )
 
     def shorter(self, log: Log, stored: int) -> None:
         """A file that is read again is shorter than what is stored of it."""
@@ -137,7 +146,7 @@ class Succession:
         for search in self.searches:
             if search.key == log.key and search.generation.source_id != log.source_id:
                 rest = [o for o in logs if o.source_id == search.generation.source_id]
-                if not search.scanned or archives or any(not o.drained for o in rest if o.active):
+                if not search.scanned or archives or any(not o.drained for o in rest):
                     return True
         return False
 
@@ -146,24 +155,22 @@ class Succession:
     ) -> None:
         """End the searches whose time is over, or that have found everything; record what is missing."""
         for search in list(self.searches):
-            source_id = search.generation.source_id
+            source_id, found = search.generation.source_id, self._is_found(search)
             rest = [log for log in logs if log.source_id == source_id]
-            waiting = archives or not search.scanned or any(not o.drained for o in rest if o.active)
-            if waiting or (source_id not in self._found and clock < search.until):
+            busy = archives or not search.scanned or any(not log.drained for log in rest)
+            if busy or (not found and clock < search.until):
                 continue
             ghost = next((log for log in rest if log.cut), None)
-            if ghost is not None and source_id not in self._found and len(ghost.tail.buffer):
+            if ghost is not None and not found and len(ghost.tail.buffer):
                 ghost.final, ghost.since = True, clock  # of this line nobody will read the end
                 continue
-            for log in rest:
-                log.left = log.left if log.left is not None else clock
             self._conclude(search, offset_of(source_id), rest)
             self.searches.remove(search)
 
     def _conclude(self, search: Search, stored: int, rest: Sequence[Log]) -> None:
         source_id = search.generation.source_id
         missing = None if search.seen is None else search.seen - stored
-        if source_id in self._found if missing is None else missing <= 0:
+        if self._is_found(search) if missing is None else missing <= 0:
             if not any(log.active and not log.cut for log in rest):  # else that log says so, in time
                 self._note(search.key, source_id, SourceChange.FINISHED, stored, "read to its end")
             return

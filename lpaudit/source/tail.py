@@ -153,6 +153,10 @@ class Stream(Tail):
         self.size = self.position
         return Look.GREW if self.position > before else Look.SAME
 
+    def head(self) -> bytes:
+        """What was looked at would be gone."""
+        return b""
+
     def start_at(self, offset: int) -> None:
         """A stream begins where it is."""
 
