@@ -5,7 +5,6 @@ A file is recognised as an ingest recognises it: by its first line, and by what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -13,6 +12,7 @@ from deltalake import DeltaTable
 from lpaudit import source, store
 from lpaudit.errors import SourceError
 from lpaudit.model import Select
+from lpaudit.recognise import recognise
 
 _STEP = 1 << 16  # bytes that are looked at for the last line end
 
@@ -90,15 +90,10 @@ def _recognise(
     """Return the source that a file is, and how far it is stored; if it is new, what it may become, and 0."""
     free = []
     for host in (None, *hosts):  # a host is part of the identity only if it was told
-        ordinal = 0
-        name = source.source_id(host, line, ordinal)
-        while (known := store.known(target, table, name)) is not None:
-            if source.holds(reader, known, partial(store.read_segment, target.root)) is not None:
-                return (name,), known.offset
-            reader.restart()
-            ordinal += 1
-            name = source.source_id(host, line, ordinal)
-        free.append(name)
+        known, _, _ = recognise(reader, target, table, host, line)
+        if known.offset:
+            return (known.source_id,), known.offset
+        free.append(known.source_id)
     return tuple(free), 0
 
 
