@@ -15,7 +15,7 @@ from lpaudit.schema import TYPES, Field, Table, View, tables
 STATUSES = {
     Exit.OK: "Done.",
     Exit.NO: "Done, and the answer is no: for example more rejected lines than `--max-rejects`, "
-    "or what `lpaudit doctor` found.",
+    "a limit of `lpaudit status --check`, or what `lpaudit doctor` found.",
     Exit.USAGE: "What was asked for is impossible: an option, a setting, a format string, a query.",
     Exit.FAILED: "Could not finish: an input that cannot be read, a store that cannot be used. "
     "Nothing is lost; the same command goes on from there.",

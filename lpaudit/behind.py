@@ -5,14 +5,15 @@ A file is recognised as an ingest recognises it: by its first line, and by what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lpaudit import source, store
-from lpaudit.errors import SourceError
-from lpaudit.model import Select
+from lpaudit.errors import SourceError, StoreError
+from lpaudit.recognise import recognise
 
 _STEP = 1 << 16  # bytes that are looked at for the last line end
 
@@ -47,10 +48,33 @@ class Places:
     hosts: tuple[str, ...] = ()
 
 
-def places(select: Select) -> Places:
-    """Ask a store for its places: two columns of all its lines."""
-    rows = select("select distinct source, host_name from access_event", {}).to_pylist()
-    return Places(tuple(sorted({r["source"] for r in rows})), tuple(sorted({r["host_name"] for r in rows})))
+def places(target: store.Store, table: DeltaTable | None) -> Places:
+    """Return a store's places, at a cost that depends on its files and not on its lines.
+
+    A row group whose bounds are equal has one value: only others are read.
+    Raises StoreError if the store is damaged.
+    """
+    found: dict[str, set[str]] = {"source": set(), "host_name": set()}
+    try:
+        for file in target.files("access_event", table):
+            with pq.ParquetFile(file) as parquet:
+                for group in range(parquet.num_row_groups):
+                    for name, values in found.items():
+                        values.update(_values(parquet, group, name))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"the store {target.root} is damaged: {str(error).splitlines()[0]}",
+            hint="keep it as it is, and restore a copy beside it",
+        ) from error
+    return Places(tuple(sorted(found["source"])), tuple(sorted(found["host_name"])))
+
+
+def _values(parquet: pq.ParquetFile, group: int, name: str) -> set[str]:
+    column = parquet.metadata.row_group(group).column(parquet.schema.names.index(name))
+    bounds = column.statistics
+    if bounds is not None and bounds.has_min_max and bounds.min == bounds.max:
+        return {bounds.min}
+    return set(parquet.read_row_group(group, columns=[name]).column(name).to_pylist())
 
 
 def logs(target: store.Store, table: DeltaTable, where: Places) -> list[Log]:
@@ -90,15 +114,10 @@ def _recognise(
     """Return the source that a file is, and how far it is stored; if it is new, what it may become, and 0."""
     free = []
     for host in (None, *hosts):  # a host is part of the identity only if it was told
-        ordinal = 0
-        name = source.source_id(host, line, ordinal)
-        while (known := store.known(target, table, name)) is not None:
-            if source.holds(reader, known, partial(store.read_segment, target.root)) is not None:
-                return (name,), known.offset
-            reader.restart()
-            ordinal += 1
-            name = source.source_id(host, line, ordinal)
-        free.append(name)
+        known, _, _ = recognise(reader, target, table, host, line)
+        if known.offset:
+            return (known.source_id,), known.offset
+        free.append(known.source_id)
     return tuple(free), 0
 
 

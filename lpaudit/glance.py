@@ -12,7 +12,7 @@ from lpaudit.console import counted
 from lpaudit.pipeline import opened
 from lpaudit.visible import instant, visible
 
-_PLACES_EVERY = 30  # looks: which logs there are takes a look at all lines
+_PLACES_EVERY = 30  # looks: which logs there are takes a look at all files
 _SHOWN = 20  # logs
 
 
@@ -48,10 +48,10 @@ class Watch:
         """Look once. Raises StoreError, SourceError or OSError."""
         target = store.open_store(self._root)
         table = target.table("access_event")
+        if self._looks % _PLACES_EVERY == 0 or not self._places.paths:
+            self._places = behind.places(target, table)
+        self._looks += 1
         with opened(self._root) as (connection, _):
-            if self._looks % _PLACES_EVERY == 0 or not self._places.paths:
-                self._places = behind.places(connection.select)
-            self._looks += 1
             count = connection.select("select count(*) n from coverage_gap").column("n")[0].as_py()
             still = (
                 connection.select("select count(*) n from open_gap").column("n")[0].as_py() if count else 0

@@ -73,8 +73,7 @@ def check(
         counts = [_gaps(connection.select, limits)]
         if limits.rejects is not None:
             counts.append(_rejects(connection.select, limits.rejects, limits.since))
-        where = behind.places(connection.select)
-    return (_lag(target, where, limits.lag, clock, sleep), *counts)
+    return (_lag(target, limits.lag, clock, sleep), *counts)
 
 
 def _gaps(select: Select, limits: Limits) -> Finding:
@@ -102,14 +101,11 @@ def _counted(name: str, count: int, limit: int, noun: str, since: datetime | Non
 
 
 def _lag(
-    target: store.Store,
-    where: behind.Places,
-    limit: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
+    target: store.Store, limit: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Finding:
     """Wait until what is unread now is stored: how long that takes is the lag."""
     table = target.table("access_event")
+    where = behind.places(target, table)
     found = [] if table is None else behind.logs(target, table, where)
     if table is None or not found:
         known = f"none of the {counted(len(where.paths), 'log')} that the store knows is on this machine"

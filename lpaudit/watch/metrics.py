@@ -74,7 +74,7 @@ class MetricsObserver(NullObserver):
         self._files = Gauge("lpaudit_files", "Logs that are followed.", registry=registry)
         self._heartbeat = Gauge(
             "lpaudit_heartbeat_timestamp_seconds",
-            "When the follower last looked at its logs. 0: not yet.",
+            "When the follower last gave a sign of life.",
             registry=registry,
         )
         self._gaps = Counter(
@@ -102,6 +102,7 @@ class MetricsObserver(NullObserver):
         Gauge("lpaudit_start_time_seconds", "When this lpaudit started.", registry=registry).set(
             now().timestamp()
         )
+        self._alive()
         Info("lpaudit_build", "Which lpaudit this is.", registry=registry).info(
             {
                 "version": __version__,
@@ -118,7 +119,7 @@ class MetricsObserver(NullObserver):
     def following(self, files: int) -> None:
         """Note how many logs there are."""
         self._files.set(files)
-        self._heartbeat.set(self._now().timestamp())
+        self._alive()
 
     def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
         """Count a commit, and how long it took."""
@@ -131,7 +132,7 @@ class MetricsObserver(NullObserver):
         self._files.set(lag.files)
         self._lag_bytes.set(lag.bytes)
         self._lag_seconds.set(lag.seconds)
-        self._heartbeat.set(self._now().timestamp())
+        self._alive()
 
     def source_changed(self, event: SourceEvent) -> None:
         """Count by kind."""
@@ -144,6 +145,7 @@ class MetricsObserver(NullObserver):
     def retrying(self, error: LpauditError, seconds: float) -> None:
         """Count, and keep what it was: one series, that of the last."""
         del seconds
+        self._alive()  # it waits
         self._errors.inc()
         self._last_error.set(self._now().timestamp())
         self._last_error_info.clear()
@@ -155,6 +157,10 @@ class MetricsObserver(NullObserver):
         self._bytes.inc(size)
         self._commits.inc()
         self._last_commit.set(self._now().timestamp())
+        self._alive()
+
+    def _alive(self) -> None:
+        self._heartbeat.set(self._now().timestamp())
 
 
 class MetricsFile(NullObserver, AbstractContextManager["MetricsFile"]):

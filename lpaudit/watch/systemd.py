@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from lpaudit.console import counted
 from lpaudit.errors import LpauditError
 from lpaudit.model import Lag, NullObserver, Segment
 from lpaudit.visible import visible
@@ -69,7 +70,7 @@ class SystemdObserver(NullObserver):
 
     def following(self, files: int) -> None:
         """Be ready."""
-        self._tell("READY=1", *self._alive, status=f"following {files} files; {self._stored()}")
+        self._tell("READY=1", *self._alive, status=f"following {counted(files, 'file')}; {self._stored()}")
 
     def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
         """Count."""
@@ -78,8 +79,8 @@ class SystemdObserver(NullObserver):
 
     def lagging(self, lag: Lag) -> None:
         """Be alive."""
-        behind = f"{lag.bytes} bytes, {lag.seconds:.1f} s behind" if lag.bytes else "not behind"
-        self._now_and_then(f"following {lag.files} files; {self._stored()}; {behind}")
+        behind = f"{counted(lag.bytes, 'byte')}, {lag.seconds:.1f} s behind" if lag.bytes else "not behind"
+        self._now_and_then(f"following {counted(lag.files, 'file')}; {self._stored()}; {behind}")
 
     def retrying(self, error: LpauditError, seconds: float) -> None:
         """Say what is wrong; waiting is being alive."""
@@ -90,7 +91,7 @@ class SystemdObserver(NullObserver):
         self._tell("STOPPING=1", status="stopping")
 
     def _stored(self) -> str:
-        return f"{self._lines} lines stored"
+        return f"{counted(self._lines, 'line')} stored"
 
     def _now_and_then(self, status: str) -> None:
         if self._clock() >= self._next:

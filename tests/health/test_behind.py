@@ -4,10 +4,11 @@ import gzip
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 from health.followed import lines, take_in
 
-from lpaudit import behind, pipeline, store
-from lpaudit.errors import SourceError
+from lpaudit import behind, store
+from lpaudit.errors import SourceError, StoreError
 
 
 @pytest.fixture
@@ -15,10 +16,9 @@ def look(tmp_path):
     """path's name → (stored, end), for every log that the store knows and that is here."""
 
     def looked():
-        with pipeline.opened(str(tmp_path / "lpaudit-store")) as (connection, _):
-            where = behind.places(connection.select)
         target = store.open_store(str(tmp_path / "lpaudit-store"))
-        logs = behind.logs(target, target.table("access_event"), where)
+        table = target.table("access_event")
+        logs = behind.logs(target, table, behind.places(target, table))
         return {Path(log.path).name: (log.stored, log.end) for log in logs}
 
     return looked
@@ -123,3 +123,41 @@ def test_a_file_that_is_rotated_away_while_it_is_looked_at_is_left_out(log, look
 
     monkeypatch.setattr(behind.source, "open_reader", too_late)
     assert look() == {}
+
+
+def places(folder):
+    target = store.open_store(str(folder / "lpaudit-store"))
+    return behind.places(target, target.table("access_event"))
+
+
+def test_places_are_those_of_every_row_however_the_rows_are_laid_out(tmp_path):
+    """Compaction puts rows of several sources into one row group, whose bounds then do not tell."""
+    names = [f"{letter}.log" for letter in "abcde"]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(lines(5, start=number * 10))
+        take_in(tmp_path, tmp_path / name, host=f"gw{number}")
+    wanted = behind.Places(tuple(str(tmp_path / name) for name in names), ("gw0", "gw1", "gw2", "gw3", "gw4"))
+    assert places(tmp_path) == wanted
+    DeltaTable(tmp_path / "lpaudit-store" / "access_event").optimize.compact()
+    assert len(DeltaTable(tmp_path / "lpaudit-store" / "access_event").file_uris()) == 1
+    assert places(tmp_path) == wanted
+
+
+def test_a_long_path_is_no_less_a_place_after_compaction(tmp_path):
+    folder = tmp_path / ("x" * 100) / ("y" * 100)
+    folder.mkdir(parents=True)
+    for name in ("one.log", "two.log"):
+        (folder / name).write_bytes(lines(5) if name == "one.log" else lines(6, start=50))
+        take_in(tmp_path, folder / name)
+    DeltaTable(tmp_path / "lpaudit-store" / "access_event").optimize.compact()
+    assert places(tmp_path).paths == (str(folder / "one.log"), str(folder / "two.log"))
+
+
+def test_a_damaged_store_is_an_error(tmp_path, log):
+    [file] = (tmp_path / "lpaudit-store" / "access_event").glob("*.parquet")
+    file.write_bytes(b"PAR1")
+    with pytest.raises(StoreError, match="is damaged"):
+        places(tmp_path)
+    file.unlink()
+    with pytest.raises(StoreError, match="is damaged"):
+        places(tmp_path)

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rig import free_ports
-from watch.told import EVERYTHING, FULL, GAP, START, tell_everything
+from watch.told import EVERYTHING, FULL, GAP, LOG, SEGMENT, START, tell_everything
 
 from lpaudit import __version__
 from lpaudit.errors import LpauditError, OutputError, StoreError
@@ -104,6 +104,23 @@ def test_a_long_hostile_error_is_a_short_harmless_label(metrics, read):
     [label] = [dict(labels)["message"] for name, *labels in read() if name == "lpaudit_last_error_info"]
     assert label.startswith(r'"}\x1b[31m\u202exxx')
     assert len(label) == 200
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        lambda o: o.following(1),
+        lambda o: o.lagging(Lag(1, 0, 0.0)),
+        lambda o: o.segment_committed(LOG, SEGMENT, 1, 0),
+        lambda o: o.committed(1, 1, 0, 10, 0.1),
+        lambda o: o.retrying(FULL, 2.0),
+    ],
+)
+def test_every_sign_of_life_is_a_heartbeat(metrics, read, clock, sign):
+    assert read()["lpaudit_heartbeat_timestamp_seconds",] == START.timestamp()
+    clock.seconds += 7
+    sign(metrics)
+    assert read()["lpaudit_heartbeat_timestamp_seconds",] == START.timestamp() + 7
 
 
 def test_metrics_are_named_as_prometheus_wants(metrics, read):

@@ -69,7 +69,7 @@ def test_without_a_watchdog_only_the_status_is_told_now_and_then(clock):
     for _ in range(120):
         observer.lagging(Lag(1, 5, 2.0))
         clock.seconds += 1
-    assert told == ["STATUS=following 1 files; 0 lines stored; 5 bytes, 2.0 s behind"] * 12
+    assert told == ["STATUS=following 1 file; 0 lines stored; 5 bytes, 2.0 s behind"] * 12
 
 
 def test_a_silent_follower_is_not_kept_alive(clock):
