@@ -93,11 +93,16 @@ class MetricsObserver(NullObserver):
         self._errors = Counter(
             "lpaudit_errors_total", "Failures after which it was tried again.", registry=registry
         )
+        self._alarms = Counter(
+            "lpaudit_alarms_total", "Times that the store was not as it was left.", registry=registry
+        )
         self._last_error = Gauge(
-            "lpaudit_last_error_timestamp_seconds", "When was the last of them? 0: never.", registry=registry
+            "lpaudit_last_error_timestamp_seconds",
+            "When was the last error or alarm? 0: never.",
+            registry=registry,
         )
         self._last_error_info = Gauge(
-            "lpaudit_last_error_info", "What the last of them was.", ["message"], registry=registry
+            "lpaudit_last_error_info", "What the last error or alarm was.", ["message"], registry=registry
         )
         Gauge("lpaudit_start_time_seconds", "When this lpaudit started.", registry=registry).set(
             now().timestamp()
@@ -143,12 +148,20 @@ class MetricsObserver(NullObserver):
         self._gaps.labels(gap.cause).inc()
 
     def retrying(self, error: LpauditError, seconds: float) -> None:
-        """Count, and keep what it was: one series, that of the last."""
+        """Count, and keep what it was."""
         del seconds
         self._alive()  # it waits
         self._errors.inc()
+        self._remember(error)
+
+    def alarm(self, error: LpauditError) -> None:
+        """Count, and keep what it was."""
+        self._alarms.inc()
+        self._remember(error)
+
+    def _remember(self, error: LpauditError) -> None:
         self._last_error.set(self._now().timestamp())
-        self._last_error_info.clear()
+        self._last_error_info.clear()  # one series: that of the last
         self._last_error_info.labels(visible(error.message)[:_LONGEST]).set(1)
 
     def _stored(self, lines: int, rejected: int, size: int) -> None:

@@ -21,10 +21,6 @@ OPTIONS = {
     name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     for name, command in typer.main.get_command(app).commands.items()
 }
-# What comes with --follow; as soon as that is there, these must be, too.
-COMING = {"--follow", "--metrics-file", "--metrics-port", "--log-style", "--verbose"}
-if "--follow" not in OPTIONS["ingest"]:
-    OPTIONS["ingest"] |= COMING
 
 _COMMAND = re.compile(r"(?:\blpaudit|^CMD) ([a-z][a-z-]*)((?: [^\s`|&]+)*)", re.MULTILINE)
 

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from watch.told import BROKEN, FULL, GAP, LOG, READ, SEGMENT, tell_everything
+from watch.told import BROKEN, FULL, GAP, LOG, OLDER, READ, SEGMENT, tell_everything
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Lag
@@ -51,6 +51,7 @@ def test_logfmt_in_full(logging):
         f"{at} level=info event=source-finished {of} offset=4779",
         f"{at} level=error event=gap {of} gap_id={GAP.id} cause=truncated offset=4779 bytes=45534 from=2026-11-23T10:15:45.123Z",
         f'{at} level=warning event=retry error="{FULL.message}" hint="nothing is lost" seconds=2.0',
+        f'{at} level=error event=alarm error="{OLDER.message}" hint="restore it"',
         f"{at} level=info event=stopping",
     ]
 
@@ -157,6 +158,7 @@ def test_quiet_is_warnings_and_errors(logging):
         "source-truncated",
         "gap",
         "retry",
+        "alarm",
     ]
 
 

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rig import free_ports
-from watch.told import EVERYTHING, FULL, GAP, LOG, SEGMENT, START, tell_everything
+from watch.told import EVERYTHING, FULL, GAP, LOG, OLDER, SEGMENT, START, tell_everything
 
 from lpaudit import __version__
 from lpaudit.errors import LpauditError, OutputError, StoreError
@@ -60,6 +60,7 @@ def test_everything_that_is_told_is_counted(metrics, read):
         "lpaudit_lag_seconds": 1.5,
         "lpaudit_files": 2,
         "lpaudit_errors_total": 1,
+        "lpaudit_alarms_total": 1,
         "lpaudit_start_time_seconds": START.timestamp(),
         "lpaudit_heartbeat_timestamp_seconds": START.timestamp(),
         "lpaudit_last_commit_timestamp_seconds": START.timestamp(),
@@ -69,7 +70,7 @@ def test_everything_that_is_told_is_counted(metrics, read):
     assert found["lpaudit_gaps_total", ("cause", "truncated")] == 1
     assert found["lpaudit_source_events_total", ("event", "truncated")] == 1
     assert found["lpaudit_source_events_total", ("event", "finished")] == 1
-    assert found["lpaudit_last_error_info", ("message", FULL.message)] == 1
+    assert found["lpaudit_last_error_info", ("message", OLDER.message)] == 1
     assert found["lpaudit_commit_duration_seconds_bucket", ("le", "0.025")] == 0
     assert found["lpaudit_commit_duration_seconds_bucket", ("le", "0.05")] == 1
     [build] = [dict(labels) for name, *labels in found if name == "lpaudit_build_info"]

@@ -1,6 +1,7 @@
 """Whoever watches hears everything, in the same words."""
 
 import inspect
+import threading
 
 from watch.told import EVERYTHING, tell_everything
 
@@ -33,3 +34,28 @@ def test_there_is_nothing_that_an_observer_is_told_and_many_are_not():
     tell_everything(recorder)
     assert {name for name, _ in recorder.heard} == told
     tell_everything(NullObserver())
+
+
+def test_two_threads_are_heard_one_after_the_other():
+    """Counting is reading, adding and writing: whoever comes in between is lost."""
+
+    class Counter(NullObserver):
+        inside = most = 0
+
+        def committed(self, *told):
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            threading.Event().wait(0.001)
+            self.inside -= 1
+
+    counter = Counter()
+    observers = Observers((counter,))
+    threads = [
+        threading.Thread(target=lambda: [observers.committed(1, 1, 0, 1, 0.1) for _ in range(20)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.most == 1

@@ -13,6 +13,7 @@ GAP = Gap(LOG, "3f9a2c01b7d4e6f8", "gw1", START, None, 45534, None, GapCause.TRU
 CUT = SourceEvent(START, LOG, "3f9a2c01b7d4e6f8", "gw1", SourceChange.TRUNCATED, 4779, "50313 bytes are gone")
 DONE = SourceEvent(START, LOG, "3f9a2c01b7d4e6f8", "gw1", SourceChange.FINISHED, 4779)
 FULL = StoreError("cannot write the store /srv/store: no space left on device", hint="nothing is lost")
+OLDER = StoreError("the store is older than it was", hint="restore it")
 READ = SourceResult(LOG, lines=5, rejected=1, note="empty")
 BROKEN = SourceResult(LOG, error="cannot read it", hint="check it")
 
@@ -30,6 +31,7 @@ EVERYTHING = (
     lambda o: o.source_changed(DONE),
     lambda o: o.gap_found(GAP),
     lambda o: o.retrying(FULL, 2.0),
+    lambda o: o.alarm(OLDER),
     lambda o: o.stopping(),
 )
 
