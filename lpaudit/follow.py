@@ -125,7 +125,9 @@ class Follower:
             if not busy:
                 self.around.sleep(POLL)
         self.observer.stopping()
-        return self._finish()
+        stored = self._finish()
+        self.observer.lagging(self._lag())
+        return stored
 
     def stop(self) -> None:
         """Have it finish its batch and return: safe to call from a signal handler."""
