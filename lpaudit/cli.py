@@ -174,7 +174,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
         typer.Option("--follow-symlinks", help="Also where a link in a directory leads out of it."),
     ] = False,
     compact: Annotated[
-        bool, typer.Option(help="With --follow: run `lpaudit compact` on the side from time to time.")
+        bool,
+        typer.Option(help="With --follow or a pipe: run `lpaudit compact` on the side from time to time."),
     ] = True,
     metrics_file: MetricsFileOption = None,
     metrics_port: MetricsPortOption = None,
@@ -251,6 +252,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
         # lighttpd's piped log: what has come is stored, also when lighttpd is told to stop.
         stopped = following.on_signal(lambda: None, signal.SIGTERM)
         options = replace(options, stopping=lambda: bool(stopped))
+        if compact:
+            options = replace(options, compact=following.compaction(root, AlarmObserver()))
         if sys.stdin.isatty():
             console.say("reading from the terminal: end with Ctrl-D")
     if progress and not quiet and sys.stderr.isatty():

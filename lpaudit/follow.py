@@ -16,7 +16,7 @@ from lpaudit import fitting, source, store, succession
 from lpaudit.archives import Archive, Archives
 from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
 from lpaudit.followed import Log
-from lpaudit.ingest import IngestOptions, OneInput, open_for_writing, remember
+from lpaudit.ingest import COMPACT_EVERY, IngestOptions, OneInput, open_for_writing, remember
 from lpaudit.model import Gap, Lag, NullObserver, Observer, Provenance, Segment, SourceResult
 from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
@@ -34,9 +34,6 @@ LINGER = 3600.0
 
 REFUSED = 60.0
 """Seconds until a growing file that is no access log is looked at again."""
-
-COMPACT_EVERY = 200
-"""Commits after which a compaction is started."""
 
 _RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
@@ -66,13 +63,12 @@ class Surroundings:
 
     ``now`` is the time that goes into the store, ``clock`` the monotonic one that waiting is
     measured with; ``sleep`` waits for some seconds, or until the follower is stopped;
-    ``unique`` names files; ``compact`` starts a compaction on the side.
+    ``unique`` names files.
     """
 
     now: Callable[[], datetime]
     unique: Callable[[], str]
     sleep: Callable[[float], object]
-    compact: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
 
 
@@ -459,7 +455,7 @@ class Follower:
         store.remember(self.target, self.table, self.mark)
         self.commits += 1
         if self.commits % COMPACT_EVERY == 0:
-            self.around.compact()
+            self.options.compact()
         return any(log.ready for log, _, _ in batch)
 
     def _batch(self, ready: Iterable[Log]) -> list[tuple[Log, store.Piece, Rows]]:

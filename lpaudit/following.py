@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import FrameType
 
@@ -34,12 +35,9 @@ def follow(
     """
     stopped = threading.Event()
     with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as observer:
-        around = Surroundings(
-            now=now,
-            unique=unique,
-            sleep=stopped.wait,
-            compact=_compaction(root, observer) if compact else _nothing,
-        )
+        if compact:
+            options = replace(options, compact=compaction(root, observer))
+        around = Surroundings(now=now, unique=unique, sleep=stopped.wait)
         follower = Follower(root, paths, options, observer, around)
 
         def stop() -> None:
@@ -76,11 +74,7 @@ def on_signal(stop: Callable[[], object], *numbers: signal.Signals) -> list[int]
     return came
 
 
-def _nothing() -> None:
-    """Compact nothing."""
-
-
-def _compaction(root: str, observer: Observer) -> Callable[[], None]:
+def compaction(root: str, observer: Observer) -> Callable[[], None]:
     """Return what starts a compaction in a process of its own, unless one is running."""
     running: list[subprocess.Popen[bytes]] = []
     command = [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", root]

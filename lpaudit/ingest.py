@@ -31,6 +31,9 @@ from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
 from lpaudit.visible import visible
 
+COMPACT_EVERY = 200
+"""Commits after which a compaction is started on the side."""
+
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
 
 
@@ -41,7 +44,7 @@ class IngestOptions:
     ``format_of`` says an input's format by its label; None: it is told from the lines.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
-    before its end.
+    before its end; ``compact`` is called now and then while one brings its lines.
     """
 
     host: str | None
@@ -53,6 +56,7 @@ class IngestOptions:
     dry_run: bool = False
     leave: bool = False
     stopping: Callable[[], bool] = lambda: False
+    compact: Callable[[], None] = lambda: None
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""
@@ -245,7 +249,7 @@ class OneInput:
         )
         layout: Layout | None = None
         offset, line_number = known.offset, known.line_number
-        for piece in framing:
+        for number, piece in enumerate(framing, 1):
             layout = self.fitting.choose(piece, known.log_format, layout, begun=bool(known.segments))
             segment = Segment.of(known.source_id, offset, piece)
             rows = Rows(layout, piece, self._provenance(layout, segment, line_number))
@@ -259,6 +263,8 @@ class OneInput:
             self._count(layout, segment, rows)
             if reader.position is not None:
                 self.observer.bytes_read(self.input.label, reader.position)
+            elif number % COMPACT_EVERY == 0:
+                self.options.compact()
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
 
