@@ -2,10 +2,10 @@
 
 from lpaudit import console
 from lpaudit.errors import LpauditError
-from lpaudit.model import NullObserver
+from lpaudit.model import Observer
 
 
-class AlarmObserver(NullObserver):
+class AlarmObserver(Observer):
     """Hears alarms, and nothing else."""
 
     def alarm(self, error: LpauditError) -> None:

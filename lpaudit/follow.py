@@ -17,7 +17,7 @@ from lpaudit.archives import Archive, Archives
 from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
 from lpaudit.followed import Log
 from lpaudit.ingest import COMPACT_EVERY, IngestOptions, OneInput, open_for_writing, remember
-from lpaudit.model import Gap, Lag, NullObserver, Observer, Provenance, Segment, SourceResult
+from lpaudit.model import Gap, Lag, Observer, Provenance, Segment, SourceResult
 from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
 from lpaudit.source import FileId, Input, Look, Stream, Tail
@@ -43,7 +43,7 @@ class _Stopped(Exception):
     """An archive is left where it is: the follower was asked to stop."""
 
 
-class _ArchiveObserver(NullObserver):
+class _ArchiveObserver(Observer):
     """Hears archives being read, and leaves them when the follower stops."""
 
     def __init__(self, observer: Observer, stopping: Callable[[], bool]) -> None:

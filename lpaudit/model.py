@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from hashlib import sha256
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -233,8 +232,11 @@ class Lag:
     seconds: float
 
 
-class Observer(Protocol):
-    """What an ingest tells while it works. Rooms tell; they neither log nor print."""
+class Observer:
+    """What an ingest tells while it works. Rooms tell; they neither log nor print.
+
+    This one hears nothing: observers override what they want to hear.
+    """
 
     def source_opened(self, source: str, size: int | None) -> None:
         """An input is about to be read; ``size`` is its size on disk in bytes, if it has one."""
@@ -271,46 +273,6 @@ class Observer(Protocol):
 
     def stopping(self) -> None:
         """A follower was asked to stop: it finishes its batch."""
-
-
-class NullObserver:
-    """Hears nothing."""
-
-    def source_opened(self, source: str, size: int | None) -> None:
-        """Ignore."""
-
-    def bytes_read(self, source: str, position: int) -> None:
-        """Ignore."""
-
-    def segment_committed(self, source: str, segment: Segment, lines: int, rejected: int) -> None:
-        """Ignore."""
-
-    def source_finished(self, result: SourceResult) -> None:
-        """Ignore."""
-
-    def following(self, files: int) -> None:
-        """Ignore."""
-
-    def committed(self, sources: int, lines: int, rejected: int, size: int, seconds: float) -> None:
-        """Ignore."""
-
-    def lagging(self, lag: Lag) -> None:
-        """Ignore."""
-
-    def source_changed(self, event: SourceEvent) -> None:
-        """Ignore."""
-
-    def gap_found(self, gap: Gap) -> None:
-        """Ignore."""
-
-    def retrying(self, error: LpauditError, seconds: float) -> None:
-        """Ignore."""
-
-    def alarm(self, error: LpauditError) -> None:
-        """Ignore."""
-
-    def stopping(self) -> None:
-        """Ignore."""
 
 
 @dataclass(frozen=True, slots=True)

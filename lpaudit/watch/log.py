@@ -15,7 +15,7 @@ from typing import TextIO
 
 from lpaudit.console import counted, to_json
 from lpaudit.errors import LpauditError
-from lpaudit.model import Gap, Lag, NullObserver, Segment, SourceChange, SourceEvent, SourceResult
+from lpaudit.model import Gap, Lag, Observer, Segment, SourceChange, SourceEvent, SourceResult
 from lpaudit.visible import visible
 from lpaudit.watch.options import LogStyle
 
@@ -48,7 +48,7 @@ def leads_to_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return told == f"{status.st_dev}:{status.st_ino}"
 
 
-class LogObserver(NullObserver):
+class LogObserver(Observer):
     """Writes events of ``least`` level, or more serious ones.
 
     For journald, a line begins with ``<priority>`` and has no time: it adds one.

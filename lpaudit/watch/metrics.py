@@ -24,7 +24,7 @@ from prometheus_client import (
 
 from lpaudit import STORE_VERSION, __version__
 from lpaudit.errors import LpauditError, OutputError
-from lpaudit.model import Gap, GapCause, Lag, NullObserver, Segment, SourceChange, SourceEvent
+from lpaudit.model import Gap, GapCause, Lag, Observer, Segment, SourceChange, SourceEvent
 from lpaudit.outfile import write_whole
 from lpaudit.visible import visible
 
@@ -36,7 +36,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class MetricsObserver(NullObserver):
+class MetricsObserver(Observer):
     """Counts.
 
     What was there before following is told a segment at a time, what comes later a commit
@@ -176,7 +176,7 @@ class MetricsObserver(NullObserver):
         self._heartbeat.set(self._now().timestamp())
 
 
-class MetricsFile(NullObserver, AbstractContextManager["MetricsFile"]):
+class MetricsFile(Observer, AbstractContextManager["MetricsFile"]):
     """Keeps the metrics in a file: whole, at most once a second, and at the end.
 
     ``complain`` hears once when the file can no longer be written: that stops nothing.

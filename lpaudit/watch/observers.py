@@ -7,7 +7,7 @@ from lpaudit.errors import LpauditError
 from lpaudit.model import Gap, Lag, Observer, Segment, SourceEvent, SourceResult
 
 
-class Observers:
+class Observers(Observer):
     """Tells every one of its observers, in their order, and one thing after the other.
 
     A follower tells of compressed logs from another thread: no observer has to know of that.

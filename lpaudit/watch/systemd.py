@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from lpaudit.console import counted
 from lpaudit.errors import LpauditError
-from lpaudit.model import Lag, NullObserver, Segment
+from lpaudit.model import Lag, Observer, Segment
 from lpaudit.visible import visible
 
 _STATUS_EVERY = 10.0  # seconds, if no watchdog says how often
@@ -45,7 +45,7 @@ def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float | None:
     return int(microseconds) / 1e6 if microseconds.isdecimal() and int(microseconds) else None
 
 
-class SystemdObserver(NullObserver):
+class SystemdObserver(Observer):
     """Notifies the service manager.
 
     The watchdog hears of a follower that looks at its logs, or waits for a store that

@@ -5,7 +5,7 @@ from itertools import count
 from zoneinfo import ZoneInfo
 
 from lpaudit import ingest, store
-from lpaudit.model import Gap, GapCause, NullObserver
+from lpaudit.model import Gap, GapCause, Observer
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 GOOD = '192.0.2.%d gw alice [23/Nov/2026:10:15:%02d +0000] "GET /api/health HTTP/1.1" 200 22 "-" "-"\n'
@@ -24,7 +24,7 @@ def take_in(folder, *paths, host=None):
         str(folder / "lpaudit-store"),
         [str(path) for path in paths],
         options,
-        NullObserver(),
+        Observer(),
         now=lambda: NOW,
         unique=lambda: next(_unique),
     )

@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 from report.small import DAY, line
 
 from lpaudit import ingest, pipeline, report
-from lpaudit.model import Gap, NullObserver
+from lpaudit.model import Gap, Observer
 from lpaudit.schema import tables
 from lpaudit.store import append_gap, open_store
 
@@ -49,7 +49,7 @@ def store_of(tmp_path):
             str(tmp_path / "store"),
             files,
             options,
-            NullObserver(),
+            Observer(),
             now=lambda: NOW,
             unique=lambda: next(unique),
         )

@@ -5,7 +5,7 @@ import threading
 
 from watch.told import EVERYTHING, tell_everything
 
-from lpaudit.model import NullObserver, Observer
+from lpaudit.model import Observer
 from lpaudit.watch.observers import Observers
 
 
@@ -33,13 +33,13 @@ def test_there_is_nothing_that_an_observer_is_told_and_many_are_not():
     recorder = Recorder()
     tell_everything(recorder)
     assert {name for name, _ in recorder.heard} == told
-    tell_everything(NullObserver())
+    tell_everything(Observer())
 
 
 def test_two_threads_are_heard_one_after_the_other():
     """Counting is reading, adding and writing: whoever comes in between is lost."""
 
-    class Counter(NullObserver):
+    class Counter(Observer):
         inside = most = 0
 
         def committed(self, *told):
