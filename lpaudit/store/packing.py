@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lpaudit.model import Segment
 from lpaudit.store.commit import known
-from lpaudit.store.durable import write_durable
+from lpaudit.store.durable import sync_directory, write_durable
 from lpaudit.store.segment import Pack, pack_name, packs_in, read_frame
 from lpaudit.store.tables import Store, cannot_write
 
@@ -109,6 +109,8 @@ def _retire(root: Path, pack: Pack, committed: Iterable[Segment]) -> int:
     segments = [s for s in committed if pack.holds(s) and (root / s.name).is_file()]
     for _ in pack.read(segments):
         pass
+    if segments:
+        sync_directory(pack.path.parent)  # somebody else may have renamed the pack this very moment
     for segment in segments:
         (root / segment.name).unlink(missing_ok=True)
     return len(segments)

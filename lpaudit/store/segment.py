@@ -131,8 +131,13 @@ def missing_segments(root: Path, names: Iterable[str]) -> list[str]:
     missing = []
     for folder, group in groupby(sorted(names), key=lambda name: name.rpartition("/")[0]):
         packs = packs_in(root / folder)
+        holding: Pack | None = None  # most often that of the segment before
         for name in group:
+            if (root / name).is_file():
+                continue
             segment = Segment.from_name(name)
-            if not (root / name).is_file() and not any(pack.holds(segment) for pack in packs):
+            if holding is None or not holding.holds(segment):
+                holding = next((pack for pack in packs if pack.holds(segment)), None)
+            if holding is None:
                 missing.append(name)
     return missing
