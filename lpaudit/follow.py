@@ -35,6 +35,9 @@ LINGER = 3600.0
 REFUSED = 60.0
 """Seconds until a growing file that is no access log is looked at again."""
 
+STALE = 60.0
+"""Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
+
 _RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
 
@@ -93,6 +96,7 @@ class Follower:
         self.around = around
         self.stopping = False
         self.target = open_for_writing(root, observer, around.unique)
+        self.opened = 0.0
         self.mark = store.mark_file(self.target, os.environ)
         self.formats = store.formats(self.target)
         self.table = self._open_table()
@@ -432,10 +436,13 @@ class Follower:
         if not batch:
             return False
         try:
+            if began - self.opened > STALE:
+                self.table = self._open_table()
             for log, _, _ in batch:
                 if log.layout is not None:
                     remember(self.target, self.formats, log.layout.log_format, self.now(), self.unique)
             store.append(self.target, self.table, [piece for _, piece, _ in batch], self.unique())
+            self.opened = self.clock()
         except OffsetConflict as conflict:
             self._resync(conflict.source_ids)
             return True
@@ -499,6 +506,7 @@ class Follower:
         self.succession.stored(log)
 
     def _open_table(self) -> store.Table:
+        self.opened = self.clock()
         return self.target.create_table("access_event", self.unique())
 
     def _offset_of(self, source_id: str) -> int:

@@ -31,7 +31,7 @@ from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
 from lpaudit.visible import visible
 
-COMPACT_EVERY = 200
+COMPACT_EVERY = 100
 """Commits after which a compaction is started on the side."""
 
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again

@@ -77,10 +77,14 @@ order by source, "from", gap_id
 
 @dataclass(frozen=True, slots=True)
 class CompactResult:
-    """What a compaction did: with each table, with segments, and how many files it has done away with."""
+    """What a compaction did: with each table, with segments, and with old entries of the tables' logs.
+
+    ``removed`` is how many files it has done away with that were replaced before.
+    """
 
     tables: dict[str, store.Compacted]
     packed: store.Packed
+    archived: dict[str, int]
     removed: int
 
 
@@ -92,8 +96,9 @@ def compact(root: str, *, keep_replaced: int, unique: Callable[[], str]) -> Comp
     target = store.open_store(root)
     compacted = {name: store.compact(target, name, unique) for name in tables()}
     packed = store.pack(target, unique)
+    archived = {name: store.archive_commits(target, name, unique()) for name in tables()}
     removed = sum(store.remove_replaced(target, name, keep_replaced) for name in tables())
-    return CompactResult(compacted, packed, removed)
+    return CompactResult(compacted, packed, archived, removed)
 
 
 @dataclass(frozen=True, slots=True)

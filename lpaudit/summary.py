@@ -64,6 +64,11 @@ def print_compact(result: CompactResult) -> None:
     ]
     if result.packed.segments:
         lines.append(f"packed {counted(result.packed.segments, 'segment')} into {result.packed.packs:,}")
+    lines += [
+        f"archived {counted(count, 'commit')} of the log of {name}"
+        for name, count in result.archived.items()
+        if count
+    ]
     if result.removed:
         lines.append(f"removed {counted(result.removed, 'file')} that had been replaced")
     busy = [name for name, done in result.tables.items() if done.busy]

@@ -3,6 +3,7 @@
 from deltalake import DeltaTable as Table
 
 from lpaudit.store.commit import Piece, append, known
+from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
@@ -22,6 +23,7 @@ __all__ = [
     "append_format",
     "append_gap",
     "append_records",
+    "archive_commits",
     "compact",
     "create_store",
     "formats",

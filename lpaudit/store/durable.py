@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_durable(path: Path, write: Callable[[Path], None], unique: str) -> None:
+def write_durable(path: Path, write: Callable[[Path], object], unique: str) -> None:
     """Let ``write`` make a temporary file, sync it, and rename it to ``path``.
 
     A crash leaves at most ``path`` with ``.{unique}.tmp`` after its name, which nothing
