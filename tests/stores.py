@@ -1,7 +1,9 @@
 """Reading a store in tests by other means than lpaudit's: deltalake and zstd alone."""
 
+import re
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +41,53 @@ def stored_bytes(store: Path) -> dict[str, bytes]:
             position = end
         content[source] = b"".join(data for _, _, data in sorted(found))
     return content
+
+
+def segment_bytes(store: Path, name: str) -> bytes:
+    """Return the bytes of a segment, from its file or from the pack of its place."""
+    file = store / name
+    for _ in range(2):  # a compaction may remove the file at this moment
+        with suppress(FileNotFoundError):
+            return zstd.decompress(file.read_bytes())
+        start, end, _ = file.stem.split("-")
+        for pack in file.parent.glob("*.pack.zst"):
+            first, last, _ = pack.name.split("-")
+            if int(first) <= int(start) and int(end) <= int(last):
+                return zstd.decompress(pack.read_bytes())[int(start) - int(first) : int(end) - int(first)]
+    raise FileNotFoundError(file)
+
+
+def stored_sources(store: Path) -> dict[str, bytes]:
+    """Return the bytes of every source by its identity, each line of them exactly one row.
+
+    Every segment is cut into lines here; its rows must say the same, and so must their numbers.
+    """
+    rows: dict[str, list[tuple[int, int, int, str]]] = defaultdict(list)
+    columns = ["source_id", "byte_offset", "byte_length", "line_number", "segment", "line_id"]
+    table = DeltaTable(store / "access_event").to_pyarrow_table(columns=columns).to_pylist()
+    assert len({row["line_id"] for row in table}) == len(table), "a line is there twice"
+    for row in table:
+        place = row["byte_offset"], row["byte_length"], row["line_number"], row["segment"]
+        rows[row["source_id"]].append(place)
+    sources = {}
+    for source_id, found in rows.items():
+        content, number, expected = b"", 0, []
+        for name in sorted({segment for *_, segment in found}):
+            start, end, _ = Path(name).stem.split("-")
+            assert int(start) == len(content), "segments overlap, or leave a gap"
+            data = segment_bytes(store, name)
+            assert int(end) - int(start) == len(data)
+            for line in re.findall(rb"[^\n]*\n|[^\n]+\Z", data):
+                number += 1
+                expected.append((len(content), len(line), number, name))
+                content += line
+        assert sorted(found) == expected, "rows are not the lines of their segments"
+        sources[source_id] = content
+    return sources
+
+
+def stored_gaps(store: Path) -> Rows:
+    """Return every row of coverage_gap."""
+    if not (store / "coverage_gap").exists():
+        return []
+    return DeltaTable(store / "coverage_gap").to_pyarrow_table().to_pylist()
