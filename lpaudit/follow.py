@@ -298,7 +298,7 @@ class Follower:
             return False
         for other in others:
             other.tail.buffer.clear()  # the start of a line that the copy has in full
-        tail.start_at(known.offset)
+        tail.start_at(known.offset, line)
         log.begun = bool(known.segments)
         log.line_number = known.line_number
         log.log_format = known.log_format or self.succession.format_before(log)

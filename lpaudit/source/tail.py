@@ -79,11 +79,14 @@ class Tail:
         """Return the same file from its first byte."""
         return Tail(self.found, os.dup(self._descriptor))
 
-    def start_at(self, offset: int) -> None:
-        """Go on from ``offset``: what comes before it is stored. Raises SourceError."""
+    def start_at(self, offset: int, line: bytes = b"") -> None:
+        """Go on from ``offset``: what comes before it is stored. Raises SourceError.
+
+        ``line`` is the first line that it was recognised by: had it been cut since, it shows.
+        """
         self.buffer.clear()
         self.position = offset
-        self._head = self._at(0, min(_HEAD, offset))
+        self._head = line[:_HEAD]
         self._mark = self._at(max(0, offset - _MARK), min(_MARK, offset))
         self._looked = None
 
@@ -157,7 +160,7 @@ class Stream(Tail):
         """What was looked at would be gone."""
         return b""
 
-    def start_at(self, offset: int) -> None:
+    def start_at(self, offset: int, line: bytes = b"") -> None:
         """A stream begins where it is."""
 
 

@@ -1,0 +1,37 @@
+"""Plain examples for test_tail.py's machines: what random runs found, and what they meet too rarely.
+
+Every one is judged in the end, as a random one is.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+# Not by name: its test cases are not to be collected here again.
+machines = importlib.import_module("tests.properties.test_tail")
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., object]]:
+    """Begin a run: ``run("Following", argument)``; what must be there is checked when the test is over."""
+    begun = []
+
+    def begin(machine: str, argument: str) -> object:
+        begun.append(getattr(machines, machine)())
+        begun[-1].begin(argument=argument, dated=False)
+        return begun[-1]
+
+    yield begin
+    for machine in begun:
+        machine.teardown()
+
+
+def test_a_file_that_is_cut_between_its_recognition_and_its_first_line(run) -> None:
+    run = run("FollowingCut", "file")
+    run.append(["unique"])
+    run.follow(turns=1, pause=0.2)
+    run.truncate(kinds=["unique"], regrow=False, looked=False)
+    run.append(["unique"])
+    run.follow(turns=8, pause=1.0)
+    run.stop()
