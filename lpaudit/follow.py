@@ -250,7 +250,11 @@ class Follower:
         return look is Look.GREW and tail.size > tail.position
 
     def _look_again(self, log: Log, now: float) -> None:
-        """Recognise a file anew that was waiting, if it has changed or nobody else reads its source now."""
+        """Recognise a file anew that was waiting, if that may end otherwise now.
+
+        That is: it has changed, or nobody else reads its source any more, or what is stored of
+        the source by now may show that it only begins like it.
+        """
         tail = log.tail
         log.look_at = now + SCAN
         tail.refresh()
@@ -260,8 +264,8 @@ class Follower:
             if owner.left is not None and owner.drained and tail.size > owner.tail.stored:
                 self._settle(owner)  # a copy has taken its place, and goes on
                 owners.remove(owner)
-        owned = bool(owners)
-        if changed or (not owned and tail.size > tail.position):
+        moved = log.source_id is not None and self._offset_of(log.source_id) > tail.position
+        if changed or (tail.size > tail.position and (moved or not owners)):
             log.source_id, log.waiting = None, None
             tail.start_at(0)
             log.look_at = now

@@ -35,3 +35,12 @@ def test_a_file_that_is_cut_between_its_recognition_and_its_first_line(run) -> N
     run.append(["unique"])
     run.follow(turns=8, pause=1.0)
     run.stop()
+
+
+def test_two_files_that_begin_alike_and_are_found_at_once(run) -> None:
+    run = run("FollowingAlike", "glob")
+    run.stop()
+    run.append(["equal", "unique"])
+    run.rename(create=True)
+    run.append(["equal", "unique"])
+    run.start()
