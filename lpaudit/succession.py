@@ -133,6 +133,9 @@ class Succession:
 
     def is_current(self, log: Log) -> bool:
         """Whether nothing has come after a log at its path."""
+        path = log.tail.found.path
+        if path is not None and looks_rotated(path.name):
+            return False  # what came after it came to another path
         generations = self._known.get(log.key)
         return generations is not None and generations[-1].source_id == log.source_id
 

@@ -44,3 +44,14 @@ def test_two_files_that_begin_alike_and_are_found_at_once(run) -> None:
     run.rename(create=True)
     run.append(["equal", "unique"])
     run.start()
+
+
+def test_a_last_line_without_end_of_a_file_that_was_known_only_by_its_rotated_name(run) -> None:
+    run = run("Following", "directory")
+    run.stop()
+    run.append(["unique"])
+    run.append_part(0.5)
+    run.rename(create=False)
+    run.start()
+    run.follow(turns=8, pause=1.0)
+    run.stop()
