@@ -167,6 +167,7 @@ class Follower:
                         self._see(sibling, now)
             search.scanned = True
         for log in self.logs:
+            log.rotated = log.rotated or _was_rotated(log)
             elsewhere = log.rotated or _leads_elsewhere(log)
             log.left = (now if log.left is None else log.left) if elsewhere else None
         self._complain(*wrong)
@@ -189,8 +190,7 @@ class Follower:
             self.archives.add(Archive(found, file, signature))
         else:
             tail.file = file
-            log = self._add(tail, now)
-            log.rotated = found.path is not None and source.was_rotated(found.path)
+            self._add(tail, now)
 
     def _add(self, tail: Tail, now: float) -> Log:
         told = None
@@ -597,6 +597,12 @@ def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
     except OSError as error:
         raise source.unreadable(found.path, error) from error
     return (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+
+
+def _was_rotated(log: Log) -> bool:
+    """Say whether a log was rotated away before it was found."""
+    path = log.tail.found.path
+    return path is not None and source.was_rotated(path)
 
 
 def _leads_elsewhere(log: Log) -> bool:

@@ -55,3 +55,14 @@ def test_a_last_line_without_end_of_a_file_that_was_known_only_by_its_rotated_na
     run.start()
     run.follow(turns=8, pause=1.0)
     run.stop()
+
+
+def test_a_last_line_without_end_of_a_file_that_was_found_before_the_next_one_was_there(run) -> None:
+    run = run("Following", "directory")
+    run.stop()
+    run.append(["unique"])
+    run.append_part(0.5)
+    run.rename(create=False)
+    run.start()
+    run.follow(turns=8, pause=1.0)
+    run.create()
