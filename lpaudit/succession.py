@@ -137,7 +137,7 @@ class Succession:
         if path is not None and looks_rotated(path.name):
             return False  # what came after it came to another path
         generations = self._known.get(log.key)
-        return generations is not None and generations[-1].source_id == log.source_id
+        return generations is None or generations[-1].source_id == log.source_id
 
     def must_wait(self, log: Log, logs: Sequence[Log], *, archives: bool) -> bool:
         """Whether a log's first lines have to wait for the rest of what its path held before.

@@ -66,3 +66,15 @@ def test_a_last_line_without_end_of_a_file_that_was_found_before_the_next_one_wa
     run.start()
     run.follow(turns=8, pause=1.0)
     run.create()
+
+
+def test_a_first_line_that_is_finished_long_after_its_file_was_renamed(run) -> None:
+    run = run("Following", "file")
+    run.append_part(1.0)
+    run.follow(turns=1, pause=0.2)
+    run.rename(create=False)
+    run.follow(turns=8, pause=30.0)
+    run.follow(turns=8, pause=30.0)
+    run.append(["unique"])
+    run.follow(turns=8, pause=1.0)
+    run.stop()
