@@ -78,3 +78,59 @@ def test_a_first_line_that_is_finished_long_after_its_file_was_renamed(run) -> N
     run.append(["unique"])
     run.follow(turns=8, pause=1.0)
     run.stop()
+
+
+def test_a_file_that_is_cut_and_grows_past_what_was_read(run) -> None:
+    run = run("FollowingCut", "file")
+    run.append(["unique"])
+    run.truncate(kinds=["unique"], regrow=True, looked=True)
+
+
+def test_unread_bytes_of_a_file_that_is_copied_and_cut_are_in_the_copy(run) -> None:
+    run = run("FollowingCut", "file")
+    run.append(["unique", "unique"])
+    run.follow(turns=8, pause=1.0)
+    run.append(["unique", "garbage"])
+    run.copytruncate(between=[])
+
+
+def test_what_was_seen_and_cut_while_the_disk_was_full_is_a_gap(run) -> None:
+    run = run("FollowingCut", "file")
+    run.append(["unique"])
+    run.follow(turns=8, pause=1.0)
+    run.append_part(0.5)
+    run.disk_full(step=1, turns=2, stays=True)
+    run.truncate(kinds=["unique"], regrow=False, looked=False)
+    run.stop()
+
+
+def test_rotated_twice_while_nobody_follows(run) -> None:
+    run = run("Following", "file")
+    run.append(["unique"])
+    run.follow(turns=8, pause=1.0)
+    run.stop()
+    for _ in range(2):
+        run.append(["unique"])
+        run.rename(create=True)
+
+
+@pytest.mark.parametrize("step", range(1, 15))
+def test_a_crash_at_each_step_of_a_commit(step: int, run) -> None:
+    run = run("Following", "file")
+    run.append(["unique", "equal", "equal"])
+    run.crash(step=step, turns=6)
+    run.append(["equal", "unique"])
+    run.start()
+    run.follow(turns=2, pause=1.0)
+    run.start()
+    run.crash(step=step, turns=6)
+
+
+@pytest.mark.parametrize("step", range(1, 15))
+def test_an_error_at_each_step_of_a_commit(step: int, run) -> None:
+    run = run("Following", "file")
+    run.append(["unique", "equal", "equal"])
+    run.disk_full(step=step, turns=6, stays=False)
+    run.append(["equal", "unique"])
+    run.start()
+    run.disk_full(step=step, turns=6, stays=False)
