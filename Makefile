@@ -14,7 +14,7 @@ PYTEST_ARGS =
 SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak clean lighttpd venv
+.PHONY: help run test check fmt docs lock soak clean lighttpd logrotate venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -28,7 +28,7 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
 	$(BIN)/lpaudit status
 
-test: $(DEV) lighttpd ## Run the tests, also those against a real lighttpd.
+test: $(DEV) lighttpd logrotate ## Run the tests, also those against a real lighttpd and logrotate.
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
@@ -52,7 +52,7 @@ fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
 docs: $(DEV) ## Write the generated parts of the docs again.
 	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
 
-soak: $(DEV) lighttpd ## Run the long campaigns.
+soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
 
 # UPGRADE=--upgrade takes the newest versions; without it, only what pyproject.toml makes necessary changes.
@@ -90,16 +90,16 @@ $(DEV): requirements-dev.txt pyproject.toml | venv
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Debian's lighttpd is in /usr/sbin, which is not in everybody's PATH.
-lighttpd:
-	@PATH="$$PATH:/usr/sbin"; \
-	if command -v lighttpd >/dev/null; then exit 0; fi; \
-	if [ "$$LPAUDIT_SKIP_LIGHTTPD" = 1 ]; then \
-		echo "WARNING: LPAUDIT_SKIP_LIGHTTPD=1: tests against a real lighttpd are SKIPPED." >&2; exit 0; fi; \
+# Debian's lighttpd and logrotate are in /usr/sbin, which is not in everybody's PATH.
+lighttpd logrotate:
+	@PATH="$$PATH:/usr/sbin"; SKIP=LPAUDIT_SKIP_$$(echo $@ | tr a-z A-Z); \
+	if command -v $@ >/dev/null; then exit 0; fi; \
+	if [ "$$(printenv $$SKIP)" = 1 ]; then \
+		echo "WARNING: $$SKIP=1: tests against a real $@ are SKIPPED." >&2; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends lighttpd; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $@; \
 	else \
-		echo "The tests need lighttpd:" >&2; \
-		echo "  sudo apt-get install lighttpd" >&2; \
-		echo "To skip those that do: LPAUDIT_SKIP_LIGHTTPD=1 make test" >&2; exit 1; \
+		echo "The tests need $@:" >&2; \
+		echo "  sudo apt-get install $@" >&2; \
+		echo "To skip those that do: $$SKIP=1 make test" >&2; exit 1; \
 	fi

@@ -25,18 +25,25 @@ FAR_FROM_UTC = "Pacific/Chatham"
 
 
 def pytest_collection_modifyitems(items):
-    """Have tests that need a real lighttpd fail without one; skip them only if that was asked for."""
-    if find_lighttpd() is not None or os.environ.get("LPAUDIT_SKIP_LIGHTTPD") != "1":
-        return
-    skip = pytest.mark.skip(reason="LPAUDIT_SKIP_LIGHTTPD=1: not tested against a real lighttpd")
-    for item in items:
-        if "lighttpd" in item.keywords:
-            item.add_marker(skip)
+    """Have tests that need a real program fail without it; skip them only if that was asked for."""
+    for program in ("lighttpd", "logrotate"):
+        setting = f"LPAUDIT_SKIP_{program.upper()}"
+        if find(program) is not None or os.environ.get(setting) != "1":
+            continue
+        skip = pytest.mark.skip(reason=f"{setting}=1: not tested against a real {program}")
+        for item in items:
+            if program in item.keywords:
+                item.add_marker(skip)
+
+
+def find(program):
+    """Return a program's path, or None. Debian's are in /usr/sbin, which is not in everybody's PATH."""
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 
 
 def find_lighttpd():
-    """Return lighttpd's path, or None. Debian's is in /usr/sbin, which is not in everybody's PATH."""
-    return shutil.which("lighttpd", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+    """Return lighttpd's path, or None."""
+    return find("lighttpd")
 
 
 @pytest.fixture
@@ -45,6 +52,15 @@ def lighttpd():
     found = find_lighttpd()
     if found is None:
         pytest.fail("there is no lighttpd: sudo apt-get install lighttpd, or LPAUDIT_SKIP_LIGHTTPD=1")
+    return found
+
+
+@pytest.fixture
+def logrotate():
+    """Path of the real logrotate: fails without one. For tests marked ``logrotate``."""
+    found = find("logrotate")
+    if found is None:
+        pytest.fail("there is no logrotate: sudo apt-get install logrotate, or LPAUDIT_SKIP_LOGROTATE=1")
     return found
 
 

@@ -1,0 +1,349 @@
+"""kill -9 of followers, again and again, while a real lighttpd writes and the real logrotate rotates.
+
+The client numbers its requests: what it got an answer for is the truth. In the end the store
+is compared with it, with the files that logrotate left, and with an undisturbed ingest.
+"""
+
+import contextlib
+import gzip
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from tests.rig import free_ports, running
+from tests.stores import Rows, stored_gaps, stored_rows, stored_sources
+
+pytestmark = [pytest.mark.lighttpd, pytest.mark.logrotate]
+
+NUMBER = re.compile(rb"GET /r/(\d+) HTTP")
+AT_ONCE = 20  # requests that are sent before their answers are read
+ROTATE = {
+    # kill -HUP as Debian's /etc/logrotate.d/lighttpd has it; a rotated file is compressed a rotation later.
+    "create": "create\n postrotate\n  kill -HUP $(cat {pid})\n endscript",
+    "copytruncate": "copytruncate",
+}
+CONFIGURATION = """\
+server.modules = ("mod_accesslog")
+server.document-root = "{folder}/www"
+server.errorlog = "{folder}/error.log"
+server.pid-file = "{folder}/lighttpd.pid"
+server.bind = "127.0.0.1"
+server.port = {port}
+server.max-keep-alive-requests = 100000
+accesslog.filename = "{folder}/logs/access.log"
+"""
+
+
+def client(port: int, answered: list[int], stop: threading.Event, pause: float) -> None:
+    """Send numbered requests over one connection after another; note each that was answered."""
+    number = 0
+    while not stop.is_set():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+                connection.settimeout(30)
+                for _ in range(500):
+                    if stop.is_set():
+                        return
+                    numbers = range(number, number + AT_ONCE)
+                    number += AT_ONCE
+                    connection.sendall(
+                        b"".join(b"GET /r/%d HTTP/1.1\r\nHost: rig\r\n\r\n" % n for n in numbers)
+                    )
+                    received = b""
+                    while (got := received.count(b"HTTP/1.1 404 ")) < AT_ONCE or not received.endswith(
+                        b"</html>\n"
+                    ):
+                        if not (piece := connection.recv(1 << 16)):
+                            break
+                        received += piece
+                    answered += numbers[:got]
+                    time.sleep(pause)
+        except (ConnectionError, TimeoutError):
+            time.sleep(0.05)
+
+
+@dataclass
+class Slot:
+    """A follower that is started again whenever it was killed."""
+
+    process: subprocess.Popen[bytes] | None = None
+    kill_at: float | None = None
+
+
+@dataclass
+class Campaign:
+    """What a campaign did."""
+
+    folder: Path
+    rotation: str
+    kills: int = 0
+    early: int = 0
+    rotations: int = 0
+    compactions: int = 0
+    answered: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.logs, self.store = self.folder / "logs", self.folder / "store"
+        self.log = self.logs / "access.log"
+        self.logs.mkdir(mode=0o755)
+
+    def rotate(self, logrotate: str, stop: threading.Event, seed: int, most: float) -> None:
+        """Rotate at random moments."""
+        rng = random.Random(seed)
+        script = ROTATE[self.rotation].replace("{pid}", str(self.folder / "lighttpd.pid"))
+        settings = ("rotate 1000", "missingok", "nodateext", "compress", "delaycompress", script)
+        text = "\n ".join((f"{self.log} {{", *settings)) + "\n}\n"
+        (self.folder / "logrotate.conf").write_text(text)
+        (self.folder / "logrotate.conf").chmod(0o644)
+        command = [logrotate, "-f", "-s", str(self.folder / "state"), str(self.folder / "logrotate.conf")]
+        while not stop.wait(rng.uniform(0.3, most)):
+            subprocess.run(command, check=True)
+            self.rotations += 1
+
+    def follow(self, argument: Path) -> subprocess.Popen[bytes]:
+        """Start a follower."""
+        command = [
+            *(sys.executable, "-m", "lpaudit", "ingest", "--follow", "--host", "rig", "--no-compact"),
+            *("--log-format", "default", "--flush-interval", "0.1", "--store", self.store, argument),
+        ]
+        with (self.folder / "followers.err").open("ab") as errors:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+
+    def harass(self, kills: int, followers: int, rng: random.Random) -> None:
+        """Kill followers until ``kills`` of them died while they followed."""
+        slots = [Slot() for _ in range(followers)]
+        compact = can_compact()
+        compaction: subprocess.Popen[bytes] | None = None
+        try:
+            while self.kills < kills:
+                for slot in slots:
+                    self._tend(slot, rng)
+                if compact and self.store.exists() and (not compaction or compaction.poll() is not None):
+                    if compaction is not None:
+                        assert compaction.returncode == 0, "a compaction failed"
+                        self.compactions += 1
+                    compaction = None
+                    if rng.random() < 0.0005:
+                        compaction = subprocess.Popen(
+                            [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", self.store]
+                        )
+                time.sleep(0.005)
+        finally:
+            for process in [slot.process for slot in slots] + [compaction]:
+                if process is not None:
+                    process.kill()
+                    process.wait()
+
+    def _tend(self, slot: Slot, rng: random.Random) -> None:
+        if slot.process is None:
+            # Mostly the one file that a user would name; now and then everything that is there.
+            argument = rng.choice([self.log, self.log, self.log, self.logs / "access.log*"])
+            slot.process, slot.kill_at = self.follow(argument), None
+            return
+        assert slot.process.poll() is None, (self.folder / "followers.err").read_text()[-2000:]
+        if slot.kill_at is None:
+            early = rng.random() < 0.002  # in the middle of its start
+            if not early and not holds(slot.process.pid, self.log):
+                return
+            slot.kill_at = time.monotonic() + (0 if early else rng.expovariate(2.0))
+            self.early += early
+            self.kills -= early
+        if time.monotonic() >= slot.kill_at:
+            slot.process.kill()
+            slot.process.wait()
+            slot.process = None
+            self.kills += 1
+
+    def settle(self) -> None:
+        """Let one follower come to the end of everything, and stop it as systemd does."""
+        process = self.follow(self.log)
+        files, size, deadline = self.files().values(), -1, time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(2)
+            held = by_first_line(self.store)
+            if all(held.get(first_line(content), b"").startswith(content) for content in files):
+                break
+            if size < (size := sum(map(len, held.values()))):
+                deadline = time.monotonic() + 60  # as long as it goes on, it may
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, (self.folder / "followers.err").read_text()[-2000:]
+
+    def files(self) -> dict[str, bytes]:
+        """Return what logrotate has left, by name, decompressed; what is empty is left out."""
+        contents = {
+            path.name: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            for path in self.logs.iterdir()
+        }
+        return {name: content for name, content in contents.items() if content}
+
+
+def first_line(content: bytes) -> bytes:
+    """Return a file's first line: requests are numbered, so no two files begin alike."""
+    return content.split(b"\n", 1)[0]
+
+
+def by_first_line(store: Path) -> dict[bytes, bytes]:
+    """Return what is stored of each file."""
+    sources = list(stored_sources(store).values())
+    found = {first_line(content): content for content in sources}
+    assert len(found) == len(sources), "a file is there twice"
+    return found
+
+
+def holds(pid: int, path: Path) -> bool:
+    """Say whether a process has a file open: a follower that does has begun to follow."""
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if link.readlink() == path:
+                    return True
+    return False
+
+
+def can_compact() -> bool:
+    """Say whether there is a compaction to run on the side."""
+    command = [sys.executable, "-m", "lpaudit", "compact", "--help"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def in_threads(stop: threading.Event, *threads: threading.Thread) -> Iterator[None]:
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def campaign(folder: Path, lighttpd: str, logrotate: str, rotation: str, kills: int, seed: int) -> Campaign:
+    """Write, rotate, follow and kill at once; then let one follower end it in peace."""
+    did = Campaign(folder, rotation)
+    (port,) = free_ports(1)
+    rng = random.Random(seed)
+    stop_rotating, stop_writing = threading.Event(), threading.Event()
+    rotating = threading.Thread(target=did.rotate, args=(logrotate, stop_rotating, seed, 8.0))
+    writing = threading.Thread(target=client, args=(port, did.answered, stop_writing, 0.05))
+    with running(lighttpd, folder, CONFIGURATION.format(folder=folder, port=port)):
+        # Whoever follows a file from its beginning misses nothing; what was rotated before is not its task.
+        first = did.follow(did.log)
+        wait_for(lambda: did.log.exists() and holds(first.pid, did.log))
+        with in_threads(stop_writing, writing):
+            wait_for(lambda: (did.store / "access_event").exists() and bool(stored_rows(did.store)))
+            first.kill()
+            first.wait()
+            with in_threads(stop_rotating, rotating):
+                did.harass(kills, 2, rng)
+    did.settle()
+    return did
+
+
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def check(did: Campaign) -> dict[str, int]:
+    """Compare the store with the files, the client's list, and an undisturbed ingest; say how much there was."""
+    files = did.files()
+    by_first = by_first_line(did.store)
+    stored = list(by_first.values())
+    assert len(stored) == len(files), f"of {len(files)} files, {len(stored)} are stored"
+    beyond = 0
+    for name, content in files.items():
+        held = by_first[first_line(content)]
+        assert held.startswith(content), name
+        if held != content:  # seen before it was cut, and after it was copied
+            assert did.rotation == "copytruncate", name
+            beyond += len(held) - len(content)
+
+    counted = Counter(int(n) for content in stored for n in NUMBER.findall(content))
+    assert set(counted.values()) == {1}, "a request is there twice"
+    assert set(counted) <= set(range(max(did.answered) + 1 + AT_ONCE)), "a request was invented"
+    in_files = {int(n) for content in files.values() for n in NUMBER.findall(content)}
+    lost = set(did.answered) - set(counted)
+    assert not lost & in_files
+    if did.rotation == "create":
+        assert not lost, f"{len(lost)} requests were answered and are not in the store"
+        assert not stored_gaps(did.store)
+
+    rows = stored_rows(did.store)
+    assert len(rows) == sum(content.count(b"\n") + (content[-1:] != b"\n") for content in stored)
+    fresh = did.folder / "fresh"
+    told = ("--host", "rig", "--log-format", "default", "--final", "--quiet", "--store", fresh)
+    subprocess.run([sys.executable, "-m", "lpaudit", "ingest", *told, did.logs], check=True)
+    undisturbed = by_place(stored_rows(fresh))
+    mine = {place: row for place, row in by_place(rows).items() if place in undisturbed}
+    for place, row in undisturbed.items():
+        if row["parse_note"] is None or "no-line-end" not in row["parse_note"]:
+            assert mine[place] == row
+    told = (did.folder / "followers.err").read_text()
+    table = DeltaTable(did.store / "access_event")
+    written = list((did.store / "access_event").glob("*.parquet"))
+    return {
+        "kills": did.kills,
+        "kills during start": did.early,
+        "rotations": did.rotations,
+        "compactions": did.compactions,
+        "commits": table.version(),
+        "conflicts that a follower told of": told.count("another lpaudit is storing the same lines"),
+        "Parquet files that no commit names": len(written) - len(table.file_uris()),
+        "lines": len(rows),
+        "answered requests": len(did.answered),
+        "lost between copy and truncation": len(lost),
+        "bytes read between copy and truncation": beyond,
+        "gaps": len(stored_gaps(did.store)),
+    }
+
+
+def by_place(rows: Rows) -> dict[tuple[str, int], dict[str, object]]:
+    """Rows by source and offset, without what says when, where and in which commit they were stored."""
+    provenance = {"ingest_time", "segment", "source"}
+    return {
+        (row["source_id"], row["byte_offset"]): {k: v for k, v in row.items() if k not in provenance}
+        for row in rows
+    }
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("rotation", ROTATE)
+def test_followers_that_are_killed_store_each_line_once(
+    rotation: str, tmp_path: Path, lighttpd: str, logrotate: str
+) -> None:
+    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills=6, seed=20261123)
+    assert check(did)["kills"] >= 6
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("rotation", ROTATE)
+def test_followers_that_are_killed_for_long_store_each_line_once(
+    rotation: str, tmp_path: Path, lighttpd: str, logrotate: str
+) -> None:
+    began = time.monotonic()
+    kills = int(os.environ.get("LPAUDIT_KILLS", "160"))
+    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills, seed=int(time.time()))
+    found = check(did)
+    print(f"\n{rotation}: {time.monotonic() - began:.0f} s")
+    for what, count in found.items():
+        print(f"{count:9,} {what}")
+    assert found["kills"] >= kills
+    shutil.rmtree(tmp_path, ignore_errors=True)
