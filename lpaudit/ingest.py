@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -75,12 +74,7 @@ def ingest(
     inputs = list(source.discover(arguments))
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
-    if options.dry_run:
-        # Nothing there yet, or an empty directory: a run would make a store of it.
-        there = Path(root).is_file() or (Path(root).is_dir() and any(Path(root).iterdir()))
-        target = store.open_store(root) if there else None
-    else:
-        target = store.create_store(root)
+    target = store.find_store(root) if options.dry_run else store.create_store(root)
     formats = store.formats(target) if target else {}
     results = []
     for found in inputs:
@@ -207,7 +201,7 @@ class _Ingest:
                 self.result = replace(self.result, note=note)
                 self.position = 0
                 return Known(source_id)
-            position = source.holds(reader, known, partial(store.read_segment, target.root))
+            position = source.holds(reader, known, partial(store.read_segment, target.storage))
             if position is not None:
                 self.position = position
                 return known
