@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyarrow import fs
+
 from lpaudit.errors import StoreError
 from lpaudit.store.durable import make_directory, sync_directory, sync_file, write_durable
 
@@ -43,8 +45,6 @@ class Directory:
     @property
     def filesystem(self) -> Any:
         """The directory as Arrow's file system."""
-        from pyarrow import fs  # noqa: PLC0415 -- writing does not need it: start-up time
-
         return fs.SubTreeFileSystem(str(self.path), fs.LocalFileSystem())
 
     def entries(self) -> list[str] | None:
