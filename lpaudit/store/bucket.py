@@ -11,6 +11,7 @@ differently (endpoint, region, time-outs) is decided here, once, and told to bot
 import os
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake import CommitProperties
+from deltalake.exceptions import CommitFailedError
 from pyarrow import fs
 
 from lpaudit.errors import StoreError
@@ -28,7 +28,6 @@ from lpaudit.errors import StoreError
 _URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_S3_ENDPOINT", "AWS_ENDPOINT")
 _ONCE = CommitProperties(max_commit_retries=0)
-_PROBE = "_probe"
 
 # Seconds. An endpoint that answers nothing stops a command within half a minute.
 _CONNECT, _ANSWER, _REQUEST = 5, 10, 30
@@ -81,55 +80,28 @@ class Bucket:
 
     def entries(self) -> list[str] | None:
         """Return the names right below the prefix; None if there are none."""
-        return [name for name in self.names("") if name != _PROBE] or None
+        return self.names("") or None
 
     def prepare(self) -> None:
-        """Prove that the service honours put-if-absent. Raises StoreError if it does not.
-
-        Without it, two writers would overwrite each other's commits, and nobody would notice.
-        Of two handles that stand at the same version, the second must not be able to commit.
-        The probe's few bytes are left there: a store needs no right to delete anything.
-        """
-        uri = f"{self.location}/{_PROBE}"
-        schema = pa.schema([("probe", pa.int64())])
-        try:
-            DeltaTable.create(
-                uri, schema=schema, storage_options=dict(self.options), mode="ignore", commit_properties=_ONCE
-            )
-            handles = [DeltaTable(uri, storage_options=dict(self.options)) for _ in range(2)]
-        except CommitFailedError:
-            return  # refused, because somebody else was faster
-        except DeltaError as error:
-            raise OSError(str(error)) from error
-        for handle in handles:
-            try:
-                handle.create_write_transaction(
-                    [], mode="append", schema=handle.schema(), commit_properties=_ONCE
-                )
-            except CommitFailedError:
-                return
-            except DeltaError as error:
-                raise OSError(str(error)) from error
-        raise StoreError(
-            f"cannot use {self.location}: the object store ignores `If-None-Match: *`, "
-            "so that writers would overwrite each other's commits",
-            hint="use one with conditional writes: AWS S3 and current versions of most others have them",
-        )
+        """Do nothing: a prefix begins with its first object."""
 
     def write(self, name: str, write: Callable[[Path], None], unique: str) -> int:
         """Make the file locally and put it: at once if it is small, else in parts that appear together."""
         with TemporaryDirectory(prefix="lpaudit-") as folder:
             file = Path(folder, unique)
             write(file)
-            size = file.stat().st_size
-            # One call into C++: an interruption cannot leave the object with half of the bytes.
-            fs.copy_files(
-                str(file),
-                name,
-                source_filesystem=fs.LocalFileSystem(),
-                destination_filesystem=self.filesystem,
-            )
-        return size
+            data = file.read_bytes()
+        # In another thread, which no signal interrupts: a stream that is left half written is
+        # completed when it is thrown away, and then the name stands for half of the bytes.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(self._put, name, data).result()
+        return len(data)
+
+    def _put(self, name: str, data: bytes) -> None:
+        # Not fs.copy_files: it does not hear of what fails when the stream is closed.
+        stream = self.filesystem.open_output_stream(name, compression=None)
+        stream.write(data)
+        stream.close()
 
     def read(self, name: str) -> bytes:
         """Return an object's bytes."""
