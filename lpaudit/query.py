@@ -18,6 +18,7 @@ from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
 _MEMORY = "2GB"
+_READING = ("get_next failed", "arrow_scan", "reading the stream registered as")
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",
@@ -124,7 +125,7 @@ class Connection:
         except (OSError, pa.ArrowException) as error:
             raise self.unreadable(error) from error
         except duckdb.Error as error:
-            if "get_next failed" in str(error) or "arrow_scan" in str(error):
+            if any(words in str(error) for words in _READING):
                 raise self.unreadable(error) from error
             raise QueryError(_clean(error)) from None
 
