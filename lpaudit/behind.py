@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lpaudit import source, store
-from lpaudit.errors import SourceError, StoreError
+from lpaudit.errors import SourceError
 from lpaudit.recognise import recognise
 
 _STEP = 1 << 16  # bytes that are looked at for the last line end
@@ -56,16 +56,14 @@ def places(target: store.Store, table: DeltaTable | None) -> Places:
     """
     found: dict[str, set[str]] = {"source": set(), "host_name": set()}
     try:
-        for file in target.files("access_event", table):
-            with pq.ParquetFile(file) as parquet:
+        dataset = target.dataset("access_event", table)
+        for file in dataset.files if dataset is not None else ():
+            with pq.ParquetFile(file, filesystem=dataset.filesystem) as parquet:
                 for group in range(parquet.num_row_groups):
                     for name, values in found.items():
                         values.update(_values(parquet, group, name))
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"the store {target.root} is damaged: {str(error).splitlines()[0]}",
-            hint="keep it as it is, and restore a copy beside it",
-        ) from error
+        raise store.cannot_read(target.location, error) from error
     return Places(tuple(sorted(found["source"])), tuple(sorted(found["host_name"])))
 
 

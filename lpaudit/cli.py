@@ -67,7 +67,10 @@ class StatusFormat(StrEnum):
 
 
 StoreOption = Annotated[
-    str | None, typer.Option("--store", metavar="DIR", help="The store. [default: ./lpaudit-store]")
+    str | None,
+    typer.Option(
+        "--store", metavar="STORE", help="A directory, or s3://BUCKET/PREFIX. [default: ./lpaudit-store]"
+    ),
 ]
 ConfigOption = Annotated[
     str | None,

@@ -24,7 +24,7 @@ class Setting:
 SETTINGS: Mapping[str, Setting] = {
     s.name: s
     for s in (
-        Setting("store", "./lpaudit-store", "The store: a directory."),
+        Setting("store", "./lpaudit-store", "The store: a directory, or s3://BUCKET/PREFIX."),
         Setting(
             "log_format",
             "auto",

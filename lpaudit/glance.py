@@ -57,12 +57,12 @@ class Watch:
                 connection.select("select count(*) n from open_gap").column("n")[0].as_py() if count else 0
             )
         if table is None:
-            return Glance(str(target.root), self._now(), 0, None, None, count, still, [])
+            return Glance(target.location, self._now(), 0, None, None, count, still, [])
         lines = sum(table.get_add_actions(flatten=True).column("num_records").to_pylist())
         [last] = table.history(1)
         committed = datetime.fromtimestamp(last["timestamp"] / 1000, UTC)
         logs = behind.logs(target, table, self._places)
-        return Glance(str(target.root), self._now(), lines, table.version(), committed, count, still, logs)
+        return Glance(target.location, self._now(), lines, table.version(), committed, count, still, logs)
 
 
 def as_json(found: Glance) -> dict[str, object]:

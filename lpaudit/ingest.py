@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from deltalake import DeltaTable
@@ -80,12 +79,7 @@ def ingest(
     inputs = list(source.discover(arguments, leave=options.leave))
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
-    if options.dry_run:
-        # Nothing there yet, or an empty directory: a run would make a store of it.
-        there = Path(root).is_file() or (Path(root).is_dir() and any(Path(root).iterdir()))
-        target = store.open_store(root) if there else None
-    else:
-        target = open_for_writing(root, observer, unique)
+    target = store.find_store(root) if options.dry_run else open_for_writing(root, observer, unique)
     formats = store.formats(target) if target else {}
     results = []
     for found in inputs:
@@ -121,7 +115,7 @@ def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -
     if told is not None:
         observer.alarm(
             StoreError(
-                f"the store {target.root} was rolled back: {told}",
+                f"the store {target.location} was rolled back: {told}",
                 hint="if you restored a copy: ingest again every log since then, also the rotated ones",
             )
         )

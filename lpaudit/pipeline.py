@@ -1,7 +1,7 @@
 """Every other room, in order: what the commands do beside ingesting."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -42,9 +42,17 @@ def sync_dump(
 @contextmanager
 def opened(root: str) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     """Open a snapshot of a store for reading; also say each table's version (Delta's)."""
-    target = store.open_store(root)
+    with _snapshot(store.open_store(root)) as snapshot:
+        yield snapshot
+
+
+@contextmanager
+def _snapshot(target: store.Store) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     snapshot = {name: target.table(name) for name in tables()}
-    connection = query.connect({name: target.files(name, table) for name, table in snapshot.items()})
+    connection = query.connect(
+        {name: target.dataset(name, table) for name, table in snapshot.items()},
+        partial(store.cannot_read, target.location),
+    )
     try:
         yield connection, {name: table.version() for name, table in snapshot.items() if table is not None}
     finally:
@@ -122,7 +130,8 @@ class Status:
 
 def status(root: str) -> Status:
     """Say what a store holds. Raises StoreError."""
-    with opened(root) as (connection, versions):
+    target = store.open_store(root)
+    with _snapshot(target) as (connection, versions):
         sources = connection.select("select * from source order by source, source_id").to_pylist()
         names = connection.select("select distinct segment from access_event order by segment")
         segments = names.column("segment").to_pylist()
@@ -133,17 +142,10 @@ def status(root: str) -> Status:
         }
         gaps = connection.select("select count(*) n from coverage_gap").column("n")[0].as_py()
         open_gaps = connection.select(_OPEN_GAPS).to_pylist() if gaps else []
-    path = Path(root).absolute()
-    missing = store.missing_segments(path, segments)
-    return Status(str(path), STORE_VERSION, versions, sources, records, _size(path), missing, gaps, open_gaps)
-
-
-def _size(path: Path) -> int:
-    total = 0
-    for file in path.rglob("*"):
-        with suppress(FileNotFoundError):  # somebody else's temporary file
-            total += file.lstat().st_size
-    return total
+    sizes = target.sizes()
+    missing = store.missing_segments(sizes, segments)
+    size = sum(sizes.values())
+    return Status(target.location, STORE_VERSION, versions, sources, records, size, missing, gaps, open_gaps)
 
 
 def access_report(root: str, framework_id: str, period: Period, out: Path) -> list[Path]:
@@ -155,10 +157,11 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
     framework = report.load_framework(framework_id)
-    with opened(root) as (connection, versions):
+    target = store.open_store(root)
+    with _snapshot(target) as (connection, versions):
         about = {
             "lpaudit": __version__,
-            "store": str(Path(root).absolute()),
+            "store": target.location,
             "store version": str(STORE_VERSION),
         }
         about |= {f"table {name}": f"version {version}" for name, version in versions.items()}

@@ -13,12 +13,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
 _MEMORY = "2GB"
+_READING = ("get_next failed", "arrow_scan", "reading the stream registered as")
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",
@@ -36,10 +36,11 @@ class Connection:
     """An open, locked connection."""
 
     duckdb: duckdb.DuckDBPyConnection
+    unreadable: Callable[[Exception], StoreError]
 
     def select(self, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
         """Run one SELECT with exactly its named parameters. Raises QueryError with DuckDB's own words."""
-        with _explained():
+        with self._explained():
             statement = self._statement(sql)
             given = parameters or {}
             names = set(statement.named_parameters)
@@ -56,7 +57,7 @@ class Connection:
 
     def stream(self, sql: str) -> pa.RecordBatchReader:
         """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
-        with _explained():
+        with self._explained():
             statement = self._statement(sql)
             return self._interruptibly(lambda: self.duckdb.sql(statement).to_arrow_reader(10_000))
 
@@ -75,7 +76,7 @@ class Connection:
 
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """Yield the rows of ``stream``. Raises QueryError for what fails while they are made."""
-        with _explained():
+        with self._explained():
             while (batch := self._interruptibly(lambda: next(reader, None))) is not None:
                 yield batch
 
@@ -100,72 +101,61 @@ class Connection:
             )
         return statements[0]
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.PermissionException as error:
+            raise QueryError(
+                _clean(error), hint="a query sees the store's tables and nothing else: `lpaudit tables`"
+            ) from None
+        except duckdb.CatalogException as error:
+            raise QueryError(_clean(error), hint="`lpaudit tables` lists tables, views and columns") from None
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except duckdb.OutOfMemoryException:
+            raise StoreError(
+                f"the query needs more memory than {_MEMORY}",
+                hint="aggregate, or narrow it with where and limit",
+            ) from None
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():
+                raise KeyboardInterrupt from None
+            raise
+        except (OSError, pa.ArrowException) as error:
+            raise self.unreadable(error) from error
+        except duckdb.Error as error:
+            if any(words in str(error) for words in _READING):
+                raise self.unreadable(error) from error
+            raise QueryError(_clean(error)) from None
+
     def close(self) -> None:
         """Let go of the snapshot."""
         self.duckdb.close()
 
 
-def connect(files: Mapping[str, list[str]]) -> Connection:
-    """Open a connection over the data files of tables by name; a table without any is an empty one.
+def connect(
+    datasets: Mapping[str, Any], unreadable: Callable[[Exception], StoreError] | None = None
+) -> Connection:
+    """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
 
-    The files are those of one version of each table: a query is never half old and half new.
-    Raises StoreError if one of them cannot be read.
+    The datasets are those of one version of each table: a query is never half old and half
+    new. ``unreadable`` says what it means that one of their files cannot be read.
     """
     connection = duckdb.connect(":memory:")
     for name, table in tables().items():
-        # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
-        # statistics of a column vanish as soon as that column is filtered by, and its file
-        # system calls back into Python while the interpreter is shutting down, which aborts.
-        try:
-            dataset = (
-                ds.dataset(files[name], table.arrow, format="parquet")
-                if files.get(name)
-                else table.arrow.empty_table()
-            )
-        except (OSError, pa.ArrowException) as error:
-            raise _damaged(error) from error
-        connection.register(name, dataset)
+        dataset = datasets.get(name)
+        connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
     for table in tables().values():
         for view in table.views:
             connection.execute(f'create view "{view.name}" as {view.sql}')
     for setting in _LOCKDOWN:
         connection.execute(setting)
-    return Connection(connection)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.PermissionException as error:
-        raise QueryError(
-            _clean(error), hint="a query sees the store's tables and nothing else: `lpaudit tables`"
-        ) from None
-    except duckdb.CatalogException as error:
-        raise QueryError(_clean(error), hint="`lpaudit tables` lists tables, views and columns") from None
-    except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
-    except duckdb.OutOfMemoryException:
-        raise StoreError(
-            f"the query needs more memory than {_MEMORY}", hint="aggregate, or narrow it with where and limit"
-        ) from None
-    except RuntimeError as error:
-        if "interrupted" in str(error).lower():
-            raise KeyboardInterrupt from None
-        raise
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(error) from error
-    except duckdb.Error as error:
-        if "get_next failed" in str(error) or "arrow_scan" in str(error):
-            raise _damaged(error) from error
-        raise QueryError(_clean(error)) from None
+    return Connection(connection, unreadable or _damaged)
 
 
 def _damaged(error: Exception) -> StoreError:
-    return StoreError(
-        f"the store is damaged: {str(error).splitlines()[0]}",
-        hint="keep it as it is, and restore a copy beside it",
-    )
+    return StoreError(f"a file cannot be read: {str(error).splitlines()[0]}")
 
 
 def _clean(error: duckdb.Error) -> str:

@@ -238,7 +238,7 @@ order by source, host_name, ingested, last_time, source_id
 def generations(target: store.Store) -> dict[Key, list[Generation]]:
     """Return what a store knows of every path, the newest generation last. Raises StoreError."""
     names = ("access_event", "source_event", "coverage_gap")
-    connection = query.connect({name: target.files(name, target.table(name)) for name in names})
+    connection = query.connect({name: target.dataset(name, target.table(name)) for name in names})
     try:
         rows = connection.select(_GENERATIONS).to_pylist()
     finally:

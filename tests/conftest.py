@@ -17,7 +17,7 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
-_CLEANED = ("LPAUDIT_", "PREFECT_", "XDG_", "PYTEST_DEBUG")
+_CLEANED = ("AWS_", "LPAUDIT_", "PREFECT_", "XDG_", "PYTEST_DEBUG")
 _CLEANED_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "PAGER", "PYTHONWARNINGS")
 
 # Half an hour off, another date than UTC's for half of the day, and summer time: what works here works elsewhere.

@@ -9,7 +9,7 @@ from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
 from lpaudit.store.records import append_event, append_format, append_gap, append_records, formats
 from lpaudit.store.segment import missing_segments, read_segment
-from lpaudit.store.tables import Store, create_store, open_store
+from lpaudit.store.tables import Store, cannot_read, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
 
 __all__ = [
@@ -24,8 +24,10 @@ __all__ = [
     "append_gap",
     "append_records",
     "archive_commits",
+    "cannot_read",
     "compact",
     "create_store",
+    "find_store",
     "formats",
     "known",
     "mark_file",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
@@ -26,7 +27,7 @@ from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
-from lpaudit.store.tables import STATISTICS, Store, cannot_write
+from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write
 from lpaudit.store.transaction import commit_file
 
 
@@ -47,27 +48,29 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     offset = table.transaction_version(source_id)
     if offset is None:
         return None
+    dataset = store.dataset("access_event", table, source_id)
+    columns = ["segment", "line_number", "log_format"]
+    mine = pc.field("source_id") == source_id
     try:
-        rows = (
-            pl.scan_parquet(store.files("access_event", table, source_id), glob=False)
-            .filter(pl.col("source_id") == source_id)
-            .group_by("segment")
-            .agg(pl.col("line_number").max(), pl.col("log_format").last())
-            .collect(engine="streaming")
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StoreError(
-            f"the store {store.root} is damaged: {str(error).splitlines()[0]}",
-            hint="keep it as it is, and restore a copy beside it",
-        ) from error
-    found = sorted((Segment.from_name(name), number, used) for name, number, used in rows.iter_rows())
+        # A batch at a time: a source may have more lines than there is memory for.
+        batches = dataset.to_batches(columns=columns, filter=mine) if dataset is not None else ()
+        parts = [_last_lines(pl.DataFrame(batch)) for batch in batches]
+    except (OSError, pa.ArrowException) as error:
+        raise cannot_read(store.location, error) from error
+    rows = _last_lines(pl.concat(parts)).iter_rows() if parts else ()
+    found = sorted((Segment.from_name(name), number, used) for name, number, used in rows)
     if not found or found[-1][0].end != offset:
         raise StoreError(
-            f"the store {store.root} is damaged: source {source_id} was read up to byte {offset}, "
+            f"the store {store.location} is damaged: source {source_id} was read up to byte {offset}, "
             f"but its rows end at {found[-1][0].end if found else 0}",
             hint="keep it as it is, and restore a copy beside it",
         )
     return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], found[-1][2])
+
+
+def _last_lines(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return each segment's last line: its number, and the format it was read with."""
+    return rows.group_by("segment").agg(pl.col("line_number").max(), pl.col("log_format").last())
 
 
 def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str) -> None:
@@ -86,14 +89,14 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
         ends[segment.source_id] = segment.end
     try:
         for piece in pieces:
-            write_segment(store.root, piece.segment, piece.data, unique)
+            write_segment(store.storage, piece.segment, piece.data, unique)
     except OSError as error:
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error
     first = pieces[0].segment
-    file = store.root / "access_event" / f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
+    file = f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
     before = {source_id: table.transaction_version(source_id) for source_id in ends}
     try:
-        commit_file(store, table, file, lambda path: _write_rows(path, pieces), ends, unique)
+        commit_file(store, table, "access_event", file, lambda path: _write_rows(path, pieces), ends, unique)
     except OffsetConflict as conflict:
         table.update_incremental()
         moved = (source_id for source_id in ends if table.transaction_version(source_id) != before[source_id])

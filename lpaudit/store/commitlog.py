@@ -15,6 +15,7 @@ import tarfile
 from pathlib import Path
 
 from lpaudit.errors import StoreError
+from lpaudit.store.directory import Directory
 from lpaudit.store.durable import make_directory, sync_directory, write_durable
 from lpaudit.store.tables import Store, cannot_write
 
@@ -36,14 +37,17 @@ def archive_commits(store: Store, name: str, unique: str) -> int:
 
     Raises StoreError.
     """
-    log = store.root / name / "_delta_log"
+    if not isinstance(store.storage, Directory):
+        return 0  # a bucket is asked only for what comes after the checkpoint
+    root = store.storage.path
+    log = root / name / "_delta_log"
     checkpoint = _checkpoint(log)
     if checkpoint is None:
         return 0
     old = [p for p in sorted(log.glob("[0-9]*.json")) if _version(p) < checkpoint - KEEP][:_MOST]
     if len(old) < LEAST:
         return 0
-    archive = store.root / FOLDER / name / f"{old[0].stem}-{old[-1].stem}.tar.zst"
+    archive = root / FOLDER / name / f"{old[0].stem}-{old[-1].stem}.tar.zst"
     try:
         packed = zstd.compress(_tar(old))
         make_directory(archive.parent)
@@ -59,7 +63,7 @@ def archive_commits(store: Store, name: str, unique: str) -> int:
     except FileNotFoundError:
         return 0  # somebody else is moving them
     except OSError as error:
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error
     return len(old)
 
 

@@ -12,7 +12,6 @@ tried for exactly the next version: whatever came in between, the table is looke
 before the next attempt. Appends never wait, and never fail because of it.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,9 +27,9 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lpaudit import __version__
 from lpaudit.errors import StoreError
-from lpaudit.store.durable import write_durable
 from lpaudit.store.statistics import Statistics
-from lpaudit.store.tables import STATISTICS, Store, cannot_write, reason_of, sync_log
+from lpaudit.store.storage import Storage
+from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write
 
 LEAST = 8
 """Files of about the same number of rows that are worth merging."""
@@ -75,9 +74,9 @@ def compact(store: Store, name: str, unique: Callable[[], str]) -> Compacted:
         return Compacted()
     files = into = 0
     try:
-        bins = list(_bins(store.root / name, _files(table)))
+        bins = list(_bins(store.storage, name, _files(table)))
     except (OSError, pa.ArrowException) as error:
-        raise _damaged(store, error) from error
+        raise cannot_read(store.location, error) from error
     for replaced in bins:
         if not _merge(store, name, table, replaced, unique()):
             return Compacted(files, into, busy=True)
@@ -85,9 +84,9 @@ def compact(store: Store, name: str, unique: Callable[[], str]) -> Compacted:
     if into:
         try:
             table.create_checkpoint()
-            sync_log(store.root / name, table.version())
+            store.storage.sync_commit(name, table.version())
         except (DeltaError, OSError) as error:
-            raise cannot_write(store.root, error) from error
+            raise cannot_write(store.location, error) from error
     return Compacted(files, into)
 
 
@@ -104,14 +103,17 @@ def remove_replaced(store: Store, name: str, hours: int) -> int:
         # Only asked, never told: it lists what the log says was removed (and, not being full,
         # nothing else that lies there), but its removing would be two more commits each time.
         gone = set(table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=False))
-    except DeltaError as error:
-        raise cannot_write(store.root, error) from error
-    paths = [store.root / name / path for path in gone - {file.path for file in _files(table)}]
-    there = [path for path in paths if path.parent == store.root / name and path.is_file()]
-    if there:
-        os.sync()  # a power cut must not undo the commit that replaced them, and keep their removal
-    for path in there:
-        path.unlink(missing_ok=True)
+    except (DeltaError, OSError) as error:
+        raise cannot_write(store.location, error) from error
+    storage = store.storage
+    try:
+        there = set(storage.names(name)) & (gone - {file.path for file in _files(table)})
+        if there:
+            storage.settle()  # or a power cut undoes the commit that replaced them, and not their removal
+        for path in there:
+            storage.remove(f"{name}/{path}")
+    except OSError as error:
+        raise cannot_write(store.location, error) from error
     return len(there)
 
 
@@ -122,7 +124,7 @@ def _files(table: DeltaTable) -> list[_File]:
     return [_File(path, size, rows or 0, modified) for path, size, rows, modified in values]
 
 
-def _bins(folder: Path, files: Iterable[_File]) -> Iterator[list[_File]]:
+def _bins(storage: Storage, name: str, files: Iterable[_File]) -> Iterator[list[_File]]:
     """Yield files that are to become one: of a tier and with the same schema, the oldest first."""
     small = sorted((f for f in files if f.size < TARGET // 2), key=lambda f: (f.tier, f.modified, f.path))
     for _, tier in groupby(small, key=lambda f: f.tier):
@@ -132,7 +134,7 @@ def _bins(folder: Path, files: Iterable[_File]) -> Iterator[list[_File]]:
         alike: dict[bytes, list[_File]] = {}
         for file in candidates:
             with suppress(FileNotFoundError):  # somebody else has compacted it, and removed it at once
-                schema = pq.read_schema(folder / file.path).serialize().to_pybytes()
+                schema = _schema(storage, name, file).serialize().to_pybytes()
                 alike.setdefault(schema, []).append(file)
         for group in alike.values():
             yield from (found for found in _filled(group) if len(found) >= LEAST)
@@ -150,43 +152,42 @@ def _filled(files: Iterable[_File]) -> Iterator[list[_File]]:
 
 def _merge(store: Store, name: str, table: DeltaTable, replaced: Sequence[_File], unique: str) -> bool:
     """Put one file in the place of several; False if somebody else has replaced one of them."""
-    file = store.root / name / f"part-compacted-{unique}.parquet"
+    storage, file = store.storage, f"part-compacted-{unique}.parquet"
     statistics = Statistics(STATISTICS.get(name, ()))
     try:
-        write_durable(file, lambda path: _copy(path, store.root / name, replaced, statistics), unique)
+        size = storage.write(
+            f"{name}/{file}", lambda path: _copy(path, storage, name, replaced, statistics), unique
+        )
         if statistics.rows != sum(f.rows for f in replaced):
-            file.unlink()
+            storage.remove(f"{name}/{file}")
             raise StoreError(
-                f"the store {store.root} is damaged: files of {name} have {statistics.rows} rows, "
+                f"the store {store.location} is damaged: files of {name} have {statistics.rows} rows, "
                 f"but their commits say {sum(f.rows for f in replaced)}",
                 hint="keep it as it is, and restore a copy beside it",
             )
-        return _replace(table, file, replaced, statistics)
+        return _replace(storage, name, table, (file, size), replaced, statistics)
     except FileNotFoundError as error:
         table.update_incremental()
         if {f.path for f in replaced} <= {f.path for f in _files(table)}:
-            raise _damaged(store, error) from error
+            raise cannot_read(store.location, error) from error
         return False
     except (DeltaError, OSError) as error:
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error
     except pa.ArrowException as error:
-        raise _damaged(store, error) from error
+        raise cannot_read(store.location, error) from error
 
 
-def _damaged(store: Store, error: Exception) -> StoreError:
-    return StoreError(
-        f"the store {store.root} is damaged: {reason_of(error)}",
-        hint="keep it as it is, and restore a copy beside it",
-    )
+def _schema(storage: Storage, name: str, file: _File) -> pa.Schema:
+    return pq.read_schema(f"{name}/{file.path}", filesystem=storage.filesystem)
 
 
-def _copy(target: Path, folder: Path, files: Sequence[_File], statistics: Statistics) -> None:
+def _copy(target: Path, storage: Storage, name: str, files: Sequence[_File], statistics: Statistics) -> None:
     """Write the rows of several files into one, a row group at a time."""
-    schema = pq.read_schema(folder / files[0].path)
+    schema = _schema(storage, name, files[0])
     batches: list[pa.RecordBatch] = []
     size = 0
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for batch in _batches(folder, files):
+        for batch in _batches(storage, name, files):
             batches.append(batch)
             size += batch.nbytes
             if size >= _GROUP:
@@ -196,9 +197,9 @@ def _copy(target: Path, folder: Path, files: Sequence[_File], statistics: Statis
             _write(writer, batches, statistics)
 
 
-def _batches(folder: Path, files: Iterable[_File]) -> Iterator[pa.RecordBatch]:
+def _batches(storage: Storage, name: str, files: Iterable[_File]) -> Iterator[pa.RecordBatch]:
     for file in files:
-        with pq.ParquetFile(folder / file.path) as parquet:
+        with pq.ParquetFile(f"{name}/{file.path}", filesystem=storage.filesystem) as parquet:
             yield from parquet.iter_batches(_BATCH)
 
 
@@ -208,11 +209,19 @@ def _write(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], statisti
     statistics.add(rows)
 
 
-def _replace(table: DeltaTable, file: Path, replaced: Sequence[_File], statistics: Statistics) -> bool:
+def _replace(
+    storage: Storage,
+    name: str,
+    table: DeltaTable,
+    merged: tuple[str, int],
+    replaced: Sequence[_File],
+    statistics: Statistics,
+) -> bool:
+    file, size = merged
     now = int(datetime.now(UTC).timestamp() * 1000)
     add = AddAction(
-        path=file.name,
-        size=file.stat().st_size,
+        path=file,
+        size=size,
         partition_values={},
         modification_time=now,
         data_change=False,
@@ -226,11 +235,11 @@ def _replace(table: DeltaTable, file: Path, replaced: Sequence[_File], statistic
     for attempt in range(_ATTEMPTS):
         table.update_incremental()
         active = {f.path for f in _files(table)}
-        if file.name in active:
+        if file in active:
             break  # what was reported as failed was committed
         if not active.issuperset(f.path for f in replaced):
             if attempt == 0:
-                file.unlink()
+                storage.remove(f"{name}/{file}")
             return False
         with suppress(CommitFailedError):
             table.create_write_transaction(
@@ -248,5 +257,5 @@ def _replace(table: DeltaTable, file: Path, replaced: Sequence[_File], statistic
     else:
         return False
     for version in range(before + 1, table.version() + 1):
-        sync_log(file.parent, version)
+        storage.sync_commit(name, version)
     return True

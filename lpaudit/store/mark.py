@@ -29,7 +29,7 @@ class Mark:
 def mark_file(store: Store, environ: Mapping[str, str]) -> Path:
     """Return where the mark of a store is kept: $XDG_STATE_HOME/lpaudit, by the hash of the store's path."""
     home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
-    return home / "lpaudit" / f"{sha256(os.fsencode(store.root)).hexdigest()[:16]}.json"
+    return home / "lpaudit" / f"{sha256(os.fsencode(store.location)).hexdigest()[:16]}.json"
 
 
 def read_mark(file: Path) -> Mark | None:
@@ -66,7 +66,7 @@ def remember(store: Store, table: DeltaTable, file: Path) -> None:
 
 def _entry(store: Store, version: int) -> str | None:
     try:
-        entry = (store.root / "access_event" / "_delta_log" / f"{version:020d}.json").read_bytes()
+        entry = store.storage.read(f"access_event/_delta_log/{version:020d}.json")
     except OSError:
         return None
     return sha256(entry).hexdigest()

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from lpaudit.model import Segment
 from lpaudit.store.commit import known
-from lpaudit.store.durable import sync_directory, write_durable
 from lpaudit.store.segment import Pack, pack_name, packs_in, read_frame
+from lpaudit.store.storage import Storage
 from lpaudit.store.tables import Store, cannot_write
 
 LEAST = 64
@@ -41,50 +41,55 @@ class Packed:
 def pack(store: Store, unique: Callable[[], str]) -> Packed:
     """Pack the small segments that rows name, where a source has many. Raises StoreError."""
     table = store.table("access_event")
-    folder = store.root / "segments"
-    if table is None or not folder.is_dir():
+    if table is None:
         return Packed()
+    storage = store.storage
     segments = made = 0
     try:
-        for source in sorted(path for path in folder.iterdir() if path.is_dir()):
-            small = _small(source)
+        for source_id in storage.names("segments"):
+            folder = f"segments/{source_id}"
+            small = _small(folder, storage.names(folder))
             if len(small) < LEAST:
                 continue
             # What no row names may be of a commit that is still to come, or that never came.
-            found = known(store, table, source.name)
+            found = known(store, table, source_id)
             committed = [segment for segment in found.segments if segment in small] if found else []
             with suppress(FileNotFoundError):  # somebody else has packed them
-                made += _make_packs(store.root, source, committed, unique)
-            segments += sum(_retire(store.root, one, committed) for one in packs_in(source))
+                made += _make_packs(storage, folder, committed, unique)
+            there = storage.names(folder)
+            for one in packs_in(folder, there):
+                segments += _retire(storage, one, committed, {f"{folder}/{name}" for name in there})
     except OSError as error:
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error
     return Packed(segments, made)
 
 
-def _small(source: Path) -> set[Segment]:
-    """Return the small segments that have files of their own in a source's directory."""
+def _small(folder: str, names: Iterable[str]) -> set[Segment]:
+    """Return the small segments that have files of their own in a source's folder."""
     found = set()
-    for path in source.iterdir():
+    for name in names:
         with suppress(ValueError):  # what an interrupted writer has left
-            segment = Segment.from_name(f"segments/{source.name}/{path.name}")
+            segment = Segment.from_name(f"{folder}/{name}")
             if len(segment.sha256) == 64 and segment.end - segment.start < SMALL:
                 found.add(segment)
     return found
 
 
-def _make_packs(root: Path, source: Path, committed: Iterable[Segment], unique: Callable[[], str]) -> int:
-    there = packs_in(source)
+def _make_packs(
+    storage: Storage, folder: str, committed: Iterable[Segment], unique: Callable[[], str]
+) -> int:
+    there = packs_in(folder, storage.names(folder))
     runs = _runs(s for s in committed if not any(pack.holds(s) for pack in there))
     made = 0
     for run in runs:
         if len(run) >= LEAST:
             digest, frames = sha256(), []
             for segment in run:
-                frame, data = read_frame(root, segment)
+                frame, data = read_frame(storage, segment)
                 frames.append(frame)
                 digest.update(data)
-            path = source / pack_name(run[0].start, run[-1].end, digest.hexdigest())
-            write_durable(path, partial(_write, frames), unique())
+            name = f"{folder}/{pack_name(run[0].start, run[-1].end, digest.hexdigest())}"
+            storage.write(name, partial(_write, frames), unique())
             made += 1
     return made
 
@@ -104,13 +109,13 @@ def _runs(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
     yield run
 
 
-def _retire(root: Path, pack: Pack, committed: Iterable[Segment]) -> int:
+def _retire(storage: Storage, pack: Pack, committed: Iterable[Segment], there: set[str]) -> int:
     """Remove the files of segments when it is proved that the pack holds them; return how many."""
-    segments = [s for s in committed if pack.holds(s) and (root / s.name).is_file()]
-    for _ in pack.read(segments):
+    segments = [s for s in committed if pack.holds(s) and s.name in there]
+    for _ in pack.read(storage, segments):
         pass
     if segments:
-        sync_directory(pack.path.parent)  # somebody else may have renamed the pack this very moment
+        storage.settle()  # somebody else may have renamed the pack this very moment
     for segment in segments:
-        (root / segment.name).unlink(missing_ok=True)
+        storage.remove(segment.name)
     return len(segments)

@@ -4,14 +4,13 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lpaudit.errors import OffsetConflict
 from lpaudit.model import Escaping, Gap, LogFormat, SourceEvent
 from lpaudit.schema import tables
-from lpaudit.store.tables import Store
+from lpaudit.store.tables import Store, cannot_read
 from lpaudit.store.transaction import commit_file
 
 
@@ -24,7 +23,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
     app_id = f"snapshot:{snapshot_id}"
     if table.transaction_version(app_id) is not None:
         return False
-    file = store.root / name / f"part-{snapshot_id[:16]}-{unique}.parquet"
+    file = f"part-{snapshot_id[:16]}-{unique}.parquet"
 
     def write(path: Path) -> tuple[str, dict[str, str]]:
         pq.write_table(rows, path, compression="zstd")
@@ -32,7 +31,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
         return f'{{"numRecords":{rows.num_rows}}}', metadata
 
     try:
-        commit_file(store, table, file, write, {app_id: 1}, unique)
+        commit_file(store, table, name, file, write, {app_id: 1}, unique)
     except OffsetConflict:
         table.update_incremental()
         if table.transaction_version(app_id) is None:
@@ -55,11 +54,14 @@ def append_format(store: Store, log_format: LogFormat, first_used: datetime, uni
 
 
 def formats(store: Store) -> dict[str, LogFormat]:
-    """Return the formats that lines of the store were read with, by name."""
-    files = store.files("log_format", store.table("log_format"))
-    if not files:
+    """Return the formats that lines of the store were read with, by name. Raises StoreError."""
+    dataset = store.dataset("log_format", store.table("log_format"))
+    if dataset is None:
         return {}
-    rows = pl.concat([pl.read_parquet(file, glob=False) for file in files]).iter_rows(named=True)
+    try:
+        rows = dataset.to_table().to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise cannot_read(store.location, error) from error
     return {
         row["log_format"]: LogFormat(
             row["log_format"], row["format_string"], Escaping(row["escaping"]), ZoneInfo(row["timezone"])

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
-from lpaudit.store.durable import make_directory, write_durable
-from lpaudit.store.tables import reason_of
+from lpaudit.reason import hint_of, reason_of
+from lpaudit.store.storage import Storage
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -33,52 +33,55 @@ _HINT = "restore the store from a copy"
 _PACK = re.compile(r"(\d{16,})-(\d{16,})-([0-9a-f]{64})\.pack\.zst")
 
 
-def write_segment(root: Path, segment: Segment, data: bytes, unique: str) -> None:
-    """Write a segment's file, durably. Raises OSError."""
-    path = root / segment.name
-    make_directory(path.parent)
-    write_durable(path, lambda file: _compress(file, data), unique)
+def write_segment(storage: Storage, segment: Segment, data: bytes, unique: str) -> None:
+    """Write a segment's file, for good. Raises OSError."""
+    storage.write(segment.name, lambda file: _compress(file, data), unique)
 
 
 def _compress(file: Path, data: bytes) -> None:
     file.write_bytes(zstd.compress(data, options=_OPTIONS))
 
 
-def read_segment(root: Path, segment: Segment) -> bytes:
+def read_segment(storage: Storage, segment: Segment) -> bytes:
     """Return a segment's bytes, from its own file or from its pack.
 
     Raises StoreError if they are gone or not what was committed.
     """
     try:
-        return read_frame(root, segment)[1]
+        return read_frame(storage, segment)[1]
     except FileNotFoundError as error:
-        path = root / segment.name
-        for pack in packs_in(path.parent):
+        folder = segment.name.rpartition("/")[0]
+        for pack in packs_in(folder, storage.names(folder)):
             if pack.holds(segment):
-                return next(pack.read([segment]))
-        raise StoreError(f"cannot read {path}: {reason_of(error)}", hint=_HINT) from error
+                return next(pack.read(storage, [segment]))
+        raise _unreadable(storage, segment.name, error) from error
 
 
-def read_frame(root: Path, segment: Segment) -> tuple[bytes, bytes]:
+def read_frame(storage: Storage, segment: Segment) -> tuple[bytes, bytes]:
     """Return a segment's own file, and the bytes in it.
 
     Raises FileNotFoundError if it has none, StoreError if that is not what was committed.
     """
-    path = root / segment.name
     try:
-        frame = path.read_bytes()
+        frame = storage.read(segment.name)
         data = zstd.decompress(frame)
     except FileNotFoundError:
         raise
     except (OSError, zstd.ZstdError) as error:
-        raise StoreError(f"cannot read {path}: {reason_of(error)}", hint=_HINT) from error
-    _check(path, segment, data)
+        raise _unreadable(storage, segment.name, error) from error
+    _check(storage, segment.name, segment, data)
     return frame, data
 
 
-def _check(path: Path, segment: Segment, data: bytes) -> None:
+def _unreadable(storage: Storage, name: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot read {storage.location}/{name}: {reason_of(error)}", hint=hint_of(error) or _HINT
+    )
+
+
+def _check(storage: Storage, name: str, segment: Segment, data: bytes) -> None:
     if sha256(data).hexdigest() != segment.sha256:
-        raise StoreError(f"{path} has been changed: its hash is another", hint=_HINT)
+        raise StoreError(f"{storage.location}/{name} has been changed: its hash is another", hint=_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Pack:
     the one checks the other.
     """
 
-    path: Path
+    name: str
     start: int
     end: int
     sha256: str
@@ -98,42 +101,45 @@ class Pack:
         """Tell whether a segment of the same source is in it."""
         return self.start <= segment.start and segment.end <= self.end
 
-    def read(self, segments: Iterable[Segment]) -> Iterator[bytes]:
+    def read(self, storage: Storage, segments: Iterable[Segment]) -> Iterator[bytes]:
         """Yield the bytes of segments that it holds; they are in order.
 
         Raises StoreError if they are not what was committed.
         """
         try:
-            with zstd.open(self.path) as file:
+            with storage.filesystem.open_input_file(self.name) as stored, zstd.open(stored) as file:
                 for segment in segments:
                     file.seek(segment.start - self.start)
                     data = file.read(segment.end - segment.start)
-                    _check(self.path, segment, data)
+                    _check(storage, self.name, segment, data)
                     yield data
         except (OSError, EOFError, zstd.ZstdError) as error:
-            raise StoreError(f"cannot read {self.path}: {reason_of(error)}", hint=_HINT) from error
+            raise _unreadable(storage, self.name, error) from error
 
 
 def pack_name(start: int, end: int, sha256: str) -> str:
-    """Return a pack's name in its source's directory."""
+    """Return a pack's name in its source's folder."""
     return f"{start:016d}-{end:016d}-{sha256}.pack.zst"
 
 
-def packs_in(folder: Path) -> list[Pack]:
-    """Return the packs of a source's directory, in order; none if it is not there. Raises OSError."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    matches = (_PACK.fullmatch(name) for name in names)
-    return [Pack(folder / m[0], int(m[1]), int(m[2]), m[3]) for m in matches if m]
+def packs_in(folder: str, names: Iterable[str]) -> list[Pack]:
+    """Return the packs among the names in a source's folder, in order."""
+    matches = (_PACK.fullmatch(name) for name in sorted(names))
+    return [Pack(f"{folder}/{m[0]}", int(m[1]), int(m[2]), m[3]) for m in matches if m]
 
 
-def missing_segments(root: Path, names: Iterable[str]) -> list[str]:
-    """Return the segments, of those named, that are in no file and in no pack. Raises OSError."""
+def missing_segments(files: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return the segments, of those named, that are in no file of a store: neither their own nor a pack."""
+    there = set(files)
+    inside: dict[str, list[str]] = {}
+    for folder, _, file in (name.rpartition("/") for name in there):
+        inside.setdefault(folder, []).append(file)
     missing = []
     for folder, group in groupby(sorted(names), key=lambda name: name.rpartition("/")[0]):
-        packs = packs_in(root / folder)
+        packs = packs_in(folder, inside.get(folder, ()))
         holding: Pack | None = None  # most often that of the segment before
         for name in group:
-            if (root / name).is_file():
+            if name in there:
                 continue
             segment = Segment.from_name(name)
             if holding is None or not holding.holds(segment):

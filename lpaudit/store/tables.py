@@ -2,25 +2,21 @@
 
 import json
 import os
-import re
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lpaudit import STORE_VERSION, __version__
 from lpaudit.errors import StoreError
+from lpaudit.reason import hint_of, reason_of
 from lpaudit.schema import tables
-from lpaudit.store.durable import sync_directory, sync_file, write_durable
-
-MARKER = "lpaudit-store.json"
-_MISREAD = re.compile(r"\\|%[0-9A-Fa-f]{2}")
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+from lpaudit.store.storage import MARKER, Storage, storage_of
 
 # Rows are only ever added; the log of commits is evidence too and is never cleaned up.
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.enableExpiredLogCleanup": "false"}
@@ -35,80 +31,112 @@ and has none."""
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An opened store: the directory that holds its tables and segments."""
+    """An opened store: where its tables and segments lie."""
 
-    root: Path
+    storage: Storage
+
+    @property
+    def location(self) -> str:
+        """The store's absolute path, or its URL."""
+        return self.storage.location
 
     def table(self, name: str) -> DeltaTable | None:
         """Open a table; None if nothing was ever added to it. Raises StoreError if it is damaged or newer."""
-        path = self.root / name
-        if not (path / "_delta_log").is_dir():
-            return None
+        uri = f"{self.location}/{name}"
         try:
-            table = DeltaTable(path)
+            table = DeltaTable(uri, storage_options=_options(self.storage))
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
             raise StoreError(
-                f"cannot open the table {path}: {reason_of(error)}",
-                hint="the last commit may be torn: keep the directory as it is and restore a copy beside it",
+                f"cannot open the table {uri}: {reason_of(error)}",
+                hint=hint_of(error)
+                or "the last commit may be torn: keep the store as it is and restore a copy beside it",
             ) from error
         newer = {field.name for field in table.schema().fields} - set(tables()[name].arrow.names)
         if newer:
             raise StoreError(
-                f"the table {path} has columns that this lpaudit does not know: {', '.join(sorted(newer))}",
+                f"the table {uri} has columns that this lpaudit does not know: {', '.join(sorted(newer))}",
                 hint=f"it was written by a newer lpaudit than {__version__}: upgrade",
             )
         return table
 
     def files(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> list[str]:
-        """Return the paths of the data files that a table consists of; with a source, those that may hold it.
+        """Return the paths or URLs of the data files that a table consists of.
 
-        Not file_uris(): it escapes what a path may well contain.
+        With a source, of those that may hold it.
         """
-        if table is None:
-            return []
-        actions = table.get_add_actions(flatten=True)
-        paths = actions.column("path").to_pylist()
-        if source_id is not None and "min.source_id" in actions.schema.names:
-            bounds = (actions.column(f"{bound}.source_id").to_pylist() for bound in ("min", "max"))
-            paths = [
-                path
-                for path, low, high in zip(paths, *bounds, strict=True)
-                if low is None or high is None or low <= source_id <= high
-            ]
-        return [str(self.root / name / path) for path in paths]
+        return [f"{self.location}/{file}" for file in _data_files(name, table, source_id)]
+
+    def dataset(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> Any:
+        """Return the same files as Arrow's dataset; None if there are none. Raises StoreError."""
+        files = _data_files(name, table, source_id)
+        if not files:
+            return None
+        # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
+        # statistics of a column vanish as soon as that column is filtered by, and its file
+        # system calls back into Python while the interpreter is shutting down, which aborts.
+        try:
+            return ds.dataset(
+                files, tables()[name].arrow, format="parquet", filesystem=self.storage.filesystem
+            )
+        except (OSError, pa.ArrowException) as error:
+            raise cannot_read(self.location, error) from error
+
+    def sizes(self) -> dict[str, int]:
+        """Return every file of the store, by its name below the root, with its size in bytes."""
+        try:
+            return self.storage.sizes()
+        except OSError as error:
+            raise cannot_read(self.location, error) from error
 
     def create_table(self, name: str, unique: str) -> DeltaTable:
         """Open a table, and create it if it is not there. Two writers may do so at once."""
         existing = self.table(name)
         if existing is not None:
             return existing
-        schema = tables()[name].arrow
-        # Made aside and renamed: of two writers that create it at once, one is too late, and
-        # the table has one beginning.
-        aside = self.root / f".{name}.{unique}.creating"
-        try:
+        _check_marker(self.storage)  # where a disk is no longer mounted there must not begin a second store
+        schema = pa.schema([field.remove_metadata() for field in tables()[name].arrow])
+
+        def create(uri: str, **more: Any) -> None:
             DeltaTable.create(
-                aside,
-                schema=pa.schema([field.remove_metadata() for field in schema]),
+                uri,
+                schema=schema,
                 name=name,
                 description=tables()[name].description,
                 configuration=_CONFIGURATION | _statistics_setting(name),
+                **more,
             )
-            sync_log(aside, 0)
-            with suppress(FileExistsError, NotADirectoryError):
-                aside.rename(self.root / name)
-            sync_directory(self.root)
+
+        failure: Exception | None = None
+        try:
+            self.storage.create_table(name, create, unique)
         except (DeltaError, OSError) as error:
-            if not (self.root / name / "_delta_log").is_dir():
-                raise cannot_write(self.root, error) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        created = self.table(name)
+            failure = error
+        created = self.table(name)  # it may be another writer's, whatever became of this one
         if created is None:
-            raise StoreError(f"cannot create the table {self.root / name}", hint="is the disk writable?")
+            raise cannot_write(self.location, failure or OSError("the table is not there")) from failure
         return created
+
+
+def _data_files(name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:
+    """Return names below the root. Not file_uris(): it escapes what a path may well contain."""
+    if table is None:
+        return []
+    actions = table.get_add_actions(flatten=True)
+    paths = actions.column("path").to_pylist()
+    if source_id is not None and "min.source_id" in actions.schema.names:
+        bounds = (actions.column(f"{bound}.source_id").to_pylist() for bound in ("min", "max"))
+        paths = [
+            path
+            for path, low, high in zip(paths, *bounds, strict=True)
+            if low is None or high is None or low <= source_id <= high
+        ]
+    return [f"{name}/{path}" for path in paths]
+
+
+def _options(storage: Storage) -> dict[str, str] | None:
+    return dict(storage.options) if storage.options is not None else None
 
 
 def _statistics_setting(name: str) -> dict[str, str]:
@@ -118,104 +146,99 @@ def _statistics_setting(name: str) -> dict[str, str]:
     return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
-def sync_log(table: Path, version: int) -> None:
-    """Sync a commit's log entry, a checkpoint made of it, and their directory: delta-rs itself syncs none."""
-    log = table / "_delta_log"
-    sync_file(log / f"{version:020d}.json")
-    checkpoint = log / f"{version:020d}.checkpoint.parquet"
-    if checkpoint.is_file():
-        sync_file(checkpoint)
-        sync_file(log / "_last_checkpoint")
-    sync_directory(log)
-
-
 def open_store(root: str) -> Store:
     """Open a store that must exist. Raises StoreError."""
-    path = _local(root)
-    if not path.exists():
+    storage = storage_of(root)
+    if _entries(storage) is None:
         hint = "name it with --store, or make it: lpaudit ingest /var/log/lighttpd/access.log"
-        raise StoreError(f"there is no store at {path}", hint=hint)
-    _check_marker(path)
-    return Store(path)
+        raise StoreError(f"there is no store at {storage.location}", hint=hint)
+    _check_marker(storage)
+    return Store(storage)
+
+
+def find_store(root: str) -> Store | None:
+    """Open a store; None where nothing is yet, so that ``create_store`` would make one. Raises StoreError."""
+    return open_store(root) if _entries(storage_of(root)) else None
 
 
 def create_store(root: str) -> Store:
-    """Open a store, and create it if the directory is missing or empty. Raises StoreError."""
-    path = _local(root)
+    """Open a store, and create it if there is nothing yet. Raises StoreError."""
+    storage = storage_of(root)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        # Others may be creating the store at this moment: their unfinished markers do not count.
-        if all(entry.name.startswith(f".{MARKER}.") for entry in path.iterdir()):
+        if not _entries(storage):
+            storage.prepare()
             marker = {"store_version": STORE_VERSION, "created_by": f"lpaudit {__version__}"}
             text = json.dumps(marker, indent=1) + "\n"
-            write_durable(path / MARKER, lambda file: _write_text(file, text), str(os.getpid()))
-    except FileExistsError:
-        raise StoreError(f"{path} is a file, not a store", hint="name a directory with --store") from None
+            storage.write(MARKER, lambda file: _write_text(file, text), str(os.getpid()))
     except OSError as error:
         raise StoreError(
-            f"cannot write the store {path}: {reason_of(error)}",
-            hint="name a directory that you may write, with --store",
+            f"cannot write the store {storage.location}: {reason_of(error)}",
+            hint=hint_of(error) or "name a directory that you may write, with --store",
         ) from error
-    _check_marker(path)
-    return Store(path)
+    _check_marker(storage)
+    return Store(storage)
 
 
-def cannot_write(path: Path, error: Exception) -> StoreError:
+def cannot_write(location: str, error: Exception) -> StoreError:
     """Say why the store cannot be written, and that nothing is lost."""
     return StoreError(
-        f"cannot write the store {path}: {reason_of(error)}",
-        hint="nothing is lost: what was committed stays, and the same command goes on from there",
+        f"cannot write the store {location}: {reason_of(error)}",
+        hint=hint_of(error)
+        or "nothing is lost: what was committed stays, and the same command goes on from there",
     )
 
 
-def reason_of(error: Exception) -> str:
-    """Return one line that says why: delta-rs draws a coloured tree, whose last leaf is the cause."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    lines = [line.strip() for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
-    causes = [line.strip("↳ ") for line in lines if line.startswith("↳")]
-    return (causes[-1:] or lines[:1] or [type(error).__name__])[0]
+def cannot_read(location: str, error: Exception) -> StoreError:
+    """Say why the store cannot be read: it is out of reach, or damaged."""
+    hint = hint_of(error)
+    if hint is not None:
+        return StoreError(f"cannot read the store {location}: {reason_of(error)}", hint=hint)
+    return StoreError(
+        f"the store {location} is damaged: {str(error).splitlines()[0]}",
+        hint="keep it as it is, and restore a copy beside it",
+    )
 
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, "utf-8")
 
 
-def _local(root: str) -> Path:
-    if "://" in root:
-        raise StoreError(
-            f"cannot use {root}: object-store URLs are not supported yet",
-            hint="name a directory with --store",
-        )
-    path = Path(root).absolute()
-    # deltalake takes the one for a separator and undoes the other.
-    if _MISREAD.search(str(path)):
-        raise StoreError(
-            f"cannot use {path}: a store's path has no backslash, and no % before two hex digits",
-            hint="name another directory with --store",
-        )
-    return path
-
-
-def _check_marker(path: Path) -> None:
-    if not path.is_dir():
-        raise StoreError(f"{path} is a file, not a store", hint="name a directory with --store")
+def _entries(storage: Storage) -> list[str] | None:
     try:
-        marker = json.loads((path / MARKER).read_text("utf-8"))
+        return storage.entries()
+    except NotADirectoryError:
+        raise StoreError(
+            f"{storage.location} is a file, not a store", hint="name a directory with --store"
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"cannot read the store {storage.location}: {reason_of(error)}",
+            hint=hint_of(error) or "check its permissions",
+        ) from error
+
+
+def _check_marker(storage: Storage) -> None:
+    location = f"{storage.location}/{MARKER}"
+    try:
+        marker = json.loads(storage.read(MARKER).decode("utf-8"))
         version = int(marker["store_version"])
         if version < 1:
             raise ValueError(version)  # noqa: TRY301 -- damaged like any other that is no number
     except FileNotFoundError:
         raise StoreError(
-            f"{path} is a directory, but not a store: it has no {MARKER}",
-            hint="name an empty directory, or one that does not exist yet, with --store",
+            f"{storage.location} is {storage.kind}, but not a store: it has no {MARKER}",
+            hint="name an empty one, or one that does not exist yet, with --store",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read {path / MARKER}: {error}", hint="check its permissions") from error
+        raise StoreError(
+            f"cannot read {location}: {reason_of(error) if isinstance(error, OSError) else error}",
+            hint=hint_of(error) or "check its permissions",
+        ) from error
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise StoreError(f"{path / MARKER} is damaged", hint="restore it from a copy of the store") from None
+        raise StoreError(f"{location} is damaged", hint="restore it from a copy of the store") from None
     if version > STORE_VERSION:
         raise StoreError(
-            f"the store {path} has version {version}; this lpaudit reads up to version {STORE_VERSION}",
+            f"the store {storage.location} has version {version}; "
+            f"this lpaudit reads up to version {STORE_VERSION}",
             hint="upgrade lpaudit: a newer one wrote this store",
         )

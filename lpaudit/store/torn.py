@@ -9,6 +9,7 @@ follows, this one was synced once: then it is damage, and nothing is touched.
 import json
 from pathlib import Path
 
+from lpaudit.store.directory import Directory
 from lpaudit.store.durable import make_directory, sync_directory
 from lpaudit.store.tables import Store, cannot_write
 
@@ -20,18 +21,20 @@ def set_aside_torn(store: Store, name: str, unique: str) -> Path | None:
 
     Raises StoreError.
     """
-    log = store.root / name / "_delta_log"
+    if not isinstance(store.storage, Directory):
+        return None  # in a bucket an object is there whole, or not at all
+    log = store.storage.path / name / "_delta_log"
     last = max(log.glob("[0-9]*.json"), default=None)
     if last is None or _is_whole(last):
         return None
-    target = store.root / FOLDER / f"{name}-{last.stem}-{unique}.json"
+    target = store.storage.path / FOLDER / f"{name}-{last.stem}-{unique}.json"
     try:
         make_directory(target.parent)
         last.rename(target)
         sync_directory(target.parent)
         sync_directory(log)
     except OSError as error:
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error
     return target
 
 

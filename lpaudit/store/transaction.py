@@ -10,8 +10,7 @@ from deltalake.transaction import AddAction
 
 from lpaudit import __version__
 from lpaudit.errors import OffsetConflict
-from lpaudit.store.durable import write_durable
-from lpaudit.store.tables import Store, cannot_write, sync_log
+from lpaudit.store.tables import Store, cannot_write
 
 _CHANGED = "changed since last commit"
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -20,12 +19,13 @@ _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=F
 def commit_file(
     store: Store,
     table: DeltaTable,
-    file: Path,
+    name: str,
+    file: str,
     write: Callable[[Path], tuple[str, dict[str, str]]],
     transactions: Mapping[str, int],
     unique: str,
 ) -> None:
-    """Write ``file`` durably and add it to ``table``, together with ``transactions`` (app id → version).
+    """Write ``file`` for good and add it to the table ``name``, with ``transactions`` (app id → version).
 
     ``write`` makes the Parquet file and returns its statistics as Delta's JSON, and what the
     commit says of it (custom metadata).
@@ -37,13 +37,13 @@ def commit_file(
     before = table.version()
     names = ", ".join(transactions)
     try:
-        write_durable(file, lambda path: written.append(write(path)), unique)
+        size = store.storage.write(f"{name}/{file}", lambda path: written.append(write(path)), unique)
         statistics, metadata = written[0]
         table.create_write_transaction(
             [
                 AddAction(
-                    path=file.name,
-                    size=file.stat().st_size,
+                    path=file,
+                    size=size,
                     partition_values={},
                     modification_time=int(datetime.now(UTC).timestamp() * 1000),
                     data_change=True,
@@ -54,13 +54,13 @@ def commit_file(
             schema=table.schema(),
             commit_properties=CommitProperties(
                 custom_metadata={"lpaudit": __version__, **metadata},
-                app_transactions=[Transaction(app_id=name, version=v) for name, v in transactions.items()],
+                app_transactions=[Transaction(app_id=key, version=end) for key, end in transactions.items()],
             ),
             post_commithook_properties=_HOOKS,
         )
         table.update_incremental()
         for committed in range(before + 1, table.version() + 1):
-            sync_log(file.parent, committed)
+            store.storage.sync_commit(name, committed)
     except CommitFailedError as error:
         raise OffsetConflict(f"{names} has moved on", hint="run the same command again") from error
     except (DeltaError, OSError) as error:
@@ -69,4 +69,4 @@ def commit_file(
             raise OffsetConflict(
                 f"{names}: the table was changed", hint="run the same command again"
             ) from error
-        raise cannot_write(store.root, error) from error
+        raise cannot_write(store.location, error) from error

@@ -352,7 +352,9 @@ def test_store_paths_of_all_kinds(tmp_path: Path, lpaudit: Lpaudit) -> None:
         assert counts(lpaudit, store) == (3, 0)
 
 
-@pytest.mark.parametrize("store", ["a%20b", "back\\slash", "s3://bucket/store"])
+@pytest.mark.parametrize(
+    "store", ["a%20b", "back\\slash", "s3:/bucket/store", "gs://bucket/store", "S3://bucket/store"]
+)
 def test_store_paths_that_cannot_be(store: str, tmp_path: Path, lpaudit: Lpaudit) -> None:
     (tmp_path / "access.log").write_bytes(lines(3))
     clean(lpaudit("ingest", "--store", store, "access.log"), 3)

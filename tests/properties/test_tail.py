@@ -233,7 +233,6 @@ class Following(RuleBasedStateMachine):
             now=self.time.now,
             unique=self._unique,
             sleep=self.time.pass_by,
-            compact=lambda: None,
             clock=self.time.clock,
         )
         follower = Follower(str(self.store), self.arguments, self.options, Observer(), around)

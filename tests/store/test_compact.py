@@ -49,7 +49,7 @@ def fill(store: Store, logs: list[Log], commits: int) -> None:
 
 
 def table_of(store: Store, name: str = "access_event") -> DeltaTable:
-    return DeltaTable(store.root / name)
+    return DeltaTable(Path(store.location) / name)
 
 
 def contents(store: Store) -> pa.Table:
@@ -78,11 +78,11 @@ def test_map_column_stays_as_it_was(store: Store, lpaudit: Lpaudit) -> None:
         for n in range(100)
         for one, two in ((b"a\\x41", b"-"), (b"-", b"-"), (b"one", b"two"))
     ]
-    log = store.root.parent / "access.log"
+    log = Path(store.location).parent / "access.log"
     log.write_bytes(b"broken\n".join(lines))
     told = '%h %V %u %t "%r" %>s %b "%{X-One}i" "%{X-Two}i"'
     env = {"LPAUDIT_SEGMENT_BYTES": "2000"}
-    ran = lpaudit("ingest", "--store", store.root, "--log-format", told, log, env=env)
+    ran = lpaudit("ingest", "--store", store.location, "--log-format", told, log, env=env)
     assert ran.returncode == 0, ran.stderr
     before = contents(store)
     (name,) = (f.name for f in before.schema if pa.types.is_map(f.type))
@@ -113,14 +113,16 @@ def test_offsets_and_known_stay_as_they_were(store: Store, logs: list[Log]) -> N
     table = table_of(store)
     assert [known(store, table, log.source_id) for log in logs] == before
     fill(store, logs, 1)
-    assert stored_bytes(store.root) == {f"/logs/{log.source_id[0]}.log": log.content for log in logs}
+    assert stored_bytes(Path(store.location)) == {
+        f"/logs/{log.source_id[0]}.log": log.content for log in logs
+    }
 
 
 def test_commit_is_no_change_of_data_and_says_what_it_was(store: Store, logs: list[Log]) -> None:
     """Whoever streams the table's changes sees none."""
     fill(store, logs, 9)
     compact(store, "access_event", unique)
-    log = store.root / "access_event" / "_delta_log"
+    log = Path(store.location) / "access_event" / "_delta_log"
     last = [json.loads(line) for line in max(log.glob("*.json")).read_text().splitlines()]
     assert next(e["commitInfo"]["compacted"] for e in last if "commitInfo" in e) == "9"
     changes = [e[kind]["dataChange"] for e in last for kind in ("add", "remove") if kind in e]
@@ -214,7 +216,7 @@ def test_slower_of_two_compactions_gives_way(
     assert compact(store, "access_event", unique) == Compacted(busy=True)
     assert outcomes == [Compacted(10, 1)]
     assert contents(store).num_rows == before.num_rows + 1
-    assert len(list((store.root / "access_event").glob("part-compacted-*"))) == 1
+    assert len(list((Path(store.location) / "access_event").glob("part-compacted-*"))) == 1
 
 
 def test_files_that_vanish_while_they_are_merged_are_somebody_elses(
@@ -237,12 +239,12 @@ def test_files_that_vanish_while_they_are_merged_are_somebody_elses(
 
 def test_replaced_files_stay_for_those_who_read(store: Store, logs: list[Log]) -> None:
     fill(store, logs, 10)
-    reader = DeltaTable(store.root / "access_event")
+    reader = DeltaTable(Path(store.location) / "access_event")
     before = contents(store)
     compact(store, "access_event", unique)
     assert remove_replaced(store, "access_event", 1) == 0
     assert reader.to_pyarrow_table().num_rows == before.num_rows
-    orphan = store.root / "access_event" / "part-of-a-commit-to-come.parquet"
+    orphan = Path(store.location) / "access_event" / "part-of-a-commit-to-come.parquet"
     orphan.write_bytes(b"")
     assert remove_replaced(store, "access_event", 0) == 10
     assert remove_replaced(store, "access_event", 0) == 0
@@ -273,16 +275,16 @@ def test_tables_of_records_are_compacted_too(store: Store) -> None:
 
 def test_command_says_what_it_did(store: Store, logs: list[Log], lpaudit: Lpaudit) -> None:
     fill(store, logs, 10)
-    first = lpaudit("compact", "--store", store.root)
+    first = lpaudit("compact", "--store", store.location)
     assert (first.returncode, first.stdout) == (0, "compacted 10 files into 1 in access_event\n")
-    again = lpaudit("compact", "--store", store.root)
+    again = lpaudit("compact", "--store", store.location)
     assert (again.returncode, again.stdout) == (0, "nothing to compact\n")
-    removed = lpaudit("compact", "--store", store.root, "--keep-replaced", "0")
+    removed = lpaudit("compact", "--store", store.location, "--keep-replaced", "0")
     assert (removed.returncode, removed.stdout) == (0, "removed 10 files that had been replaced\n")
     fill(store, logs, 10)
-    quiet = lpaudit("compact", "--store", store.root, "--quiet")
+    quiet = lpaudit("compact", "--store", store.location, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
-    missing = lpaudit("compact", "--store", store.root / "nowhere")
+    missing = lpaudit("compact", "--store", Path(store.location) / "nowhere")
     assert missing.returncode == 3
 
 
@@ -318,7 +320,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 def check(store: Store, logs: list[Log]) -> None:
     """The rows are those of an undisturbed store, and the segments join to the logs."""
-    undisturbed = create_store(str(store.root) + "-undisturbed")
+    undisturbed = create_store(store.location + "-undisturbed")
     for log in logs:
         log.content, log.lines, log.segments = bytearray(), 0, []
     table = store.table("access_event")
@@ -331,15 +333,15 @@ def check(store: Store, logs: list[Log]) -> None:
     for log in logs:
         found = known(store, table, log.source_id)
         assert found is not None
-        assert b"".join(room.read_segment(store.root, s) for s in found.segments) == log.content
+        assert b"".join(room.read_segment(store.storage, s) for s in found.segments) == log.content
 
 
 @pytest.mark.timeout(600)
 def test_writers_and_compactions_do_not_disturb_each_other(store: Store, logs: list[Log]) -> None:
-    writers = [start("-c", WRITER, store.root, name, 120) for name in "abc"]
+    writers = [start("-c", WRITER, Path(store.location), name, 120) for name in "abc"]
     compactions = 0
     while any(writer.poll() is None for writer in writers):
-        two = [start("-m", "lpaudit", "compact", "--store", store.root) for _ in "12"]
+        two = [start("-m", "lpaudit", "compact", "--store", store.location) for _ in "12"]
         for one in two:
             printed, errors = one.communicate(timeout=120)
             assert one.returncode == 0, errors
@@ -370,7 +372,7 @@ while True:
         for log in logs[:2]:
             for _ in range(8):
                 commit(store, log.piece(4))
-        process = start("-c", code, store.root)
+        process = start("-c", code, Path(store.location))
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(rng.uniform(0, 0.5))

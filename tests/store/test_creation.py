@@ -21,4 +21,4 @@ def test_table_that_many_create_at_once_has_one_beginning(tmp_path: Path) -> Non
 
         with ThreadPoolExecutor(WRITERS) as pool:
             assert list(pool.map(create, range(WRITERS))) == [0] * WRITERS
-        assert sorted(p.name for p in store.root.iterdir()) == ["access_event", "lpaudit-store.json"]
+        assert sorted(store.storage.entries()) == ["access_event", "lpaudit-store.json"]

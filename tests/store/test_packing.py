@@ -13,6 +13,8 @@ import pytest
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
 from lpaudit.store import Packed, Store, create_store, missing_segments, pack, packing, read_segment
+from lpaudit.store.directory import Directory
+from lpaudit.store.storage import Storage
 from tests.pieces import SOURCES, Log, commit
 
 Lpaudit = Callable[..., subprocess.CompletedProcess[str]]
@@ -42,15 +44,15 @@ def logs(store: Store) -> list[Log]:
 
 
 def files(store: Store, log: Log) -> list[str]:
-    return sorted(p.name for p in (store.root / "segments" / log.source_id).iterdir())
+    return sorted(p.name for p in (Path(store.location) / "segments" / log.source_id).iterdir())
 
 
 def check(store: Store, logs: list[Log]) -> None:
     for log in logs:
-        assert b"".join(read_segment(store.root, s) for s in log.segments) == log.content
+        assert b"".join(read_segment(store.storage, s) for s in log.segments) == log.content
         for segment in log.segments:
-            assert read_segment(store.root, segment) == log.content[segment.start : segment.end]
-        assert missing_segments(store.root, [s.name for s in log.segments]) == []
+            assert read_segment(store.storage, segment) == log.content[segment.start : segment.end]
+        assert missing_segments(store.storage.sizes(), [s.name for s in log.segments]) == []
 
 
 def test_segments_are_read_from_packs_as_from_their_files(store: Store, logs: list[Log]) -> None:
@@ -67,10 +69,10 @@ def test_segments_are_read_from_packs_as_from_their_files(store: Store, logs: li
 
 def test_packs_hold_the_frames_as_they_were(store: Store, logs: list[Log]) -> None:
     log = logs[0]
-    frames = b"".join((store.root / segment.name).read_bytes() for segment in log.segments)
+    frames = b"".join((Path(store.location) / segment.name).read_bytes() for segment in log.segments)
     pack(store, unique)
     (name,) = files(store, log)
-    assert (store.root / "segments" / log.source_id / name).read_bytes() == frames
+    assert (Path(store.location) / "segments" / log.source_id / name).read_bytes() == frames
 
 
 def test_auditor_needs_no_lpaudit(store: Store, logs: list[Log], checkout: Path) -> None:
@@ -80,7 +82,7 @@ def test_auditor_needs_no_lpaudit(store: Store, logs: list[Log], checkout: Path)
     pack(store, unique)
     log = logs[1]
     (name,) = files(store, log)
-    folder = store.root / "segments" / log.source_id
+    folder = Path(store.location) / "segments" / log.source_id
     whole = subprocess.run(
         f"zstd -dc {name} | sha256sum", shell=True, cwd=folder, capture_output=True, check=True, text=True
     )
@@ -103,9 +105,9 @@ def test_few_large_and_uncommitted_segments_keep_their_files(
     store: Store, logs: list[Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = logs[0]
-    folder = store.root / "segments" / log.source_id
+    folder = Path(store.location) / "segments" / log.source_id
     stray = Segment.of(log.source_id, len(log.content), b"a commit that never came")
-    (store.root / stray.name).write_bytes(b"")
+    (Path(store.location) / stray.name).write_bytes(b"")
     (folder / ".left.zst.0123.tmp").write_bytes(b"")
     monkeypatch.setattr(packing, "LEAST", COMMITS + 2)
     assert pack(store, unique) == Packed()
@@ -116,7 +118,7 @@ def test_few_large_and_uncommitted_segments_keep_their_files(
     monkeypatch.setattr(packing, "LEAST", COMMITS)
     assert pack(store, unique) == Packed(3 * COMMITS, 3)
     assert len(files(store, log)) == 3
-    assert (store.root / stray.name).exists()
+    assert (Path(store.location) / stray.name).exists()
 
 
 def test_packs_have_a_limit(store: Store, logs: list[Log], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +132,7 @@ def test_packs_have_a_limit(store: Store, logs: list[Log], monkeypatch: pytest.M
     check(store, logs)
 
 
-@pytest.mark.parametrize("step", ["write_durable", "_retire"])
+@pytest.mark.parametrize("step", ["write", "_retire"])
 def test_interrupted_packing_is_gone_on_with(
     step: str, store: Store, logs: list[Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +140,7 @@ def test_interrupted_packing_is_gone_on_with(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing, step, killed)
+        patch.setattr(Directory if step == "write" else packing, step, killed)
         with pytest.raises(KeyboardInterrupt):
             pack(store, unique)
     check(store, logs)
@@ -154,11 +156,11 @@ def test_two_that_pack_at_once_lose_nothing(
     real = packing.read_frame
     outcomes: list[Packed] = []
 
-    def slow(root: Path, segment: Segment) -> tuple[bytes, bytes]:
+    def slow(storage: Storage, segment: Segment) -> tuple[bytes, bytes]:
         if segment == logs[1].segments[3]:
             monkeypatch.setattr(packing, "read_frame", real)
             outcomes.append(pack(store, unique))
-        return real(root, segment)
+        return real(storage, segment)
 
     monkeypatch.setattr(packing, "read_frame", slow)
     first = pack(store, unique)
@@ -169,8 +171,8 @@ def test_two_that_pack_at_once_lose_nothing(
 
 def test_changed_segment_is_never_packed_away(store: Store, logs: list[Log]) -> None:
     damaged = logs[0].segments[4]
-    other = (store.root / logs[0].segments[5].name).read_bytes()
-    (store.root / damaged.name).write_bytes(other)
+    other = (Path(store.location) / logs[0].segments[5].name).read_bytes()
+    (Path(store.location) / damaged.name).write_bytes(other)
     with pytest.raises(StoreError, match="has been changed"):
         pack(store, unique)
     assert len(files(store, logs[0])) == COMMITS
@@ -181,35 +183,37 @@ def test_pack_that_does_not_hold_the_bytes_replaces_nothing(
     damage: str, store: Store, logs: list[Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was written is read back before anything is removed, whatever the disk made of it."""
-    real = packing.write_durable
+    real = Directory.write
 
-    def bad(path: Path, write: Callable[[Path], None], name: str) -> None:
-        real(path, write, name)
+    def bad(self: Directory, name: str, write: Callable[[Path], None], unique: str) -> int:
+        size = real(self, name, write, unique)
+        path = self.path / name
         data = path.read_bytes()
         if damage == "truncated":
             path.write_bytes(data[: len(data) // 2])
         elif damage == "flipped":
             path.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
         else:
-            path.write_bytes((store.root / logs[0].segments[0].name).read_bytes() * COMMITS)
+            path.write_bytes((Path(store.location) / logs[0].segments[0].name).read_bytes() * COMMITS)
+        return size
 
-    monkeypatch.setattr(packing, "write_durable", bad)
+    monkeypatch.setattr(Directory, "write", bad)
     with pytest.raises(StoreError):
         pack(store, unique)
-    assert all((store.root / s.name).is_file() for log in logs for s in log.segments)
+    assert all((Path(store.location) / s.name).is_file() for log in logs for s in log.segments)
 
 
 def test_damaged_pack_is_told(store: Store, logs: list[Log], lpaudit: Lpaudit) -> None:
     pack(store, unique)
     (name,) = files(store, logs[0])
-    path = store.root / "segments" / logs[0].source_id / name
+    path = Path(store.location) / "segments" / logs[0].source_id / name
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(StoreError, match=r"pack\.zst"):
-        read_segment(store.root, logs[0].segments[-1])
-    (store.root / "segments" / logs[1].source_id / files(store, logs[1])[0]).unlink()
+        read_segment(store.storage, logs[0].segments[-1])
+    (Path(store.location) / "segments" / logs[1].source_id / files(store, logs[1])[0]).unlink()
     with pytest.raises(StoreError, match="cannot read"):
-        read_segment(store.root, logs[1].segments[0])
-    status = json.loads(lpaudit("status", "--store", store.root, "--format", "json").stdout)
+        read_segment(store.storage, logs[1].segments[0])
+    status = json.loads(lpaudit("status", "--store", store.location, "--format", "json").stdout)
     assert status["missing_segments"] == [segment.name for segment in logs[1].segments]
 
 

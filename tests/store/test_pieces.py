@@ -23,15 +23,17 @@ def test_pieces_of_several_sources_are_one_commit(store: Store) -> None:
     logs = [Log(source_id) for source_id in SOURCES]
     commit(store, *(log.piece(10 + n) for n, log in enumerate(logs)))
     commit(store, *(log.piece(5) for log in logs))
-    table = DeltaTable(store.root / "access_event")
+    table = DeltaTable(Path(store.location) / "access_event")
     assert table.version() == 2
     assert len(table.file_uris()) == 2
     assert {s: table.transaction_version(s) for s in SOURCES} == {
         log.source_id: len(log.content) for log in logs
     }
-    assert stored_bytes(store.root) == {f"/logs/{log.source_id[0]}.log": log.content for log in logs}
+    assert stored_bytes(Path(store.location)) == {
+        f"/logs/{log.source_id[0]}.log": log.content for log in logs
+    }
     for log in logs:
-        rows = [row for row in stored_rows(store.root) if row["source_id"] == log.source_id]
+        rows = [row for row in stored_rows(Path(store.location)) if row["source_id"] == log.source_id]
         assert [row["line_number"] for row in rows] == list(range(1, log.lines + 1))
 
 
@@ -41,7 +43,7 @@ def test_log_of_commits_alone_tells_every_segment(store: Store) -> None:
     commit(store, logs[0].piece(3))
     commit(store, *(log.piece(4) for log in logs), logs[1].piece(2))
     told = []
-    for entry in sorted((store.root / "access_event" / "_delta_log").glob("*.json")):
+    for entry in sorted((Path(store.location) / "access_event" / "_delta_log").glob("*.json")):
         for line in entry.read_text().splitlines():
             info = json.loads(line).get("commitInfo", {})
             told += json.loads(info.get("segments", "[]"))
@@ -75,7 +77,7 @@ def test_pieces_of_a_source_that_overlap_are_refused(store: Store) -> None:
     with pytest.raises(OffsetConflict) as refused:
         commit(store, first, again)
     assert refused.value.source_ids == (log.source_id,)
-    assert stored_rows(store.root) == []
+    assert stored_rows(Path(store.location)) == []
 
 
 def test_rows_are_taken_one_table_after_the_other(store: Store) -> None:
@@ -99,25 +101,25 @@ def test_stale_handle_is_refused_and_told_which_source_moved_on(store: Store) ->
     stale = store.table("access_event")
     assert stale is not None
     commit(store, theirs.piece(1))
-    before = stored_rows(store.root)
+    before = stored_rows(Path(store.location))
     data = b"other lines\n"
     segment = Segment.of(theirs.source_id, theirs.segments[0].end, data)
     late = Piece(segment, data, [rows_of(segment, data, 3)])
     with pytest.raises(OffsetConflict) as refused:
         append(store, stale, [mine.piece(2), late], uuid.uuid4().hex)
     assert refused.value.source_ids == (theirs.source_id,)
-    assert stored_rows(store.root) == before
+    assert stored_rows(Path(store.location)) == before
 
 
 def test_wrong_offset_is_refused_before_anything_is_written(store: Store) -> None:
     mine, theirs = Log(SOURCES[0]), Log(SOURCES[1])
     commit(store, mine.piece(3), theirs.piece(3))
     theirs.piece(1)  # never stored
-    files = sorted(store.root.rglob("*"))
+    files = sorted(Path(store.location).rglob("*"))
     with pytest.raises(OffsetConflict) as refused:
         commit(store, mine.piece(1), theirs.piece(1))
     assert refused.value.source_ids == (theirs.source_id,)
-    assert sorted(store.root.rglob("*")) == files
+    assert sorted(Path(store.location).rglob("*")) == files
 
 
 def test_rows_that_break_off_leave_nothing(store: Store) -> None:
@@ -129,13 +131,13 @@ def test_rows_that_break_off_leave_nothing(store: Store) -> None:
     first = log.piece(3)
     with pytest.raises(RuntimeError):
         commit(store, Piece(first.segment, first.data, broken()))
-    assert stored_rows(store.root) == []
-    assert list((store.root / "access_event").glob("**/*.parquet*")) == []
+    assert stored_rows(Path(store.location)) == []
+    assert list((Path(store.location) / "access_event").glob("**/*.parquet*")) == []
 
 
 def test_known_says_nothing_of_a_source_that_was_never_stored(store: Store) -> None:
     commit(store, Log(SOURCES[1]).piece(3))
-    table = open_store(str(store.root)).table("access_event")
+    table = open_store(store.location).table("access_event")
     assert table is not None
     assert known(store, table, SOURCES[0]) is None
 
