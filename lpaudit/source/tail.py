@@ -101,12 +101,11 @@ class Tail:
             return Look.SAME
         if status.st_size < self.position:
             return Look.CUT
-        self.size, self.modified = seen
         chunk = self._at(self.position, min(room, _CHUNK, status.st_size - self.position))
         # Only now: had it been cut before or while it was read, this shows it.
         if not self._is_the_same(self.position + len(chunk)):
             return Look.CUT
-        self._looked = seen
+        self.size, self.modified = self._looked = seen  # of what is there now, not of what was cut
         if not chunk:
             return Look.SAME
         self.buffer.add(chunk)
