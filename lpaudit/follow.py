@@ -38,6 +38,7 @@ COMPACT_EVERY = 200
 """Commits after which a compaction is started."""
 
 _RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
+_PIPE = ((0, 0), (0, 0))  # what stands for standard input, which is always the same
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
 
 
@@ -205,7 +206,8 @@ class Follower:
     def _settle(self, log: Log, until: float = 0.0) -> None:
         """Close a file; it is opened again when it has changed, but not before ``until``."""
         log.tail.refresh()
-        self.settled[log.tail.file] = ((log.tail.size, log.tail.modified), until)
+        signature = (log.tail.size, log.tail.modified) if log.tail.found.path is not None else _PIPE[1]
+        self.settled[log.tail.file] = (signature, until)
         self._forget(log)
 
     def _forget(self, log: Log) -> None:
@@ -234,6 +236,7 @@ class Follower:
                 return True
             if look is Look.ENDED:
                 log.final, log.left = True, now
+                log.since = log.since if log.since is not None else now
                 return False
             if log.source_id is None and len(tail.buffer):
                 return self._identify(log, now)
@@ -576,7 +579,7 @@ class Follower:
 def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
     """Return which file a name leads to, and what changes when the file does. Raises SourceError."""
     if found.path is None:
-        return (0, 0), (0, 0)
+        return _PIPE
     try:
         status = found.path.stat()
     except OSError as error:

@@ -137,6 +137,10 @@ class Tail:
 class Stream(Tail):
     """A pipe or FIFO: what is read of it cannot be read again, and it is never cut."""
 
+    def head(self) -> bytes:
+        """Return nothing: to look at it would be to take it."""
+        return b""
+
     def look(self, room: int) -> Look:
         """Read at most ``room`` bytes of what is there. A FIFO without writers is only quiet."""
         before = self.position
