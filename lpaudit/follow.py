@@ -251,13 +251,15 @@ class Follower:
         return look is Look.GREW and tail.size > tail.position
 
     def _look_again(self, log: Log, now: float) -> None:
-        """Recognise a file anew that was waiting, if it has changed or nobody else reads its source now."""
+        """Recognise a file anew that was waiting, if it has changed, or if it may be more than a copy."""
         tail = log.tail
         log.look_at = now + SCAN
         tail.refresh()
         changed = (tail.size, tail.modified) != log.waiting
-        owned = any(other.owns and other.source_id == log.source_id for other in self.logs)
-        if changed or (not owned and tail.size > tail.position):
+        owner = next((o for o in self.logs if o.owns and o.source_id == log.source_id), None)
+        # There is nothing new to compare it with, and what it has more may yet come there.
+        alike = owner is not None and not owner.drained and owner.tail.stored <= tail.position
+        if changed or (not alike and tail.size > tail.position):
             log.source_id, log.waiting = None, None
             tail.start_at(0)
             log.look_at = now
@@ -285,8 +287,12 @@ class Follower:
         self.succession.found(known.source_id)
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
-        if position < known.offset or any(other.owns for other in others):
+        owners = [other for other in others if other.owns]
+        longer = tail.size > known.offset and all(o.drained and o.look_at <= now for o in owners)
+        if position < known.offset or (owners and not longer):
             # It is shorter than what was read of it, or a copy of what is being read.
+            for owner in owners:
+                owner.look_at = now
             log.waiting = (tail.size, tail.modified)
             tail.wait_at(known.offset)
             if not others:
@@ -294,6 +300,9 @@ class Follower:
             return False
         for other in others:
             other.tail.buffer.clear()  # the start of a line that the copy has in full
+        for owner in owners:  # the other one is the copy: it has nothing that is not stored
+            owner.waiting = (owner.tail.size, owner.tail.modified)
+            owner.tail.wait_at(known.offset)
         tail.start_at(known.offset)
         log.begun = bool(known.segments)
         log.line_number = known.line_number
