@@ -151,12 +151,11 @@ class Follower:
     # What files there are.
 
     def _scan(self, now: float) -> None:
-        wrong = []
-        for found in source.discover(self.arguments, leave=self.options.leave):
-            if isinstance(found, SourceError):
-                wrong.append(found)
-            else:
-                self._see(found, now)
+        discovered = list(source.discover(self.arguments, leave=self.options.leave))
+        wrong = [found for found in discovered if isinstance(found, SourceError)]
+        inputs = [found for found in discovered if isinstance(found, Input)]
+        for found in sorted(inputs, key=_last_change):  # archives are read in the order they are seen in
+            self._see(found, now)
         for search in self.succession.searches:
             for path in source.rotated(search.path):
                 with suppress(OSError):  # it has just been renamed again, or compressed
@@ -431,7 +430,7 @@ class Follower:
         return [
             log
             for log in self.logs
-            if log.ready and not self.succession.must_wait(log, self.logs, archives=archives)
+            if log.ready and not self.succession.must_wait(log, self.logs, self.clock(), archives=archives)
         ]
 
     def _commit(self, ready: Iterable[Log]) -> bool:
@@ -594,6 +593,14 @@ def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
     except OSError as error:
         raise source.unreadable(found.path, error) from error
     return (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+
+
+def _last_change(found: Input) -> int:
+    """Return when an input was last written to, in nanoseconds since the epoch; 0 if nobody knows."""
+    try:
+        return found.path.stat().st_mtime_ns if found.path is not None else 0
+    except OSError:
+        return 0
 
 
 def _leads_elsewhere(log: Log) -> bool:
