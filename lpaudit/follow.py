@@ -363,6 +363,8 @@ class Follower:
         if self.succession.is_current(log):
             return  # nothing has come after it: whoever writes may still be writing to it
         if log.waiting is None and log.tail.size > log.tail.stored:
+            if log.tail.position < log.tail.size:
+                return  # it cannot be read: the start of a line is not its last
             log.final, log.since = True, now
             if log.source_id is None:
                 log.look_at = now

@@ -139,7 +139,7 @@ class Succession:
         for search in self.searches:
             if search.key == log.key and search.generation.source_id != log.source_id:
                 rest = [o for o in logs if o.source_id == search.generation.source_id]
-                if not search.scanned or archives or any(not o.drained for o in rest if o.active):
+                if not search.scanned or archives or any(_is_coming(o, clock) for o in rest if o.active):
                     return True
         if log.after is None:
             log.after = [(other, other.tail.size) for other in logs if _came_before(other, log)]
