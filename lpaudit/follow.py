@@ -20,7 +20,7 @@ from lpaudit.model import Gap, Lag, NullObserver, Observer, Provenance, Segment,
 from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
 from lpaudit.source import FileId, Input, Look, Stream, Tail
-from lpaudit.succession import GRACE, Succession
+from lpaudit.succession import GRACE, Search, Succession
 
 POLL = 0.2
 """Seconds between two looks at a file; one that has been quiet for a minute is looked at half as often."""
@@ -38,6 +38,7 @@ COMPACT_EVERY = 200
 """Commits after which a compaction is started."""
 
 _RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
+_ALIKE = 8  # sources that may begin with the same line, for one to be found by it
 _PIPE = ((0, 0), (0, 0))  # what stands for standard input, which is always the same
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
 
@@ -157,6 +158,8 @@ class Follower:
         for found in sorted(inputs, key=_last_change):  # archives are read in the order they are seen in
             self._see(found, now)
         for search in self.succession.searches:
+            if not search.scanned:
+                search.since = min(search.since, _changed_last(search))
             for path in source.rotated(search.path):
                 with suppress(OSError):  # it has just been renamed again, or compressed
                     if path.stat().st_mtime_ns >= search.since:
@@ -595,6 +598,25 @@ def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
     except OSError as error:
         raise source.unreadable(found.path, error) from error
     return (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+
+
+def _changed_last(search: Search) -> int:
+    """Return when the file beside a path that begins like what is searched for was last written to.
+
+    A clock that was set back must not hide it. Nanoseconds since the epoch.
+    """
+    for path in source.rotated(search.path):
+        with suppress(OSError, SourceError):
+            changed = path.stat().st_mtime_ns
+            reader = source.open_reader(Input(source.label_of(path), path, named=False))
+            try:
+                line = source.first_line(reader, final=True)
+            finally:
+                reader.close()
+            ids = (source.source_id(search.host, line, ordinal) for ordinal in range(_ALIKE))
+            if search.generation.source_id in ids:
+                return changed
+    return search.since
 
 
 def _last_change(found: Input) -> int:
