@@ -21,7 +21,7 @@ from lpaudit.model import Gap, Lag, Observer, Provenance, Segment, SourceResult
 from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
 from lpaudit.source import FileId, Input, Look, Stream, Tail
-from lpaudit.succession import GRACE, Succession
+from lpaudit.succession import GRACE, Search, Succession
 
 POLL = 0.2
 """Seconds between two looks at a file; one that has been quiet for a minute is looked at half as often."""
@@ -39,6 +39,8 @@ STALE = 60.0
 """Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
 
 _RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
+_ALIKE = 8  # sources that may begin with the same line, for one to be found by it
+_PIPE = ((0, 0), (0, 0))  # what stands for standard input, which is always the same
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
 
 
@@ -153,13 +155,14 @@ class Follower:
     # What files there are.
 
     def _scan(self, now: float) -> None:
-        wrong = []
-        for found in source.discover(self.arguments, leave=self.options.leave):
-            if isinstance(found, SourceError):
-                wrong.append(found)
-            else:
-                self._see(found, now)
+        discovered = list(source.discover(self.arguments, leave=self.options.leave))
+        wrong = [found for found in discovered if isinstance(found, SourceError)]
+        inputs = [found for found in discovered if isinstance(found, Input)]
+        for found in sorted(inputs, key=_last_change):  # archives are read in the order they are seen in
+            self._see(found, now)
         for search in self.succession.searches:
+            if not search.scanned:
+                search.since = min(search.since, _changed_last(search))
             for path in source.rotated(search.path):
                 with suppress(OSError):  # it has just been renamed again, or compressed
                     if path.stat().st_mtime_ns >= search.since:
@@ -207,7 +210,8 @@ class Follower:
     def _settle(self, log: Log, until: float = 0.0) -> None:
         """Close a file; it is opened again when it has changed, but not before ``until``."""
         log.tail.refresh()
-        self.settled[log.tail.file] = ((log.tail.size, log.tail.modified), until)
+        signature = (log.tail.size, log.tail.modified) if log.tail.found.path is not None else _PIPE[1]
+        self.settled[log.tail.file] = (signature, until)
         self._forget(log)
 
     def _forget(self, log: Log) -> None:
@@ -236,7 +240,8 @@ class Follower:
                 return True
             if look is Look.ENDED:
                 log.final = log.rotated = True
-                log.left = log.since = now
+                log.left = now
+                log.since = log.since if log.since is not None else now
             if log.source_id is None and len(tail.buffer):
                 return self._identify(log, now)
         except (SourceError, StoreError) as error:
@@ -250,22 +255,15 @@ class Follower:
         return look is Look.GREW and tail.size > tail.position
 
     def _look_again(self, log: Log, now: float) -> None:
-        """Recognise a file anew that was waiting, if that may end otherwise now.
-
-        That is: it has changed, or nobody else reads its source any more, or what is stored of
-        the source by now may show that it only begins like it.
-        """
+        """Recognise a file anew that was waiting, if it has changed, or if it may be more than a copy."""
         tail = log.tail
         log.look_at = now + SCAN
         tail.refresh()
         changed = (tail.size, tail.modified) != log.waiting
-        owners = [other for other in self.logs if other.owns and other.source_id == log.source_id]
-        for owner in list(owners):
-            if owner.left is not None and owner.drained and tail.size > owner.tail.stored:
-                self._settle(owner)  # a copy has taken its place, and goes on
-                owners.remove(owner)
-        moved = log.source_id is not None and self._offset_of(log.source_id) > tail.position
-        if changed or (tail.size > tail.position and (moved or not owners)):
+        owner = next((o for o in self.logs if o.owns and o.source_id == log.source_id), None)
+        # There is nothing new to compare it with, and what it has more may yet come there.
+        alike = owner is not None and not owner.drained and owner.tail.stored <= tail.position
+        if changed or (not alike and tail.size > tail.position):
             log.source_id, log.waiting = None, None
             tail.start_at(0)
             log.look_at = now
@@ -293,8 +291,12 @@ class Follower:
         self.succession.found(known.source_id, tail.file)
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
-        if position < known.offset or any(other.owns for other in others):
+        owners = [other for other in others if other.owns]
+        longer = tail.size > known.offset and all(o.drained and o.look_at <= now for o in owners)
+        if position < known.offset or (owners and not longer):
             # It is shorter than what was read of it, or a copy of what is being read.
+            for owner in owners:
+                owner.look_at = now
             log.waiting = (tail.size, tail.modified)
             tail.wait_at(known.offset)
             if not others:
@@ -302,6 +304,9 @@ class Follower:
             return False
         for other in others:
             other.tail.buffer.clear()  # the start of a line that the copy has in full
+        for owner in owners:  # the other one is the copy: it has nothing that is not stored
+            owner.waiting = (owner.tail.size, owner.tail.modified)
+            owner.tail.wait_at(known.offset)
         tail.start_at(known.offset, line)
         log.begun = bool(known.segments)
         log.line_number = known.line_number
@@ -363,6 +368,8 @@ class Follower:
         if self.succession.is_current(log):
             return  # nothing has come after it: whoever writes may still be writing to it
         if log.waiting is None and log.tail.size > log.tail.stored:
+            if log.tail.position < log.tail.size:
+                return  # it cannot be read: the start of a line is not its last
             log.final, log.since = True, now
             if log.source_id is None:
                 log.look_at = now
@@ -430,7 +437,7 @@ class Follower:
         return [
             log
             for log in self.logs
-            if log.ready and not self.succession.must_wait(log, self.logs, archives=archives)
+            if log.ready and not self.succession.must_wait(log, self.logs, self.clock(), archives=archives)
         ]
 
     def _commit(self, ready: Iterable[Log]) -> bool:
@@ -591,7 +598,7 @@ class Follower:
 def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
     """Return which file a name leads to, and what changes when the file does. Raises SourceError."""
     if found.path is None:
-        return (0, 0), (0, 0)
+        return _PIPE
     try:
         status = found.path.stat()
     except OSError as error:
@@ -603,6 +610,33 @@ def _was_rotated(log: Log) -> bool:
     """Say whether a log was rotated away before it was found."""
     path = log.tail.found.path
     return path is not None and source.was_rotated(path)
+
+
+def _changed_last(search: Search) -> int:
+    """Return when the file beside a path that begins like what is searched for was last written to.
+
+    A clock that was set back must not hide it. Nanoseconds since the epoch.
+    """
+    for path in source.rotated(search.path):
+        with suppress(OSError, SourceError):
+            changed = path.stat().st_mtime_ns
+            reader = source.open_reader(Input(source.label_of(path), path, named=False))
+            try:
+                line = source.first_line(reader, final=True)
+            finally:
+                reader.close()
+            ids = (source.source_id(search.host, line, ordinal) for ordinal in range(_ALIKE))
+            if search.generation.source_id in ids:
+                return changed
+    return search.since
+
+
+def _last_change(found: Input) -> int:
+    """Return when an input was last written to, in nanoseconds since the epoch; 0 if nobody knows."""
+    try:
+        return found.path.stat().st_mtime_ns if found.path is not None else 0
+    except OSError:
+        return 0
 
 
 def _leads_elsewhere(log: Log) -> bool:

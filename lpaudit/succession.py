@@ -13,7 +13,7 @@ from pathlib import Path
 from lpaudit import query, store
 from lpaudit.followed import Log
 from lpaudit.model import Gap, GapCause, SourceChange, SourceEvent
-from lpaudit.source import FileId, looks_rotated
+from lpaudit.source import FileId, looks_rotated, original
 
 GRACE = 10.0
 """Seconds that a rotated file must be quiet to be at its end, and that a copy is waited for."""
@@ -93,7 +93,9 @@ class Succession:
         before = [g for g in self._known.get(log.key, []) if g.source_id != source_id]
         for generation in before:
             searched = any(s.generation.source_id == generation.source_id for s in self.searches)
-            if not generation.settled and not searched:
+            # Also of one that is accounted for: it may be that what came after it is not stored to its end.
+            wanted = not generation.settled or (not log.begun and generation is before[-1])
+            if wanted and not searched:
                 since = _last_change(generation, logs)
                 self.searches.append(
                     Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE)
@@ -139,19 +141,27 @@ class Succession:
         generations = self._known.get(log.key)
         return generations is None or generations[-1].source_id == log.source_id
 
-    def must_wait(self, log: Log, logs: Sequence[Log], *, archives: bool) -> bool:
+    def must_wait(self, log: Log, logs: Sequence[Log], clock: float, *, archives: bool) -> bool:
         """Whether a log's first lines have to wait for the rest of what its path held before.
 
         What comes later is stored later: a crash in between must not make the rest look read.
         """
-        if log.begun:
+        if log.begun or log.tail.found.path is None:
             return False
         for search in self.searches:
             if search.key == log.key and search.generation.source_id != log.source_id:
                 rest = [o for o in logs if o.source_id == search.generation.source_id]
-                if not search.scanned or archives or any(not o.drained for o in rest):
+                if not search.scanned or archives or any(_is_coming(o, clock) for o in rest):
                     return True
-        return False
+        if log.after is None:
+            log.after = [(other, other.tail.size) for other in logs if _came_before(other, log)]
+        log.after = [
+            (other, size)
+            for other, size in log.after
+            if other in logs and other.waiting is None
+            if other.tail.stored < size and _is_coming(other, clock)
+        ]
+        return bool(log.after) or (archives and log.left is not None)
 
     def end_searches(
         self, logs: Sequence[Log], offset_of: Callable[[str], int], clock: float, *, archives: bool
@@ -172,6 +182,8 @@ class Succession:
 
     def _conclude(self, search: Search, stored: int, rest: Sequence[Log]) -> None:
         source_id = search.generation.source_id
+        if search.generation.settled:
+            return
         missing = None if search.seen is None else search.seen - stored
         if self._is_found(search) if missing is None else missing <= 0:
             if not any(log.active and not log.cut for log in rest):  # else that log says so, in time
@@ -201,6 +213,19 @@ class Succession:
     def _note(self, key: Key, source_id: str, change: SourceChange, offset: int, detail: str | None) -> None:
         label, host_name = key
         self.told.append(SourceEvent(self._now(), label, source_id, host_name, change, offset, detail))
+
+
+def _is_coming(log: Log, clock: float) -> bool:
+    """Say whether more of a log is about to be stored; one that cannot be read must not hold up others."""
+    return not log.drained and (log.ready or clock - log.grew < GRACE)
+
+
+def _came_before(other: Log, log: Log) -> bool:
+    """Say whether a file was rotated away from the path that a log is at, or was, and before it."""
+    one, two = other.tail.found.path, log.tail.found.path
+    if one is None or two is None or other.left is None or original(one) != original(two):
+        return False
+    return other is not log and (log.left is None or other.tail.modified < log.tail.modified)
 
 
 def _last_change(generation: Generation, logs: Sequence[Log]) -> int:

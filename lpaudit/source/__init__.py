@@ -5,7 +5,7 @@ from lpaudit.source.framing import Framing, blocks
 from lpaudit.source.identity import HEAD, first_line, holds, source_id
 from lpaudit.source.linebuffer import LineBuffer
 from lpaudit.source.reader import Damage, Reader, is_compressed, open_reader
-from lpaudit.source.rotation import is_rotated_name, looks_rotated, rotated, was_rotated
+from lpaudit.source.rotation import is_rotated_name, looks_rotated, original, rotated, was_rotated
 from lpaudit.source.tail import FileId, Look, Stream, Tail, open_tail
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "looks_rotated",
     "open_reader",
     "open_tail",
+    "original",
     "rotated",
     "source_id",
     "unreadable",

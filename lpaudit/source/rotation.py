@@ -49,8 +49,13 @@ def looks_rotated(name: str) -> bool:
 
 def was_rotated(path: Path) -> bool:
     """Say whether a file was rotated away: by its name, and as what it was called before is there again."""
-    base = _base(path.name)
-    return base != path.name and path.with_name(base).is_file()
+    before = original(path)
+    return before != path and before.is_file()
+
+
+def original(path: Path) -> Path:
+    """Return what a rotated file was called before, by its name alone; any other path as it is."""
+    return path.with_name(_base(path.name))
 
 
 def _base(name: str) -> str:

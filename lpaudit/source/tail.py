@@ -104,12 +104,11 @@ class Tail:
             return Look.SAME
         if status.st_size < self.position:
             return Look.CUT
-        self.size, self.modified = seen
         chunk = self._at(self.position, min(room, _CHUNK, status.st_size - self.position))
         # Only now: had it been cut before or while it was read, this shows it.
         if not self._is_the_same(self.position + len(chunk)):
             return Look.CUT
-        self._looked = seen
+        self.size, self.modified = self._looked = seen  # of what is there now, not of what was cut
         if not chunk:
             return Look.SAME
         self.buffer.add(chunk)
@@ -141,6 +140,10 @@ class Tail:
 class Stream(Tail):
     """A pipe or FIFO: what is read of it cannot be read again, and it is never cut."""
 
+    def head(self) -> bytes:
+        """Return nothing: to look at it would be to take it."""
+        return b""
+
     def look(self, room: int) -> Look:
         """Read at most ``room`` bytes of what is there. A FIFO without writers is only quiet."""
         before = self.position
@@ -155,10 +158,6 @@ class Stream(Tail):
             room -= len(chunk)
         self.size = self.position
         return Look.GREW if self.position > before else Look.SAME
-
-    def head(self) -> bytes:
-        """What was looked at would be gone."""
-        return b""
 
     def start_at(self, offset: int, line: bytes = b"") -> None:
         """A stream begins where it is."""
