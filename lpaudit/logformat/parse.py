@@ -95,7 +95,7 @@ class _Lines:
 
 def _split(block: bytes, escaping: Escaping) -> _Lines:
     ended = block.endswith(b"\n") or not block
-    if len(block) > MAX_LINE and max(map(len, block.split(b"\n"))) > MAX_LINE:
+    if _has_long_line(block):
         values, lengths = _shortened(block)
     else:
         values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
@@ -113,6 +113,16 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
     if too_long.any():
         readable = readable.set(too_long, None)
     return _Lines(texts, readable, invalid, lengths)
+
+
+def _has_long_line(block: bytes) -> bool:
+    start = 0
+    while len(block) - start > MAX_LINE:
+        end = block.rfind(b"\n", start, start + MAX_LINE + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _shortened(block: bytes) -> tuple[pa.LargeBinaryArray, pl.Series]:
