@@ -116,7 +116,7 @@ def idle(folder: Path, count: int, seconds: float) -> Idle:
 
 def runs(options: argparse.Namespace, room: Callable[[], Path]) -> Iterator[Run]:
     """Measure every load that was asked for."""
-    if server.LIGHTTPD and server.WRK:
+    if options.serve and server.LIGHTTPD and server.WRK:
         for log_format in FORMATS:
             load = partial(served, log_format=log_format, seconds=options.serve)
             yield measure(room(), options.probes, options.serve, load)
@@ -130,7 +130,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-follow", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a glance: is anything lost?")
     parser.add_argument("--seconds", type=float, help="of a replay [60]")
-    parser.add_argument("--serve", type=int, help="seconds of lighttpd [20]")
+    parser.add_argument("--serve", type=int, help="seconds of lighttpd, 0 for none [20]")
     parser.add_argument("--rates", type=_numbers, help="lines a second to replay [100000,200000]")
     parser.add_argument("--replay", choices=FORMATS, default="default", help="the format to replay")
     parser.add_argument("--idle", type=float, help="seconds to be idle [20]")

@@ -104,7 +104,9 @@ def _method(options: argparse.Namespace, found: Sequence[Run]) -> str:
     served = f"""\
 *lighttpd*: wrk with {server.CONNECTIONS} connections asks a lighttpd for {options.serve} s, as often as it can.
 The log must hold all the answers that wrk has counted, and no more beside those that were under way when it hung up."""
-    if not (server.LIGHTTPD and server.WRK):
+    if not options.serve:
+        served = "No real server was measured."
+    elif not (server.LIGHTTPD and server.WRK):
         served = "Not measured with a real server: that needs lighttpd and wrk."
     return f"""\
 lpaudit {__version__}, Python {platform.python_version()}, {here}; {datetime.now(UTC):%Y-%m-%d}.
