@@ -9,18 +9,19 @@ RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
+BENCH_ARGS = --into docs/performance.md
 
 # What `make run` shows: one host's access log of 13 minutes, and hostile requests in three more formats.
 SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak clean lighttpd logrotate venv
+.PHONY: help run test check fmt docs lock soak bench-follow clean lighttpd logrotate venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
 	@echo "make RECIPE:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
-		printf '  %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
+		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an access report to lpaudit-report/.
 	$(BIN)/lpaudit ingest --host gw1 $(SAMPLE_LOGS)
@@ -54,6 +55,9 @@ docs: $(DEV) ## Write the generated parts of the docs again.
 
 soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
+
+bench-follow: $(RUNTIME) ## Measure `lpaudit ingest --follow` under load, and write docs/performance.md.
+	@$(BIN)/python -m bench.follow $(BENCH_ARGS)
 
 # UPGRADE=--upgrade takes the newest versions; without it, only what pyproject.toml makes necessary changes.
 UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

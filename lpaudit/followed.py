@@ -1,5 +1,6 @@
 """One source that is followed: its open file, which source it is, and how it stands with the store."""
 
+import math
 import socket
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,9 @@ from lpaudit.source import Tail
 class Log:
     """A source that is followed. Times are monotonic seconds.
 
-    ``source_id`` is None until it is recognised. ``since`` is when the oldest line that is
-    not stored was seen, ``grew`` when it last grew, ``left`` since when its name leads
-    elsewhere, ``look_at`` when it is looked at next.
+    ``source_id`` is None until it is recognised. ``looked`` is when it was looked at last,
+    ``look_at`` when it is next; ``since`` is when the oldest line that is not stored may have
+    come, ``grew`` when it last grew, ``left`` since when its name leads elsewhere.
     """
 
     tail: Tail
@@ -29,6 +30,7 @@ class Log:
     last_time: datetime | None = None
     since: float | None = None
     left: float | None = None
+    looked: float = math.inf
     look_at: float = 0.0
     conflicts: int = 0
     rotated: bool = False

@@ -131,6 +131,7 @@ class Succession:
     def finished(self, log: Log) -> None:
         """A rotated log was read to its end."""
         where = "deleted" if log.tail.links == 0 else "rotated away"
+        self._settle(log.key, log.source_id or "")
         self._note(log.key, log.source_id or "", SourceChange.FINISHED, log.tail.stored, where)
 
     def is_current(self, log: Log) -> bool:
@@ -184,6 +185,7 @@ class Succession:
         source_id = search.generation.source_id
         if search.generation.settled:
             return
+        self._settle(search.key, source_id)
         missing = None if search.seen is None else search.seen - stored
         if self._is_found(search) if missing is None else missing <= 0:
             if not any(log.active and not log.cut for log in rest):  # else that log says so, in time
@@ -209,6 +211,10 @@ class Succession:
                 detected_at=now,
             )
         )
+
+    def _settle(self, key: Key, source_id: str) -> None:
+        for generation in self._known.get(key, []):
+            generation.settled |= generation.source_id == source_id
 
     def _note(self, key: Key, source_id: str, change: SourceChange, offset: int, detail: str | None) -> None:
         label, host_name = key

@@ -36,6 +36,12 @@ def _bytes_of(escaping: Escaping) -> dict[str, int]:
     return escapes | {f"{_CODE[escaping]}{byte:02{case}}": byte for byte in range(256) for case in "xX"}
 
 
+@cache
+def _raw_of(escaping: Escaping) -> dict[bytes, bytes]:
+    """Return the same as bytes."""
+    return {escape.encode(): bytes([byte]) for escape, byte in _bytes_of(escaping).items()}
+
+
 def unescape(column: pl.Series, escaping: Escaping) -> pl.Series:
     """Return ``column`` (String, nulls kept) with its escapes undone."""
     escaped = column.str.contains("\\", literal=True).fill_null(value=False)
@@ -52,11 +58,11 @@ def unescape(column: pl.Series, escaping: Escaping) -> pl.Series:
     if odd.any():
         exact = pl.Series([_exactly(text, escaping) for text in unique.filter(odd)], dtype=pl.String)
         plain = plain.scatter(pl.arg_where(odd, eager=True), exact)
-    return column.replace(unique, plain)
+    return column.scatter(pl.arg_where(escaped, eager=True), column.filter(escaped).replace(unique, plain))
 
 
 def _exactly(text: str, escaping: Escaping) -> str:
     """Undo the escapes of one value byte by byte."""
-    escapes = _bytes_of(escaping)
-    data = _ANY[escaping].sub(lambda match: bytes([escapes[match.group().decode()]]), text.encode())
+    escapes = _raw_of(escaping)
+    data = _ANY[escaping].sub(lambda match: escapes[match[0]], text.encode())
     return data.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-r"""A format string → a Layout: two anchored expressions over one table of slots.
+r"""A format string → a Layout: anchored expressions over one table of slots, a fast way and a full one.
 
 ``fast`` is made of disjoint ASCII classes only, so that the expression is decided byte by
 byte (six times as fast as alternations). It reads every line of an ordinary day.
@@ -28,6 +28,9 @@ from lpaudit.logformat.directives import (
 )
 from lpaudit.model import Escaping, LogFormat
 
+HEAD = "head"
+_GROUPS = 10  # of an expression: the regex engine resolves few of them in one pass, and many only slowly
+_END = r"\r?$"
 MAX_FIELDS = 127  # mod_accesslog refuses more; a run of literal text counts as one
 
 # A format string knows backslash escapes since lighttpd 1.4.56.
@@ -58,11 +61,16 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A compiled format string. Group ``g<i>`` of an expression is slot ``i``."""
+    """A compiled format string. Group ``g<i>`` of an expression is slot ``i``.
+
+    Each expression of ``fast`` but the last matches a line's beginning, in group ``head``; the
+    next one goes on behind it. A group's value is what one expression would have found: it
+    prefers what comes first, too.
+    """
 
     log_format: LogFormat
     slots: tuple[Slot, ...]
-    fast: str
+    fast: tuple[str, ...]
     full: str
 
     @property
@@ -88,8 +96,8 @@ def compile_layout(log_format: LogFormat) -> Layout:
     return Layout(
         log_format,
         slots,
-        _expression(parts, log_format.escaping, full=False),
-        _expression(parts, log_format.escaping, full=True),
+        _fast(parts, log_format.escaping),
+        _full(parts, log_format.escaping),
     )
 
 
@@ -230,22 +238,38 @@ def _refuse_two_clocks(text: str, slots: tuple[Slot, ...]) -> None:
         )
 
 
-def _expression(parts: tuple[str | Slot, ...], escaping: Escaping, *, full: bool) -> str:
-    pieces = ["^"]
+def _full(parts: tuple[str | Slot, ...], escaping: Escaping) -> str:
+    return "^" + "".join(_pieces(parts, escaping, full=True)) + _END
+
+
+def _fast(parts: tuple[str | Slot, ...], escaping: Escaping) -> tuple[str, ...]:
+    heads: list[str] = []
+    expression, groups = "", 0
+    for part, piece in zip(parts, _pieces(parts, escaping, full=False), strict=True):
+        here = piece.count("(?P<")
+        if isinstance(part, Slot) and groups and groups + here > _GROUPS:
+            heads.append(f"^(?P<{HEAD}>{expression})")
+            expression, groups = "", 0
+        expression += piece
+        groups += here
+    return (*heads, f"^{expression}{_END}")
+
+
+def _pieces(parts: tuple[str | Slot, ...], escaping: Escaping, *, full: bool) -> Iterator[str]:
+    """Yield the expression of each part."""
     index = 0
     for here, part in enumerate(parts):
         following = parts[here + 1] if here + 1 < len(parts) else ""
         if isinstance(part, Slot):
             stop = following[:1] if isinstance(following, str) else ""
-            pieces.append(_value(part, f"g{index}", stop, escaping, full=full))
+            yield _value(part, f"g{index}", stop, escaping, full=full)
             index += 1
         elif isinstance(following, Slot) and following.literal:
             # The carry makes the character before the fraction its successor: "." becomes "/".
             last = ord(part[-1])
-            pieces.append(_literal(part[:-1]) + f"(?P<g{index}c>[{_code(last)}{_code(last + 1)}])")
+            yield _literal(part[:-1]) + f"(?P<g{index}c>[{_code(last)}{_code(last + 1)}])"
         else:
-            pieces.append(_literal(part))
-    return "".join(pieces) + r"\r?$"
+            yield _literal(part)
 
 
 def _code(code_point: int) -> str:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.escaping import unescape
-from lpaudit.logformat.layout import Layout, Slot
+from lpaudit.logformat.layout import HEAD, Layout, Slot
 from lpaudit.logformat.timestamp import UNITS_PER_SECOND, YEAR_10000, read_clock, to_microseconds
 from lpaudit.model import Escaping, ParseNote, RejectReason
 
@@ -95,7 +95,7 @@ class _Lines:
 
 def _split(block: bytes, escaping: Escaping) -> _Lines:
     ended = block.endswith(b"\n") or not block
-    if len(block) > MAX_LINE and max(map(len, block.split(b"\n"))) > MAX_LINE:
+    if _has_long_line(block):
         values, lengths = _shortened(block)
     else:
         values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
@@ -113,6 +113,16 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
     if too_long.any():
         readable = readable.set(too_long, None)
     return _Lines(texts, readable, invalid, lengths)
+
+
+def _has_long_line(block: bytes) -> bool:
+    start = 0
+    while len(block) - start > MAX_LINE:
+        end = block.rfind(b"\n", start, start + MAX_LINE + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _shortened(block: bytes) -> tuple[pa.LargeBinaryArray, pl.Series]:
@@ -162,16 +172,26 @@ codecs.register_error("lpaudit.json", _as_json_escape)
 
 def _extract(layout: Layout, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """Return the captured texts, one column a group, and which lines matched."""
-    fast = lines.str.extract_groups(layout.fast).struct.unnest()
-    matched = fast.to_series(0).is_not_null()
+    fast = _fast_groups(layout, lines)
+    matched = fast.to_series(-1).is_not_null()
     if matched.all():
         return fast, matched
     rest = pl.arg_where(~matched, eager=True)
     full = _full_groups(layout, lines.gather(rest), fast.columns)
-    if full.to_series(0).is_null().all():
-        return fast, matched
     groups = pl.DataFrame([fast[name].scatter(rest, full[name]) for name in fast.columns])
     return groups, groups.to_series(0).is_not_null()
+
+
+def _fast_groups(layout: Layout, lines: pl.Series) -> pl.DataFrame:
+    """Return the groups of all expressions; of a line that does not match, those found before that."""
+    *heads, last = layout.fast
+    columns: list[pl.Series] = []
+    for expression in heads:
+        groups = lines.str.extract_groups(expression).struct.unnest()
+        lines = pl.select(pl.lit(lines).str.strip_prefix(pl.lit(groups[HEAD]))).to_series()
+        columns += groups.drop(HEAD).get_columns()
+    columns += lines.str.extract_groups(last).struct.unnest().get_columns()
+    return pl.DataFrame(columns)
 
 
 def _full_groups(layout: Layout, lines: pl.Series, names: list[str]) -> pl.DataFrame:

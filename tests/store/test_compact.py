@@ -290,7 +290,7 @@ def test_command_says_what_it_did(store: Store, logs: list[Log], lpaudit: Lpaudi
 
 def test_command_says_that_somebody_else_is_compacting(capsys: pytest.CaptureFixture[str]) -> None:
     tables = {"access_event": Compacted(24, 3, busy=True), "flow_run": Compacted()}
-    summary.print_compact(pipeline.CompactResult(tables, room.Packed(), 0))
+    summary.print_compact(pipeline.CompactResult(tables, room.Packed(), {}, 0))
     assert capsys.readouterr().out == (
         "compacted 24 files into 3 in access_event\nsomebody else is compacting access_event\n"
     )

@@ -1,0 +1,1 @@
+"""Measures lpaudit under load: `make bench-follow`."""
