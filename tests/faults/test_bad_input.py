@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lpaudit import source
 from tests.follower import (
     Driven,
     Following,
@@ -354,6 +355,32 @@ def test_a_link_that_is_put_in_place_between_the_look_and_the_opening(
         follower.wait(5)
         assert log.is_symlink()
         follower.stop()
+    assert contents(store) == {}
+
+
+@pytest.mark.xfail(
+    reason="a link that takes a file's place after the directory was listed is resolved before it is opened",
+    raises=AssertionError,
+)
+def test_a_link_that_is_put_in_place_after_the_directory_was_listed(
+    log: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside.log"
+    append(outside, lines("secret", 5))
+    append(log, lines("one", 5))
+    really = source.discover
+
+    def swap(*arguments, **more):
+        for found in really(*arguments, **more):
+            if not log.is_symlink():
+                log.unlink()
+                log.symlink_to(outside)
+            yield found
+
+    monkeypatch.setattr(source, "discover", swap)
+    with Driven(store, log.parent) as follower:
+        follower.wait(5).stop()
+    assert log.is_symlink()
     assert contents(store) == {}
 
 

@@ -6,9 +6,11 @@ is compared with it, with the files that logrotate left, and with an undisturbed
 
 import contextlib
 import gzip
+import json
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -76,11 +78,75 @@ def client(port: int, answered: list[int], stop: threading.Event, pause: float) 
             time.sleep(0.05)
 
 
+NURSERY = """\
+import json, os, signal, sys
+import lpaudit.cli, lpaudit.following, lpaudit.ingest
+from lpaudit.__main__ import run
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        os._exit(run(json.loads(line)))
+    print(pid, flush=True)
+"""
+
+
+class Nursery:
+    """Makes followers quickly: processes of their own, but Python and its libraries are loaded once.
+
+    To load them takes ten times as long as to begin to follow: the kills would hit little else.
+    """
+
+    def __init__(self, errors: Path) -> None:
+        self._errors = errors.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def start(self, arguments: list[str]) -> "Child":
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.flush()
+        return Child(int(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        self._process.communicate()
+        self._errors.close()
+
+
+class Child:
+    """A process that somebody else has started; a handle, as its number may be given to another."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._handle = os.pidfd_open(pid)
+
+    def alive(self) -> bool:
+        return not select.select([self._handle], [], [], 0)[0]
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        assert select.select([self._handle], [], [], 60)[0], "kill -9 did not kill it"
+        os.close(self._handle)
+
+
 @dataclass
 class Slot:
     """A follower that is started again whenever it was killed."""
 
-    process: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
+    following: float | None = None  # since when
+    version: int = 0  # the store's, then
     kill_at: float | None = None
 
 
@@ -114,59 +180,73 @@ class Campaign:
             subprocess.run(command, check=True)
             self.rotations += 1
 
-    def follow(self, argument: Path) -> subprocess.Popen[bytes]:
-        """Start a follower."""
-        command = [
-            *(sys.executable, "-m", "lpaudit", "ingest", "--follow", "--host", "rig", "--no-compact"),
-            *("--log-format", "default", "--flush-interval", "0.1", "--store", self.store, argument),
+    def arguments(self, argument: Path) -> list[str]:
+        """Return the command line of a follower."""
+        return [
+            *("ingest", "--follow", "--host", "rig", "--no-compact", "--log-format", "default"),
+            *("--flush-interval", "0.1", "--store", str(self.store), str(argument)),
         ]
+
+    def follow(self, argument: Path) -> subprocess.Popen[bytes]:
+        """Start a follower as everybody does."""
+        command = [sys.executable, "-m", "lpaudit", *self.arguments(argument)]
         with (self.folder / "followers.err").open("ab") as errors:
             return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+
+    def version(self) -> int:
+        """Return the number of the newest commit."""
+        return max(int(path.stem) for path in (self.store / "access_event/_delta_log").glob("0*.json"))
 
     def harass(self, kills: int, followers: int, rng: random.Random) -> None:
         """Kill followers until ``kills`` of them died while they followed."""
         slots = [Slot() for _ in range(followers)]
+        nursery = Nursery(self.folder / "followers.err")
         compact = can_compact()
         compaction: subprocess.Popen[bytes] | None = None
         try:
             while self.kills < kills:
                 for slot in slots:
-                    self._tend(slot, rng)
-                if compact and self.store.exists() and (not compaction or compaction.poll() is not None):
-                    if compaction is not None:
-                        assert compaction.returncode == 0, "a compaction failed"
-                        self.compactions += 1
+                    self._tend(slot, nursery, rng)
+                if compaction is not None and compaction.poll() is not None:
+                    assert compaction.returncode == 0, "a compaction failed"
+                    self.compactions += 1
                     compaction = None
-                    if rng.random() < 0.0005:
-                        compaction = subprocess.Popen(
-                            [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", self.store]
-                        )
+                if compact and compaction is None and rng.random() < 0.0005:
+                    compaction = subprocess.Popen(
+                        [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", self.store]
+                    )
                 time.sleep(0.005)
         finally:
-            for process in [slot.process for slot in slots] + [compaction]:
-                if process is not None:
-                    process.kill()
-                    process.wait()
+            for slot in slots:
+                if slot.child is not None:
+                    slot.child.kill()
+            nursery.close()
+            if compaction is not None:
+                compaction.wait()
 
-    def _tend(self, slot: Slot, rng: random.Random) -> None:
-        if slot.process is None:
+    def _tend(self, slot: Slot, nursery: Nursery, rng: random.Random) -> None:
+        now = time.monotonic()
+        if slot.child is None:
             # Mostly the one file that a user would name; now and then everything that is there.
             argument = rng.choice([self.log, self.log, self.log, self.logs / "access.log*"])
-            slot.process, slot.kill_at = self.follow(argument), None
+            slot.child, slot.following, slot.kill_at = nursery.start(self.arguments(argument)), None, None
+            if rng.random() < 0.1:  # in the middle of its start
+                slot.kill_at = now + rng.uniform(0, 0.5)
             return
-        assert slot.process.poll() is None, (self.folder / "followers.err").read_text()[-2000:]
-        if slot.kill_at is None:
-            early = rng.random() < 0.002  # in the middle of its start
-            if not early and not holds(slot.process.pid, self.log):
-                return
-            slot.kill_at = time.monotonic() + (0 if early else rng.expovariate(2.0))
-            self.early += early
-            self.kills -= early
-        if time.monotonic() >= slot.kill_at:
-            slot.process.kill()
-            slot.process.wait()
-            slot.process = None
-            self.kills += 1
+        assert slot.child.alive(), (self.folder / "followers.err").read_text()[-2000:]
+        if slot.following is None and holds(slot.child.pid, self.log):
+            slot.following, slot.version = now, self.version()
+        # While it commits: right after one commit is the middle of the next.
+        committing = slot.following is not None and (
+            self.version() > slot.version or now > slot.following + 5
+        )
+        if slot.kill_at is None and committing:
+            slot.kill_at = now + rng.uniform(0, 0.4)
+        if slot.kill_at is not None and now >= slot.kill_at:
+            slot.child.kill()
+            slot.child = None
+            self.kills += slot.following is not None
+            self.early += slot.following is None
 
     def settle(self) -> None:
         """Let one follower come to the end of everything, and stop it as systemd does."""

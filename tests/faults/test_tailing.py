@@ -8,6 +8,7 @@ as the clock is the test's; what needs a real process is at the end of each faul
 import errno
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -858,6 +859,7 @@ def test_fault_13_not_before_the_end_is_final(log: Path, store: Path) -> None:
         old += append(there, whole[40:])
         follower.wait(LONG).stop()
     check(store, old)
+    assert [row["reject_reason"] for row in stored_rows(store)] == [None] * 4, "the line is one row"
 
 
 # 14: an offset beyond the size → a new generation and an event.
@@ -1206,6 +1208,31 @@ def test_fault_17_a_store_that_may_not_be_written_until_somebody_allows_it(log: 
             place.chmod(0o700)
         follower.until_stored(20)
         follower.stop()
+    check(store, whole)
+
+
+def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed(
+    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails when the log entry is synced: the lines are there, and must not come again."""
+    failed = []
+
+    def fsync(descriptor: int) -> None:
+        if not failed and re.search(
+            r"access_event/_delta_log/0*2\.json$", str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        ):
+            failed.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Driven(store, log) as follower:
+        whole = append(log, lines("one", 5))
+        follower.wait()
+        monkeypatch.setattr(os, "fsync", fsync)
+        whole += append(log, lines("two", 5))
+        follower.wait(20)
+        assert failed
+        whole += append(log, lines("three", 5))
+        follower.wait(60).stop()
     check(store, whole)
 
 

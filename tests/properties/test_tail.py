@@ -316,6 +316,8 @@ class Following(RuleBasedStateMachine):
         for source_id, content in stored.items():
             fits = [g.number for g in self.log.generations if g.content.startswith(content)]
             assert fits, f"nobody wrote what is stored of {source_id}: {content!r}"
+            if b"\n" not in content and len(fits) > 1:
+                continue  # the start of a first line: many have it
             if not self.alike:
                 (number,) = fits
                 assert not result[number], f"generation {number} is stored twice"
