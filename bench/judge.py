@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.commits import Piece
 from bench.growth import File
-from lpaudit.store import read_segment
+from lpaudit.store import open_store, read_segment
 
 Ages = list[tuple[float, int]]
 """(seconds, lines): so many lines were so old when they became visible."""
@@ -27,6 +27,7 @@ class Stored:
 
 def judge(root: Path, files: Sequence[File], pieces: Iterable[Piece]) -> Stored:
     """Compare every byte of the files with the stored segments, and say how fresh each line was."""
+    storage = open_store(str(root)).storage
     sources: dict[str, list[Piece]] = {}
     for piece in pieces:
         sources.setdefault(piece.segment.source_id, []).append(piece)
@@ -40,7 +41,7 @@ def judge(root: Path, files: Sequence[File], pieces: Iterable[Piece]) -> Stored:
         position = 0
         for piece in found:
             segment = piece.segment
-            same = segment.start == position and read_segment(root, segment) == file.read(
+            same = segment.start == position and read_segment(storage, segment) == file.read(
                 segment.start, segment.end
             )
             if not same:
