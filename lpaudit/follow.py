@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from lpaudit import fitting, source, store, succession
 from lpaudit.archives import Archive, Archives
@@ -166,8 +167,7 @@ class Follower:
             for path in source.rotated(search.path):
                 with suppress(OSError):  # it has just been renamed again, or compressed
                     if path.stat().st_mtime_ns >= search.since:
-                        sibling = Input(source.label_of(path), path, named=False, host=search.host)
-                        self._see(sibling, now)
+                        self._see(_beside(search, path), now)
             search.scanned = True
         for log in self.logs:
             log.rotated = log.rotated or _was_rotated(log)
@@ -617,6 +617,12 @@ def _was_rotated(log: Log) -> bool:
     return path is not None and source.was_rotated(path)
 
 
+def _beside(search: Search, path: Path) -> Input:
+    """Return a file beside the path of a search as an input; it must not lead elsewhere."""
+    within = Path(os.path.realpath(path.parent))
+    return Input(source.label_of(path), path, named=False, host=search.host, within=within)
+
+
 def _changed_last(search: Search) -> int:
     """Return when the file beside a path that begins like what is searched for was last written to.
 
@@ -625,7 +631,7 @@ def _changed_last(search: Search) -> int:
     for path in source.rotated(search.path):
         with suppress(OSError, SourceError):
             changed = path.stat().st_mtime_ns
-            reader = source.open_reader(Input(source.label_of(path), path, named=False))
+            reader = source.open_reader(_beside(search, path))
             try:
                 line = source.first_line(reader, final=True)
             finally:

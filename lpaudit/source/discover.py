@@ -18,13 +18,15 @@ class Input:
 
     ``label`` is what rows call it: an absolute path, or ``stdin``. ``path`` is None for
     standard input. ``named`` tells a file that the user named from one found in a directory.
-    ``host`` is what stood for ``{host}`` in its path, if that was asked for.
+    ``host`` is what stood for ``{host}`` in its path, if that was asked for. ``within`` is the
+    directory that it was found in and must not lead out of, if there is one.
     """
 
     label: str
     path: Path | None
     named: bool = True
     host: str | None = None
+    within: Path | None = None
 
 
 STDIN = Input("stdin", None)
@@ -163,6 +165,6 @@ def _directory(root: Path, leave: bool) -> Iterator[Input | SourceError]:  # noq
             if not leave and path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
                 continue
             if path.is_file():
-                yield Input(label_of(path), path, named=False)
+                yield Input(label_of(path), path, named=False, within=None if leave else real_root)
     for error in errors:
         yield unreadable(Path(error.filename), error)

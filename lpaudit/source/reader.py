@@ -24,6 +24,7 @@ from typing import BinaryIO, Protocol, cast
 
 from lpaudit.errors import SourceError
 from lpaudit.source.discover import Input, unreadable
+from lpaudit.source.opening import open_input
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -309,10 +310,10 @@ def open_reader(source: Input, stopping: Callable[[], bool] = _never) -> Reader:
         raw = sys.stdin.buffer
         whole = stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and raw.tell() == 0
         return Reader(source, raw, rewindable=whole, stopping=stopping)
+    descriptor = open_input(source, wait=True)
     try:
-        raw = source.path.open("rb")
-        rewindable = stat.S_ISREG(source.path.stat().st_mode)
-        return Reader(source, raw, rewindable=rewindable, stopping=stopping)
+        rewindable = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return Reader(source, os.fdopen(descriptor, "rb"), rewindable=rewindable, stopping=stopping)
     except OSError as error:
         raise unreadable(source.path, error) from error
 

@@ -11,8 +11,9 @@ from enum import Enum, auto
 from pathlib import Path
 
 from lpaudit.errors import SourceError
-from lpaudit.source.discover import Input, unreadable
+from lpaudit.source.discover import Input, shown, unreadable
 from lpaudit.source.linebuffer import LineBuffer
+from lpaudit.source.opening import open_input
 from lpaudit.source.reader import Reader
 
 _HEAD = 1 << 10
@@ -164,23 +165,14 @@ class Stream(Tail):
 
 
 def open_tail(found: Input) -> Tail:
-    """Open a file or FIFO to follow it. Raises SourceError if it cannot be opened, or is neither.
-
-    What was found in a directory is opened without following a link, lest somebody who may
-    write there has put one in its place since.
-    """
-    if found.path is None:
-        return Stream(found, os.dup(0))
-    path = found.path if found.named else Path(os.path.realpath(found.path))
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if found.named else os.O_NOFOLLOW)
-    try:
-        descriptor = os.open(path, flags)
-    except OSError as error:
-        raise unreadable(found.path, error) from error
+    """Open a file, FIFO or standard input to follow it. Raises SourceError if it is nothing of that."""
+    descriptor = open_input(found, wait=False)
     mode = os.fstat(descriptor).st_mode
+    if found.path is None or stat.S_ISFIFO(mode):
+        return Stream(found, descriptor)
     if stat.S_ISREG(mode):
         return Tail(found, descriptor)
-    if stat.S_ISFIFO(mode):
-        return Stream(found, descriptor)
     os.close(descriptor)
-    raise SourceError(f"{found.label} is not a file any more", hint="it is followed again when it is one")
+    raise SourceError(
+        f"{shown(found.path)} is not a file any more", hint="it is followed again when it is one"
+    )

@@ -358,10 +358,6 @@ def test_a_link_that_is_put_in_place_between_the_look_and_the_opening(
     assert contents(store) == {}
 
 
-@pytest.mark.xfail(
-    reason="a link that takes a file's place after the directory was listed is resolved before it is opened",
-    raises=AssertionError,
-)
 def test_a_link_that_is_put_in_place_after_the_directory_was_listed(
     log: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,18 +503,7 @@ server.pid-file = "{tmp_path / "pid"}"
 
 @pytest.mark.lighttpd
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(
-    "follow",
-    [
-        True,
-        pytest.param(
-            False,
-            marks=pytest.mark.xfail(
-                reason="a pipe without --follow is committed by size, not by time", raises=AssertionError
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("follow", [True, False])
 def test_a_real_lighttpd_that_pipes_its_log(lighttpd: str, tmp_path: Path, store: Path, follow: bool) -> None:
     options = "--follow --no-compact" if follow else ""
     command = f"{sys.executable} -m lpaudit ingest {options} --log-format default --store {store} -"
