@@ -265,7 +265,7 @@ class Follower:
         # There is nothing new to compare it with, and what it has more may yet come there.
         alike = owner is not None and not owner.drained and owner.tail.stored <= tail.position
         if changed or (not alike and tail.size > tail.position):
-            log.source_id, log.waiting = None, None
+            log.source_id, log.anew, log.waiting = None, log.source_id, None
             tail.start_at(0)
             log.look_at = now
 
@@ -288,7 +288,7 @@ class Follower:
         if not known.segments and b"\0" in line:
             self._refuse(log, fitting.binary(tail.found, 1))
             return False
-        log.source_id = known.source_id
+        log.source_id, log.anew = known.source_id, None
         self.succession.found(known.source_id, tail.file)
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
@@ -562,7 +562,7 @@ class Follower:
             if log.cut or isinstance(log.tail, Stream):
                 log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))
             else:
-                log.source_id, log.layout = None, None
+                log.source_id, log.anew, log.layout = None, log.source_id, None
                 log.tail.start_at(0)
 
     def _lag(self) -> Lag:

@@ -24,6 +24,8 @@ class Log:
     fitting: Fitting
     grew: float
     source_id: str | None = None
+    anew: str | None = None
+    """Which source it was, while it has to be recognised anew."""
     line_number: int = 0
     log_format: str | None = None
     layout: Layout | None = None

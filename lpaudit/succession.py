@@ -151,7 +151,7 @@ class Succession:
             return False
         for search in self.searches:
             if search.key == log.key and search.generation.source_id != log.source_id:
-                rest = [o for o in logs if o.source_id == search.generation.source_id]
+                rest = _rest(search, logs)
                 if not search.scanned or archives or any(_is_coming(o, clock) for o in rest):
                     return True
         if log.after is None:
@@ -170,7 +170,7 @@ class Succession:
         """End the searches whose time is over, or that have found everything; record what is missing."""
         for search in list(self.searches):
             source_id, found = search.generation.source_id, self._is_found(search)
-            rest = [log for log in logs if log.source_id == source_id]
+            rest = _rest(search, logs)
             busy = archives or not search.scanned or any(not log.drained for log in rest)
             if busy or (not found and clock < search.until):
                 continue
@@ -219,6 +219,11 @@ class Succession:
     def _note(self, key: Key, source_id: str, change: SourceChange, offset: int, detail: str | None) -> None:
         label, host_name = key
         self.told.append(SourceEvent(self._now(), label, source_id, host_name, change, offset, detail))
+
+
+def _rest(search: Search, logs: Sequence[Log]) -> list[Log]:
+    """Return the files that hold a generation, also one that has just to be recognised anew."""
+    return [log for log in logs if search.generation.source_id in (log.source_id, log.anew)]
 
 
 def _is_coming(log: Log, clock: float) -> bool:

@@ -86,8 +86,13 @@ def stored_sources(store: Path) -> dict[str, bytes]:
     return sources
 
 
+def stored_table(store: Path, name: str) -> Rows:
+    """Return every row of a table; none if it is not there."""
+    if not (store / name).exists():
+        return []
+    return DeltaTable(store / name).to_pyarrow_table().to_pylist()
+
+
 def stored_gaps(store: Path) -> Rows:
     """Return every row of coverage_gap."""
-    if not (store / "coverage_gap").exists():
-        return []
-    return DeltaTable(store / "coverage_gap").to_pyarrow_table().to_pylist()
+    return stored_table(store, "coverage_gap")

@@ -5,8 +5,11 @@ Every one is judged in the end, as a random one is.
 
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+
+from tests.stores import stored_table
 
 # Not by name: its test cases are not to be collected here again.
 machines = importlib.import_module("tests.properties.test_tail")
@@ -134,3 +137,31 @@ def test_an_error_at_each_step_of_a_commit(step: int, run) -> None:
     run.append(["equal", "unique"])
     run.start()
     run.disk_full(step=step, turns=6, stays=False)
+
+
+def test_a_rest_that_another_follower_has_got_ahead_with_is_not_taken_for_read(run) -> None:
+    """The one that lost has to recognise the file anew: until then it knows nothing of its end."""
+    run = run("Following", "file")
+    run.append(["unique"])
+    run.follow(turns=8, pause=1.0)
+    run.start()
+    run.follow(turns=3, pause=0.2)
+    faster, slower = run.followers
+    run.append(["unique"])
+    slower._turn()
+    for _ in range(8):
+        faster._turn()
+        run.time.pass_by(0.2)
+    run.followers.remove(faster)
+    machines._let_go(faster)
+    run.rename(create=False)
+    run.append(["unique"])
+    run.create()
+    run.append(["unique"])
+    slower.options = replace(slower.options, flush_interval=0.1)
+    for _ in range(4):
+        slower._turn()
+        run.time.pass_by(0.2)
+    run.followers.remove(slower)
+    machines._let_go(slower)
+    assert {row["event"] for row in stored_table(run.store, "source_event")} == {"followed"}
