@@ -57,6 +57,9 @@ class Generation:
     path: Path | None = None
     there: int = 0
     seen: list[int] = field(default_factory=list)
+    copied: int | None = None
+    """How much of it was in the copy, if it was copied and cut: nobody can read the rest."""
+    deleted: bool = False
 
     @property
     def packed(self) -> bool:
@@ -166,7 +169,7 @@ class RotatingLog:
         there = generation.there
         self.append(*kinds)
         self._truncate(followers)
-        generation.path, generation.there = copy, there
+        generation.path, generation.there, generation.copied = copy, there, there
 
     def truncate(self, followers: list[int]) -> None:
         """Truncate without a copy."""
@@ -199,6 +202,7 @@ class RotatingLog:
         assert generation.path is not None
         generation.path.unlink()
         generation.path, generation.there, generation.seen = None, 0, followers
+        generation.deleted = True
 
     def files(self) -> Iterator[Path]:
         """Return what there is."""
