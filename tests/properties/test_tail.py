@@ -414,8 +414,7 @@ def examples(count: int, steps: int) -> settings:
 TestRenamed = Following.TestCase
 TestAlike = FollowingAlike.TestCase
 TestCut = FollowingCut.TestCase
-for case in (TestRenamed, TestAlike, TestCut):
-    case.settings = examples(10, 30)
+TestRenamed.settings = TestAlike.settings = TestCut.settings = examples(10, 30)
 
 
 @pytest.mark.soak
