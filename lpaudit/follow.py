@@ -323,7 +323,7 @@ class Follower:
             return False
         line = buffer.take(1, final=log.final)[: source.HEAD]
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
-        log.source_id = next(i for i in ids if self.table.transaction_version(i) is None)
+        log.source_id = next(i for i in ids if self.target.offset(self.table, i) is None)
         log.since = now
         return False
 
@@ -526,7 +526,7 @@ class Follower:
         return self.target.create_table("access_event", self.unique())
 
     def _offset_of(self, source_id: str) -> int:
-        return self.table.transaction_version(source_id) or 0
+        return self.target.offset(self.table, source_id) or 0
 
     def _fail(self, error: StoreError) -> None:
         """Wait, and look anew at what the store holds: a commit that failed may have been made."""

@@ -45,7 +45,7 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
 
     Raises StoreError if rows and offset disagree.
     """
-    offset = table.transaction_version(source_id)
+    offset = store.offset(table, source_id)
     if offset is None:
         return None
     dataset = store.dataset("access_event", table, source_id)
@@ -83,7 +83,7 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
         return
     ends: dict[str, int] = {}
     for segment in (piece.segment for piece in pieces):
-        expected = ends.get(segment.source_id, table.transaction_version(segment.source_id) or 0)
+        expected = ends.get(segment.source_id, store.offset(table, segment.source_id) or 0)
         if segment.start != expected:
             raise _moved_on((segment.source_id,))
         ends[segment.source_id] = segment.end
@@ -94,12 +94,12 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
         raise cannot_write(store.location, error) from error
     first = pieces[0].segment
     file = f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
-    before = {source_id: table.transaction_version(source_id) for source_id in ends}
+    before = {source_id: store.offset(table, source_id) for source_id in ends}
     try:
         commit_file(store, table, "access_event", file, lambda path: _write_rows(path, pieces), ends, unique)
     except OffsetConflict as conflict:
         table.update_incremental()
-        moved = (source_id for source_id in ends if table.transaction_version(source_id) != before[source_id])
+        moved = (source_id for source_id in ends if store.offset(table, source_id) != before[source_id])
         raise _moved_on(tuple(moved)) from conflict
 
 

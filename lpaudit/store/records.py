@@ -21,7 +21,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
     """
     table = store.create_table(name, unique)
     app_id = f"snapshot:{snapshot_id}"
-    if table.transaction_version(app_id) is not None:
+    if store.offset(table, app_id) is not None:
         return False
     file = f"part-{snapshot_id[:16]}-{unique}.parquet"
 
@@ -34,7 +34,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
         commit_file(store, table, name, file, write, {app_id: 1}, unique)
     except OffsetConflict:
         table.update_incremental()
-        if table.transaction_version(app_id) is None:
+        if store.offset(table, app_id) is None:
             raise  # not what the conflict was about
         return False
     return True

@@ -66,11 +66,11 @@ class Store:
 
         With a source, of those that may hold it.
         """
-        return [f"{self.location}/{file}" for file in _data_files(name, table, source_id)]
+        return [f"{self.location}/{file}" for file in self._data_files(name, table, source_id)]
 
     def dataset(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> Any:
         """Return the same files as Arrow's dataset; None if there are none. Raises StoreError."""
-        files = _data_files(name, table, source_id)
+        files = self._data_files(name, table, source_id)
         if not files:
             return None
         # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
@@ -82,6 +82,23 @@ class Store:
             )
         except (OSError, pa.ArrowException) as error:
             raise cannot_read(self.location, error) from error
+
+    def _data_files(self, name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:
+        try:
+            return _data_files(name, table, source_id)
+        except (DeltaError, OSError) as error:
+            raise cannot_read(self.location, error) from error
+
+    def offset(self, table: DeltaTable, app_id: str) -> int | None:
+        """Return how far a source is stored, as a handle knows it: its application transaction.
+
+        None if nothing of it is. Raises StoreError: to know it, the log may have to be read.
+        """
+        try:
+            version: int | None = table.transaction_version(app_id)
+        except (DeltaError, OSError) as error:
+            raise cannot_read(self.location, error) from error
+        return version
 
     def sizes(self) -> dict[str, int]:
         """Return every file of the store, by its name below the root, with its size in bytes."""

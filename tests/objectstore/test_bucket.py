@@ -134,7 +134,9 @@ def test_every_command(bucket, lpaudit, sample_logs, tmp_path):
     )
     rows = rows_of(bucket.url)
     assert without_ingest_time(rows) == without_ingest_time(stored_rows(tmp_path / "here"))
-    bytes_of = {str(path): (gzip.open if path.suffix == ".gz" else open)(path, "rb").read() for path in logs}
+    bytes_of = {
+        str(p): gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes() for p in logs
+    }
     assert {row["source"] for row in rows} == set(bytes_of)
     for source, content in bytes_of.items():
         segments = dict.fromkeys(row["segment"] for row in rows if row["source"] == source)

@@ -13,6 +13,7 @@ from bench.growth import File
 from bench.judge import judge, percentile
 from bench.page import BEGIN, END, put_into
 from lpaudit.model import Segment
+from lpaudit.store import create_store
 from lpaudit.store.segment import write_segment
 
 LOG = b"one\ntwo\nthree\nfour\n"
@@ -24,12 +25,12 @@ def followed(tmp_path):
     (tmp_path / "log").write_bytes(LOG)
     with (tmp_path / "log").open("rb") as log:
         file = File(log.fileno(), [(100.0, 8), (101.0, len(LOG))], len(LOG))
-        pieces = []
+        pieces, storage = [], create_store(str(tmp_path / "store")).storage
         for start, end, lines, time in ((0, 4, 1, 102.0), (4, len(LOG), 3, 105.0)):
             segment = Segment.of("a" * 16, start, LOG[start:end])
-            write_segment(tmp_path, segment, LOG[start:end], "unique")
+            write_segment(storage, segment, LOG[start:end], "unique")
             pieces.append(Piece(segment, lines, time))
-        yield tmp_path, file, pieces
+        yield tmp_path / "store", file, pieces
 
 
 def test_every_line_is_as_old_as_it_was(followed):
@@ -51,7 +52,7 @@ def test_what_is_not_stored_is_found(followed):
 def test_what_is_stored_wrongly_is_found(followed):
     root, file, pieces = followed
     forged = Segment.of("a" * 16, 4, b"TWO\nthree\nfour\n")
-    write_segment(root, forged, b"TWO\nthree\nfour\n", "unique")
+    write_segment(create_store(str(root)).storage, forged, b"TWO\nthree\nfour\n", "unique")
     found = judge(root, [file], [pieces[0], Piece(forged, 3, 105.0)])
     assert found.differences == ("file 1: bytes 4 to 19 differ",)
 

@@ -8,12 +8,12 @@ import pytest
 
 from lpaudit.follow import Follower, Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import NullObserver
+from lpaudit.model import Observer
 
 LINE = '192.0.2.1 gw - [23/Nov/2026:10:15:45 +0000] "GET /%d HTTP/1.1" 200 7 "-" "-"\n'
 
 
-class World(NullObserver):
+class World(Observer):
     """A log, and a clock; a commit takes 0.9 s, and a line comes meanwhile."""
 
     def __init__(self, folder, line_while_committing):
@@ -27,7 +27,6 @@ class World(NullObserver):
             now=lambda: datetime(2026, 11, 23, 10, 16, tzinfo=UTC),
             unique=lambda: next(names),
             sleep=lambda seconds: None,
-            compact=lambda: None,
             clock=lambda: self.seconds,
         )
         options = IngestOptions("gw", None, ZoneInfo("UTC"), segment_bytes=1 << 20)
