@@ -25,7 +25,10 @@ from lpaudit.source import FileId, Input, Look, Stream, Tail
 from lpaudit.succession import GRACE, Search, Succession
 
 POLL = 0.2
-"""Seconds between two looks at a file; one that has been quiet for a minute is looked at half as often."""
+"""Seconds between two looks at a file."""
+
+QUIET = 5.0
+"""Seconds after which a file that does not grow is looked at three times as seldom."""
 
 SCAN = 1.0
 """Seconds between two looks at what files there are; more where that takes long."""
@@ -141,7 +144,7 @@ class Follower:
         now = self.clock()
         if now >= self.next_scan:
             self._scan(now)
-            self.next_scan = now + max(SCAN, 100 * (self.clock() - now))
+            self.next_scan = now + max(SCAN, 300 * (self.clock() - now))
         self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
         busy = False
         for log in list(self.logs):
@@ -225,8 +228,8 @@ class Follower:
     def _look(self, log: Log, now: float) -> bool:
         """Take in what is new of a log; say whether there is more to do at once."""
         tail = log.tail
-        if now - log.grew > 60:
-            log.look_at = now + 2 * POLL
+        if now - log.grew > QUIET:
+            log.look_at = now + 3 * POLL
         if log.waiting is not None:
             self._look_again(log, now)
             return False

@@ -99,6 +99,7 @@ def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -
 
     Raises StoreError.
     """
+    existed = store.find_store(root) is not None
     target = store.create_store(root)
     for name in tables():
         torn = store.set_aside_torn(target, name, unique())
@@ -111,7 +112,7 @@ def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -
             )
     table = target.table("access_event")
     mark = store.read_mark(store.mark_file(target, os.environ))
-    told = store.rolled_back(target, table, mark) if mark is not None else None
+    told = store.rolled_back(target, table, mark) if existed and mark is not None else None
     if told is not None:
         observer.alarm(
             StoreError(

@@ -1,6 +1,8 @@
 """A segment's bytes → its rows, block by block, counted on their way to the store."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 BLOCK = 4 << 20
 """Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
+
+_AHEAD = 2
+"""Blocks that are parsed while another one is written: polars and pyarrow let other threads run meanwhile."""
 
 EXAMPLES = 3
 """Rejected lines that are shown."""
@@ -39,18 +44,41 @@ class Rows:
         self.last_time: datetime | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Yield a table a block."""
-        where, offset = self._where, self._where.byte_offset
-        for block in source.blocks(self._piece, BLOCK):
-            parsed = logformat.parse(self._layout, block)
-            here = replace(where, byte_offset=offset, line_number=where.line_number + self.lines)
-            rows = normalise(parsed.columns, parsed.lengths, here)
+        """Yield a table a block, in order."""
+        for rows in self._tables():
             self._note_rejects(rows)
             times = (pc.max(rows.column(name)).as_py() for name in ("event_end", "event_start"))
             self.last_time = max((t for t in (self.last_time, *times) if t is not None), default=None)
-            offset += len(block)
             self.lines += rows.num_rows
             yield rows
+
+    def _tables(self) -> Iterator[pa.Table]:
+        if len(self._piece) <= BLOCK:
+            yield from (self._parse(block, where) for block, where in self._blocks())
+            return
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            parsing: deque[Future[pa.Table]] = deque()
+            for block, where in self._blocks():
+                parsing.append(pool.submit(self._parse, block, where))
+                if len(parsing) > _AHEAD:
+                    yield parsing.popleft().result()
+            while parsing:
+                yield parsing.popleft().result()
+
+    def _blocks(self) -> Iterator[tuple[bytes, Provenance]]:
+        """Yield each block with what describes its first line."""
+        where = self._where
+        for block in source.blocks(self._piece, BLOCK):
+            yield block, where
+            where = replace(
+                where,
+                byte_offset=where.byte_offset + len(block),
+                line_number=where.line_number + block.count(b"\n"),
+            )
+
+    def _parse(self, block: bytes, where: Provenance) -> pa.Table:
+        parsed = logformat.parse(self._layout, block)
+        return normalise(parsed.columns, parsed.lengths, where)
 
     def _note_rejects(self, rows: pa.Table) -> None:
         reasons = rows.column("reject_reason")

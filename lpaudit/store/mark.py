@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from lpaudit.store.tables import Store
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a table had come: its version, and the SHA-256 of that commit's entry."""
+    """How far a table had come: which table, its version, and the SHA-256 of that commit's entry."""
 
+    table: str
     version: int
     entry: str
 
@@ -36,15 +37,17 @@ def read_mark(file: Path) -> Mark | None:
     """Return a mark; None if there is none, or none that can be read."""
     try:
         told = json.loads(file.read_text("utf-8"))
-        return Mark(int(told["version"]), str(told["entry"]))
+        return Mark(str(told["table"]), int(told["version"]), str(told["entry"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def rolled_back(store: Store, table: DeltaTable | None, mark: Mark) -> str | None:
-    """Say how a table contradicts its mark; None if it does not."""
+    """Say how a table contradicts its mark; None if it does not, or if it is another table."""
     if table is None:
         return f"it had come to version {mark.version}, and has no access_event now"
+    if str(table.metadata().id) != mark.table:
+        return None  # somebody has begun anew in the same place
     if table.version() < mark.version:
         return f"it had come to version {mark.version}, and is at version {table.version()}"
     if _entry(store, mark.version) not in (None, mark.entry):
@@ -60,7 +63,9 @@ def remember(store: Store, table: DeltaTable, file: Path) -> None:
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"version": table.version(), "entry": entry}), "utf-8")
+        temporary.write_text(
+            json.dumps(asdict(Mark(str(table.metadata().id), table.version(), entry))), "utf-8"
+        )
         temporary.replace(file)
 
 

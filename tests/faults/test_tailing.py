@@ -1474,6 +1474,16 @@ def test_fault_22_a_store_that_was_rolled_back_raises_an_alarm(
     check(store, whole)
 
 
+def test_fault_22_a_store_that_is_begun_anew_in_the_same_place_is_no_older_copy(
+    log: Path, store: Path, lpaudit: Callable
+) -> None:
+    append(log, lines("one", 10))
+    lpaudit("ingest", "--store", store, log)
+    shutil.rmtree(store)
+    anew = lpaudit("ingest", "--store", store, log)
+    assert (anew.returncode, anew.stderr) == (0, "")
+
+
 # 23: symlink, bind mount or hard link to a file that is read → one source.
 
 
