@@ -33,6 +33,9 @@ QUIET = 5.0
 SCAN = 1.0
 """Seconds between two looks at what files there are; more where that takes long."""
 
+FINISH = 5.0
+"""Seconds for which a follower that was asked to stop still takes in what is in the logs."""
+
 LINGER = 3600.0
 """Seconds that a rotated file is still watched, for somebody who goes on writing to it."""
 
@@ -228,8 +231,6 @@ class Follower:
     def _look(self, log: Log, now: float) -> bool:
         """Take in what is new of a log; say whether there is more to do at once."""
         tail = log.tail
-        if now - log.grew > QUIET:
-            log.look_at = now + 3 * POLL
         if log.waiting is not None:
             self._look_again(log, now)
             return False
@@ -256,6 +257,8 @@ class Follower:
             log.grew = now
             if log.ready and log.since is None:
                 log.since = min(looked, now)  # while something else was committed, for one
+        elif now - log.grew > QUIET:
+            log.look_at = now + 3 * POLL
         return look is Look.GREW and tail.size > tail.position
 
     def _look_again(self, log: Log, now: float) -> None:
@@ -581,16 +584,25 @@ class Follower:
     # The end.
 
     def _finish(self) -> bool:
-        """Take in what is there, and store it; say whether that worked."""
-        now = self.clock()
-        for log in list(self.logs):
-            if log.source_id is not None and not log.cut:
-                self._look(log, now)
-        while ready := self._ready():
-            failures = self.failures
-            self._commit(ready)
+        """Store what was read, and for some seconds what is still to be read; say whether that worked.
+
+        What is left then is in the logs: the next follower goes on with it.
+        """
+        until = self.clock() + FINISH
+        while True:
+            now = self.clock()
+            self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
+            more = False
+            for log in list(self.logs):
+                if log.source_id is not None and not log.cut and now < until:
+                    more |= self._look(log, now)
+            ready, failures = self._ready(), self.failures
+            if ready:
+                self._commit(ready)
             if self.failures > failures:
                 return False
+            if not more and not ready:
+                break
         self._tell()
         return not self.succession.told
 
