@@ -81,10 +81,12 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
     """
     if not pieces:
         return
+    before = {
+        source_id: store.offset(table, source_id) for source_id in {p.segment.source_id for p in pieces}
+    }
     ends: dict[str, int] = {}
     for segment in (piece.segment for piece in pieces):
-        expected = ends.get(segment.source_id, store.offset(table, segment.source_id) or 0)
-        if segment.start != expected:
+        if segment.start != ends.get(segment.source_id, before[segment.source_id] or 0):
             raise _moved_on((segment.source_id,))
         ends[segment.source_id] = segment.end
     try:
@@ -94,7 +96,6 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
         raise cannot_write(store.location, error) from error
     first = pieces[0].segment
     file = f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
-    before = {source_id: store.offset(table, source_id) for source_id in ends}
     try:
         commit_file(store, table, "access_event", file, lambda path: _write_rows(path, pieces), ends, unique)
     except OffsetConflict as conflict:
