@@ -23,6 +23,7 @@ from lpaudit.recognise import recognise
 from lpaudit.rows import Rows
 from lpaudit.source import FileId, Input, Look, Stream, Tail
 from lpaudit.succession import GRACE, Search, Succession
+from lpaudit.visible import visible
 
 POLL = 0.2
 """Seconds between two looks at a file."""
@@ -147,7 +148,7 @@ class Follower:
         now = self.clock()
         if now >= self.next_scan:
             self._scan(now)
-            self.next_scan = now + max(SCAN, 300 * (self.clock() - now))
+            self.next_scan = now + min(30 * SCAN, max(SCAN, 300 * (self.clock() - now)))
         self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
         busy = False
         for log in list(self.logs):
@@ -168,9 +169,14 @@ class Follower:
         for found in sorted(inputs, key=_last_change):  # archives are read in the order they are seen in
             self._see(found, now)
         for search in self.succession.searches:
-            if not search.scanned:
-                search.since = min(search.since, _changed_last(search))
-            for path in source.rotated(search.path):
+            try:
+                if not search.scanned:
+                    search.since = min(search.since, _changed_last(search))
+                beside = source.rotated(search.path)
+            except OSError as error:
+                wrong.append(source.unreadable(search.path.parent, error))
+                continue
+            for path in beside:
                 with suppress(OSError):  # it has just been renamed again, or compressed
                     if path.stat().st_mtime_ns >= search.since:
                         self._see(_beside(search, path), now)
@@ -192,9 +198,16 @@ class Follower:
         except SourceError as error:
             self._complain(error)
             return
+        try:
+            head = tail.head()
+        except SourceError as error:
+            tail.close()
+            self.settled[file] = (signature, now + REFUSED)
+            self._complain(error)
+            return
         if found.path is not None and tail.file != file:
             tail.close()  # by now the name leads elsewhere: next time
-        elif source.is_compressed(tail.head()):
+        elif source.is_compressed(head):
             tail.close()
             self.archives.add(Archive(found, file, signature))
         else:
@@ -215,7 +228,8 @@ class Follower:
 
     def _settle(self, log: Log, until: float = 0.0) -> None:
         """Close a file; it is opened again when it has changed, but not before ``until``."""
-        log.tail.refresh()
+        with suppress(OSError):  # the file system has gone: what was seen last
+            log.tail.refresh()
         signature = (log.tail.size, log.tail.modified) if log.tail.found.path is not None else _PIPE[1]
         self.settled[log.tail.file] = (signature, until)
         self._forget(log)
@@ -231,13 +245,14 @@ class Follower:
     def _look(self, log: Log, now: float) -> bool:
         """Take in what is new of a log; say whether there is more to do at once."""
         tail = log.tail
-        if log.waiting is not None:
-            self._look_again(log, now)
-            return False
-        room = max(self.room, 0 if tail.buffer.whole else _READ)
+        long_line = len(tail.buffer) > 0 and not tail.buffer.whole
+        room = max(self.room, _READ if long_line else 0)
         before = tail.position
         looked, log.looked = log.looked, now
         try:
+            if log.waiting is not None:
+                self._look_again(log, now)
+                return False
             look = tail.look(room)
             self.room -= max(0, tail.position - before)
             if look is Look.CUT:
@@ -249,9 +264,14 @@ class Follower:
                 log.since = log.since if log.since is not None else now
             if log.source_id is None and len(tail.buffer):
                 return self._identify(log, now)
-        except (SourceError, StoreError) as error:
+        except (SourceError, StoreError, OSError) as error:
             log.look_at = now + _RETRIES[2]
-            self._complain(error)
+            told = (
+                source.unreadable(tail.found.path or Path("stdin"), error)
+                if isinstance(error, OSError)
+                else error
+            )
+            self._complain(told)
             return False
         if look is Look.GREW:
             log.grew = now
@@ -267,6 +287,7 @@ class Follower:
         log.look_at = now + SCAN
         tail.refresh()
         changed = (tail.size, tail.modified) != log.waiting
+        log.grew = now if changed else log.grew
         owner = next((o for o in self.logs if o.owns and o.source_id == log.source_id), None)
         # There is nothing new to compare it with, and what it has more may yet come there.
         alike = owner is not None and not owner.drained and owner.tail.stored <= tail.position
@@ -295,7 +316,8 @@ class Follower:
             self._refuse(log, fitting.binary(tail.found, 1))
             return False
         log.source_id, log.anew = known.source_id, None
-        self.succession.found(known.source_id, tail.file)
+        if position >= known.offset:
+            self.succession.found(known.source_id, tail.file)
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
         owners = [other for other in others if other.owns]
@@ -329,7 +351,8 @@ class Follower:
             return False
         line = buffer.take(1, final=log.final)[: source.HEAD]
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
-        log.source_id = next(i for i in ids if self.target.offset(self.table, i) is None)
+        taken = {other.source_id for other in self.logs}
+        log.source_id = next(i for i in ids if i not in taken and self.target.offset(self.table, i) is None)
         log.since = now
         return False
 
@@ -356,7 +379,10 @@ class Follower:
 
     def _account(self) -> None:
         now, archives = self.clock(), self.archives.busy
-        self.succession.end_searches(self.logs, self._offset_of, now, archives=archives)
+        try:
+            self.succession.end_searches(self.logs, self._offset_now, now, archives=archives)
+        except StoreError as error:
+            self._fail(error)
         for log in list(self.logs):
             if log.cut:
                 if not log.ready and all(
@@ -372,7 +398,8 @@ class Follower:
 
     def _end(self, log: Log, now: float) -> None:
         """A file was rotated away and is quiet: take its last line as it is, and say that it is finished."""
-        if self.succession.is_current(log):
+        gone = log.tail.links == 0 and now - log.grew >= LINGER
+        if self.succession.is_current(log) and not gone:
             return  # nothing has come after it: whoever writes may still be writing to it
         if log.waiting is None and log.tail.size > log.tail.stored:
             if log.tail.position < log.tail.size:
@@ -418,13 +445,20 @@ class Follower:
                 self.settled[archive.file] = ((-1, -1), self.clock() + _RETRIES[-1])
             elif isinstance(result, SourceResult):
                 self.settled[archive.file] = (archive.signature, 0.0)
-                if result.source_id is not None:
+                if result.source_id is not None and not result.error:
                     self.succession.found(result.source_id, archive.file)
                 if result.error:
                     self._complain(SourceError(result.error, hint=result.hint))
                 self.observer.source_finished(result)
             elif not isinstance(result, _Stopped):
-                raise result
+                self.settled[archive.file] = (archive.signature, 0.0)
+                reason = str(result) or type(result).__name__
+                self._complain(
+                    SourceError(
+                        f"cannot read {visible(archive.found.label)}: {reason}",
+                        hint="is it whole? `gzip -t` or `zstd -t` tell",
+                    )
+                )
 
     # Into the store.
 
@@ -465,8 +499,10 @@ class Follower:
             store.append(self.target, self.table, [piece for _, piece, _ in batch], self.unique())
             self.opened = self.clock()
         except OffsetConflict as conflict:
-            self._resync(conflict.source_ids)
-            return True
+            if self._resync(conflict.source_ids):
+                return True
+            self._fail(conflict)  # it was about something else
+            return False
         except StoreError as error:
             self._fail(error)
             return False
@@ -531,6 +567,11 @@ class Follower:
         self.opened = self.clock()
         return self.target.create_table("access_event", self.unique())
 
+    def _offset_now(self, source_id: str) -> int:
+        """Return how far a source is stored by now, whoever has stored it."""
+        self.table = self._open_table()
+        return self._offset_of(source_id)
+
     def _offset_of(self, source_id: str) -> int:
         return self.target.offset(self.table, source_id) or 0
 
@@ -543,19 +584,20 @@ class Follower:
         with suppress(StoreError):  # it is as it was: the next attempt says why
             self._resync()
 
-    def _resync(self, moved: Sequence[str] = ()) -> None:
-        """Read the offsets anew, and skip what another writer has stored of the same sources.
+    def _resync(self, moved: Sequence[str] = ()) -> bool:
+        """Read the offsets anew, and skip what others have stored of the same sources; say if they have.
 
         The one who loses waits ever longer: the other is doing its work.
         """
         self.table = self._open_table()
-        now = self.clock()
+        now, found = self.clock(), False
         for log in self.logs:
             if log.source_id is None or not log.active:
                 continue
             ahead = self._offset_of(log.source_id) - log.tail.stored
             if ahead == 0:
                 continue
+            found = True
             if log.source_id in moved:
                 pause = _RETRIES[min(log.conflicts, len(_RETRIES) - 1)]
                 log.conflicts += 1
@@ -570,6 +612,7 @@ class Follower:
             else:
                 log.source_id, log.anew, log.layout = None, log.source_id, None
                 log.tail.start_at(0)
+        return found
 
     def _lag(self) -> Lag:
         now = self.clock()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from types import FrameType
 
-from lpaudit.errors import Exit, StoreError
+from lpaudit.errors import Exit, SourceError, StoreError
 from lpaudit.follow import Follower, Surroundings
 from lpaudit.ingest import IngestOptions
 from lpaudit.model import Observer
@@ -33,6 +34,8 @@ def follow(
 
     The first signal finishes the batch; the second ends the process at once.
     """
+    if "-" in paths:
+        _check_stdin()
     stopped = threading.Event()
     with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as observer:
         if compact:
@@ -54,6 +57,18 @@ def follow(
         sys.stderr.flush()
         os._exit(status if stored else Exit.FAILED)
     return status if stored else Exit.FAILED
+
+
+def _check_stdin() -> None:
+    """Raise SourceError if standard input cannot be followed: the lines of a file would be new each time."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        raise SourceError(
+            "cannot read stdin: it is closed", hint="pipe a log into it, or name a file"
+        ) from None
+    if stat.S_ISREG(mode):
+        raise SourceError("cannot follow stdin: it is a file", hint="name the file, or leave out --follow")
 
 
 def on_signal(stop: Callable[[], object], *numbers: signal.Signals) -> list[int]:

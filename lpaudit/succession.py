@@ -171,7 +171,9 @@ class Succession:
         for search in list(self.searches):
             source_id, found = search.generation.source_id, self._is_found(search)
             rest = _rest(search, logs)
-            busy = archives or not search.scanned or any(not log.drained for log in rest)
+            # A file that holds less than is stored may be a copy that is still being made.
+            coming = any(log.waiting is not None and clock - log.grew < GRACE for log in rest)
+            busy = archives or coming or not search.scanned or any(not log.drained for log in rest)
             if busy or (not found and clock < search.until):
                 continue
             ghost = next((log for log in rest if log.cut), None)

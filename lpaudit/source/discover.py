@@ -99,13 +99,14 @@ def _of_hosts(argument: str, leave: bool) -> Iterator[Input | SourceError]:  # n
         return
     none = True
     for match in filter(None, map(pattern.fullmatch, names)):
+        host = os.fsencode(match[1]).decode("utf-8", "backslashreplace")
         wanted = Path(above, match[0], *parts[place + 1 :])
         escaped = Path(glob.escape(str(above / match[0])), *parts[place + 1 :])
         paths = [wanted] if os.path.lexists(wanted) else _matches(str(escaped))
         for path in paths:
             for found in _expand_path(path, leave):
                 none = False
-                yield replace(found, host=match[1]) if isinstance(found, Input) else found
+                yield replace(found, host=host) if isinstance(found, Input) else found
     if none:
         yield SourceError(f"no file matches {visible(argument)}", hint="{host} stands for a part of a name")
 
@@ -162,9 +163,19 @@ def _directory(root: Path, leave: bool) -> Iterator[Input | SourceError]:  # noq
             if name.startswith("."):
                 continue
             # Not Path.resolve(), which raises where links go round in a circle.
-            if not leave and path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
+            try:
+                taken = _is_taken(path, real_root, leave=leave)
+            except OSError as refused:  # a link to an endless name, say, or into where nobody may look
+                yield unreadable(path, refused)
                 continue
-            if path.is_file():
+            if taken:
                 yield Input(label_of(path), path, named=False, within=None if leave else real_root)
     for error in errors:
         yield unreadable(Path(error.filename), error)
+
+
+def _is_taken(path: Path, root: Path, *, leave: bool) -> bool:
+    """Say whether a directory's entry is a file of it. Raises OSError."""
+    # Not Path.resolve(), which raises where links go round in a circle.
+    inside = leave or not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root)
+    return inside and path.is_file()

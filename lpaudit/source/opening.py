@@ -10,14 +10,17 @@ from lpaudit.source.discover import Input, shown, unreadable
 def open_input(found: Input, *, wait: bool) -> int:
     """Open an input's file for reading and return its descriptor; ``wait`` for who writes to a FIFO.
 
-    Raises SourceError if it cannot be opened, or if it was found in a directory and lies
-    outside of it: who may write there may have put a link in its place since.
+    What was found in a directory is never waited for. Raises SourceError if it cannot be
+    opened, or if it was found in a directory and lies outside of it: who may write there may
+    have put a link in its place since.
     """
     path = found.path
     if path is None:
         return os.dup(0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if wait else os.O_NONBLOCK))
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_CLOEXEC | (0 if wait and found.named else os.O_NONBLOCK)
+        )
     except OSError as error:
         raise unreadable(path, error) from error
     # Only what is open can be asked where it is: names may change while they are looked at.

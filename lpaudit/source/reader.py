@@ -267,9 +267,11 @@ class _Pipe:
         if self._unread or self._descriptor is None:
             return True
         until = time.monotonic() + seconds
+        poll = select.poll()  # select() knows no descriptor beyond the 1024th
+        poll.register(self._descriptor, select.POLLIN)
         while True:
             left = max(0.0, min(_LISTEN, until - time.monotonic()))
-            if self._stopping() or select.select([self._descriptor], [], [], left)[0]:
+            if self._stopping() or poll.poll(1000 * left):
                 return True
             if time.monotonic() >= until:
                 return False

@@ -14,7 +14,8 @@ _PACKED = re.compile(r"\.(?:gz|zst|xz|bz2)\Z")
 def rotated(path: Path) -> list[Path]:
     """Return the plain files beside ``path`` whose names say that they were it, oldest first.
 
-    Order is that of their last change. Symbolic links are not among them.
+    Order is that of their last change. Symbolic links are not among them. Raises OSError if
+    the directory cannot be looked at.
     """
     try:
         with os.scandir(path.parent) as entries:
@@ -23,7 +24,7 @@ def rotated(path: Path) -> list[Path]:
                 for entry in entries
                 if is_rotated_name(entry.name, path.name) and entry.is_file(follow_symlinks=False)
             ]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []  # the directory is gone: so is what was in it
     return [path.parent / name for _, name in sorted(found)]
 
@@ -50,7 +51,7 @@ def looks_rotated(name: str) -> bool:
 def was_rotated(path: Path) -> bool:
     """Say whether a file was rotated away: by its name, and as what it was called before is there again."""
     before = original(path)
-    return before != path and before.is_file()
+    return before != path and os.path.isfile(before)  # noqa: PTH113 -- Path.is_file raises for what it may not see
 
 
 def original(path: Path) -> Path:
@@ -62,6 +63,7 @@ def _base(name: str) -> str:
     """Return what a rotated file was called before; any other name as it is."""
     plain = _SUFFIX.sub("", name)
     if plain != name:
-        return plain
+        return plain or name  # a file called "-1" was never called nothing
     stem, dot, extension = _PACKED.sub("", name).rpartition(".")
-    return _DATE.sub("", stem) + dot + extension if dot and _DATE.search(stem) else name
+    older = _DATE.sub("", stem)
+    return older + dot + extension if dot and older and older != stem else name

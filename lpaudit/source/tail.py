@@ -148,8 +148,13 @@ class Stream(Tail):
     def look(self, room: int) -> Look:
         """Read at most ``room`` bytes of what is there. A FIFO without writers is only quiet."""
         before = self.position
-        while room > 0 and select.select([self._descriptor], [], [], 0)[0]:
-            chunk = os.read(self._descriptor, min(room, 1 << 16))
+        poll = select.poll()  # select() knows no descriptor beyond the 1024th
+        poll.register(self._descriptor, select.POLLIN)
+        while room > 0 and poll.poll(0):
+            try:
+                chunk = os.read(self._descriptor, min(room, 1 << 16))
+            except BlockingIOError:
+                break  # somebody else has read it
             if not chunk:
                 if self.found.path is None and self.position == before:
                     return Look.ENDED

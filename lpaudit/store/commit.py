@@ -99,7 +99,7 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
     try:
         commit_file(store, table, "access_event", file, lambda path: _write_rows(path, pieces), ends, unique)
     except OffsetConflict as conflict:
-        table.update_incremental()
+        store.refresh(table)
         moved = (source_id for source_id in ends if store.offset(table, source_id) != before[source_id])
         raise _moved_on(tuple(moved)) from conflict
 

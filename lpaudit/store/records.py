@@ -33,7 +33,7 @@ def append_records(store: Store, name: str, snapshot_id: str, rows: pa.Table, un
     try:
         commit_file(store, table, name, file, write, {app_id: 1}, unique)
     except OffsetConflict:
-        table.update_incremental()
+        store.refresh(table)
         if store.offset(table, app_id) is None:
             raise  # not what the conflict was about
         return False

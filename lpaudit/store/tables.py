@@ -89,6 +89,13 @@ class Store:
         except (DeltaError, OSError) as error:
             raise cannot_read(self.location, error) from error
 
+    def refresh(self, table: DeltaTable) -> None:
+        """Have a handle see what was committed since. Raises StoreError."""
+        try:
+            table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise cannot_read(self.location, error) from error
+
     def offset(self, table: DeltaTable, app_id: str) -> int | None:
         """Return how far a source is stored, as a handle knows it: its application transaction.
 

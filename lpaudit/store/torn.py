@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lpaudit.store.directory import Directory
 from lpaudit.store.durable import make_directory, sync_directory
-from lpaudit.store.tables import Store, cannot_write
+from lpaudit.store.tables import Store, cannot_read, cannot_write
 
 FOLDER = "set-aside"
 
@@ -24,9 +24,12 @@ def set_aside_torn(store: Store, name: str, unique: str) -> Path | None:
     if not isinstance(store.storage, Directory):
         return None  # in a bucket an object is there whole, or not at all
     log = store.storage.path / name / "_delta_log"
-    last = max(log.glob("[0-9]*.json"), default=None)
-    if last is None or _is_whole(last):
-        return None
+    try:
+        last = max(log.glob("[0-9]*.json"), default=None)
+        if last is None or _is_whole(last):
+            return None
+    except OSError as error:
+        raise cannot_read(store.location, error) from error
     target = store.storage.path / FOLDER / f"{name}-{last.stem}-{unique}.json"
     try:
         make_directory(target.parent)

@@ -550,3 +550,35 @@ def test_what_is_followed_is_noted_once(log: Path, store: Path) -> None:
             follower.wait().stop()
     assert len(events(store, "followed")) == 1
     assert events(store) == events(store, "followed")
+
+
+@pytest.mark.parametrize("name", ["-1", "_2026", "-old", ".1"])
+def test_a_name_that_is_nothing_but_the_end_of_a_rotated_one(log: Path, store: Path, name: str) -> None:
+    whole = append(log, lines("one", 5))
+    odd = append(log.with_name(name), lines("odd", 3))
+    with Driven(store, log.parent) as follower:
+        follower.wait().stop()
+    check(store, *([whole] if name.startswith(".") else [whole, odd]))
+
+
+def test_a_link_to_a_name_that_cannot_be(log: Path, store: Path) -> None:
+    whole = append(log, lines("one", 5))
+    log.with_name("link").symlink_to("x" * 300)
+    with Driven(store, log.parent) as follower:
+        follower.wait().stop()
+    check(store, whole)
+
+
+def test_two_pipes_that_begin_with_the_same_line(log: Path, store: Path) -> None:
+    fifos = [log.with_name(name) for name in ("a.fifo", "b.fifo")]
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    content = lines("check", 1)
+    with Driven(store, *fifos) as follower:
+        writers = [os.open(fifo, os.O_RDWR | os.O_NONBLOCK) for fifo in fifos]
+        for writer in writers:
+            os.write(writer, content)
+        follower.wait().stop()
+        for writer in writers:
+            os.close(writer)
+    check(store, content, content)

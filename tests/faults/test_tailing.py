@@ -6,6 +6,7 @@ as the clock is the test's; what needs a real process is at the end of each faul
 """
 
 import errno
+import gzip
 import os
 import random
 import re
@@ -1598,3 +1599,34 @@ def test_fault_24_no_notification_is_waited_for(log: Path, store: Path) -> None:
         append(log, lines("two", 1))
         follower.until_stored(2)
         follower.stop()
+
+
+def test_an_older_copy_of_a_deleted_log_is_not_its_rest(log: Path, store: Path) -> None:
+    """It holds less than is stored: nobody knows what came after."""
+    with Driven(store, log) as follower:
+        old = append(log, lines("one", 2))
+        follower.wait()
+        shutil.copy(log, log.with_name("access.log.bak"))
+        old += append(log, lines("two", 1))
+        follower.wait().stop()
+    append(log, lines("lost", 1))
+    log.unlink()
+    new = append(log, lines("new", 2))
+    with Driven(store, log) as follower:
+        follower.wait(LONG).stop()
+    check(store, old, new)
+    (gap,) = gaps(store)
+    assert (gap["cause"], gap["bytes"], gap["from_offset"]) == ("replaced", None, len(old))
+
+
+def test_what_an_archive_has_brought_is_no_gap(log: Path, store: Path) -> None:
+    """A log is cut in the middle of a line, and its copy is compressed at once."""
+    with Driven(store, log) as follower:
+        whole = append(log, lines("one", 5) + lines("rest", 1)[:13])
+        follower.wait()
+        rest = lines("rest", 1)[13:]
+        log.with_name("access.log.1.gz").write_bytes(gzip.compress(whole + rest, mtime=0))
+        os.truncate(log, 0)
+        follower.wait(LONG).stop()
+    check(store, whole + rest)
+    assert gaps(store) == []
