@@ -42,6 +42,7 @@ class Directive:
 
 NUMBER = "-?[0-9]*"  # also "-", which an absent number is written as
 CLOCK = r"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}\]"
+IDENT = r"[\x21\x23-\x5b\x5d-\x7e]+?"  # as little as can be: "%l%l" is two of them
 
 _text = Kind.TEXT
 _int = Kind.INTEGER
@@ -61,7 +62,7 @@ PLAIN: Mapping[str, Directive] = {
     "f": Directive(_text, None, escaped=True, spaces=True),  # FORMAT_FILENAME
     "H": Directive(_text, "network_protocol", dash=False),  # FORMAT_REQUEST_PROTOCOL
     "k": Directive(_int, "connection_request_number", pattern=NUMBER),  # FORMAT_KEEPALIVE_COUNT
-    "l": Directive(_text, None),  # an ident that lighttpd never knows: a literal "-"
+    "l": Directive(_text, None, pattern=IDENT),  # lighttpd knows none: a literal "-"
     "m": Directive(_text, "http_request_method", dash=False),  # FORMAT_REQUEST_METHOD
     "q": Directive(_text, "url_query", escaped=True, dash=False, spaces=True),  # FORMAT_QUERY_STRING
     "r": Directive(Kind.REQUEST, None, escaped=True, dash=False, spaces=True),  # FORMAT_REQUEST_LINE
@@ -69,8 +70,8 @@ PLAIN: Mapping[str, Directive] = {
     "t": Directive(Kind.CLOCK, "end", pattern=CLOCK),  # FORMAT_TIMESTAMP: the end, whatever old texts say
     "u": Directive(_text, "user_name", escaped=True, spaces=True),  # FORMAT_REMOTE_USER
     "U": Directive(_text, "url_path", escaped=True, dash=False, spaces=True),  # FORMAT_URL
-    "v": Directive(_text, "server_name", escaped=True),  # FORMAT_SERVER_NAME
-    "V": Directive(_text, "url_domain", escaped=True),  # FORMAT_HTTP_HOST
+    "v": Directive(_text, "server_name", escaped=True, spaces=True),  # FORMAT_SERVER_NAME
+    "V": Directive(_text, "url_domain", escaped=True, spaces=True),  # FORMAT_HTTP_HOST: not always checked
     "X": Directive(_text, "connection_state", dash=False, pattern="[-+X]"),  # FORMAT_CONNECTION_STATUS
 }
 
@@ -83,6 +84,13 @@ BRACED: Mapping[tuple[str, str], Directive] = {
     ("p", "local"): PLAIN["p"],
     ("p", "remote"): Directive(_int, "client_port", pattern=NUMBER),
 }
+
+# Without a name there is nothing to log. Up to 1.4.69, %e and %n write a dash for it.
+NAMELESS: Mapping[str, Directive] = dict.fromkeys("en", Directive(_text, None, pattern="-?"))
+
+# What lighttpd takes, and writes nothing for.
+SILENT = frozenset({"%P", "%i", "%o", "%C"})
+SILENT_BRACED = frozenset({"P", "l", "%"})  # whatever the name
 
 EPOCH_UNITS: Mapping[str, str] = {"sec": "s", "msec": "ms", "usec": "us", "nsec": "ns"}
 DURATION_UNITS: Mapping[str, str] = {**EPOCH_UNITS, "s": "s", "ms": "ms", "us": "us", "ns": "ns"}
@@ -120,11 +128,17 @@ NAMED: Mapping[str, Mapping[str, str]] = {
 # An absent cookie is written as nothing at all; the others as "-".
 NAMED_DASH: Mapping[str, bool] = {"i": True, "o": True, "e": True, "n": True, "C": False}
 
+# What other servers log, by what stands behind the percent sign or the braces.
+_APACHES = "is Apache's; lighttpd does not write it"
 REFUSED: Mapping[str, str] = {
-    "P": "lighttpd does not support %P",
-    "L": "%L is Apache's; lighttpd does not write it",
-    "R": "%R is Apache's; lighttpd does not write it",
-    "S": "%S is Apache's; lighttpd does not write it",
+    **{letter: f"%{letter} {_APACHES}" for letter in "LRS"},
+    "^": f"%{{…}}^ti and %{{…}}^to: a trailer {_APACHES}",
+    **dict.fromkeys("!0123456789", f"a condition on the status {_APACHES}"),
+}
+# lighttpd up to 1.4.69 ignores the name and writes %a; newer ones refuse it.
+REFUSED_NAMES: Mapping[tuple[str, str], str] = {
+    (letter, "c"): f"%{{c}}{letter} is Apache's; lighttpd knows the connection's peer only as %{letter}"
+    for letter in "ah"
 }
 
 

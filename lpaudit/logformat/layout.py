@@ -13,25 +13,33 @@ from functools import cache
 from hashlib import sha256
 
 from lpaudit.errors import FormatError
-from lpaudit.logformat import timestamp
 from lpaudit.logformat.directives import (
     BRACED,
     DURATION_UNITS,
     EPOCH_UNITS,
     FRACTION_UNITS,
+    NAMELESS,
     NUMBER,
     PLAIN,
     REFUSED,
+    REFUSED_NAMES,
+    SILENT,
+    SILENT_BRACED,
     Directive,
     Kind,
     named,
 )
+from lpaudit.logformat.strftime import Strftime, compile_strftime
+from lpaudit.logformat.timestamp import PLAIN_CLOCK, UNITS_PER_SECOND
 from lpaudit.model import Escaping, LogFormat
 
 HEAD = "head"
 _GROUPS = 10  # of an expression: the regex engine resolves few of them in one pass, and many only slowly
 _END = r"\r?$"
 MAX_FIELDS = 127  # mod_accesslog refuses more; a run of literal text counts as one
+
+_MASKED = ("%{mask}a", "%{mask}h")
+_LEAVE_OUT = "leave it out of accesslog.format"
 
 # A format string knows backslash escapes since lighttpd 1.4.56.
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
@@ -50,7 +58,7 @@ class Slot:
     text: str  # as written: %{User-Agent}i
     position: int  # in the format string
     unit: str | None = None  # of an epoch, a fraction or a duration
-    clock: timestamp.Strftime | None = None
+    clock: Strftime | None = None
     literal: str = ""  # before a fraction: lighttpd's rounding may change its last character
 
     @property
@@ -77,18 +85,18 @@ class Layout:
     def needs_zone(self) -> bool:
         """Whether the format writes times that only a time zone makes instants of."""
         clocks = (s.clock for s in self.slots if s.clock is not None and s.directive.kind is Kind.CLOCK)
-        return any(not clock.has_offset and clock.seconds is None for clock in clocks)
+        return any(not clock.has_offset and not clock.seconds for clock in clocks)
 
 
 @cache
 def compile_layout(log_format: LogFormat) -> Layout:
     """Compile ``log_format``. Raises FormatError with the position of what cannot be."""
     text = log_format.format_string
-    parts = split_format(text)
+    parts = _exact_addresses(split_format(text))
     slots = tuple(p for p in parts if isinstance(p, Slot))
     if not slots:
         raise FormatError("it has no fields", text, 0, hint="see `lpaudit ingest --help` for the presets")
-    if len(parts) > MAX_FIELDS:
+    if field_count(parts) > MAX_FIELDS:
         position = next(p.position for p in reversed(slots))
         hint = "lighttpd takes no more; a run of literal text counts as one"
         raise FormatError(f"it has more than {MAX_FIELDS} fields", text, position, hint=hint)
@@ -115,18 +123,68 @@ def split_format(text: str) -> tuple[str | Slot, ...]:
 
     Raises FormatError.
     """
-    return tuple(_parts(text))
+    plain, positions = _unescaped(text)
+    try:
+        parts = tuple(_parts(plain))
+    except FormatError as error:
+        raise FormatError(error.reason, text, positions[error.position], hint=error.hint) from None
+    return tuple(replace(p, position=positions[p.position]) if isinstance(p, Slot) else p for p in parts)
+
+
+def field_count(parts: tuple[str | Slot, ...]) -> int:
+    """Return how many fields lighttpd counts; to its parser %l is literal text."""
+    literal = [isinstance(part, str) or part.directive is PLAIN["l"] for part in parts]
+    return sum(not (here and before) for here, before in zip(literal, [False, *literal], strict=False))
+
+
+def _unescaped(text: str) -> tuple[str, list[int]]:
+    """Undo the backslashes, as lighttpd does before anything else; return where each character stood."""
+    plain, positions, position = "", [], 0
+    while position < len(text):
+        positions.append(position)
+        if text[position] == "\\":
+            following = text[position + 1 : position + 2]  # none: lighttpd drops the backslash
+            plain += _ESCAPES.get(following, following)
+            position += 1
+        else:
+            plain += text[position]
+        if plain[-1:] == "\n" or "\ud800" <= plain[-1:] <= "\udfff":
+            _refuse_character(text, plain[-1], positions[-1])
+        position += 1
+    return plain, [*positions, len(text)]
+
+
+def _refuse_character(text: str, character: str, position: int) -> None:
+    if character == "\n":
+        hint = "say it without the line end: what is left of such lines goes to quarantine"
+        raise FormatError("a line cannot hold a line end", text, position, hint=hint)
+    hint = "lpaudit reads format strings that are UTF-8"
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    raise FormatError("it holds a byte that is not UTF-8", shown, position, hint=hint)
+
+
+def _exact_addresses(parts: tuple[str | Slot, ...]) -> tuple[str | Slot, ...]:
+    """Where a format has the client's address, too, the masked one is a field like any other."""
+    masked = [isinstance(p, Slot) and p.text in _MASKED for p in parts]
+    if not any(
+        isinstance(p, Slot) and p.column == "client_address"
+        for p, m in zip(parts, masked, strict=True)
+        if not m
+    ):
+        return parts
+    return tuple(
+        replace(part, directive=replace(part.directive, column=None))
+        if isinstance(part, Slot) and m
+        else part
+        for part, m in zip(parts, masked, strict=True)
+    )
 
 
 def _parts(text: str) -> Iterator[str | Slot]:
     literal, position = "", 0
     while position < len(text):
         char = text[position]
-        if char == "\\" and position + 1 < len(text):
-            following = text[position + 1]
-            literal += _ESCAPES.get(following, following)
-            position += 2
-        elif char != "%":
+        if char != "%":
             literal += char
             position += 1
         else:
@@ -167,8 +225,12 @@ def _field(text: str, start: int) -> tuple[str | Slot, int]:
         raise FormatError("it ends in the middle of a directive", text, start, hint="a literal % is %%")
     if letter == "%" and name is None:
         return "%", position + 1
-    if letter in REFUSED:
-        raise FormatError(REFUSED[letter], text, start, hint="leave it out of accesslog.format")
+    if letter in SILENT_BRACED if name is not None else f"%{letter}" in SILENT:
+        return "", position + 1
+    refused = REFUSED.get(letter) or REFUSED_NAMES.get((letter, name or ""))
+    if refused is not None:
+        hint = f"lighttpd before 1.4.70 writes %{letter} for it: say that" if name == "c" else _LEAVE_OUT
+        raise FormatError(refused, text, start, hint=hint)
     return _slot(text, start, text[start : position + 1], letter, name), position + 1
 
 
@@ -179,7 +241,7 @@ def _slot(text: str, start: int, written: str, letter: str, name: str | None) ->
         if name not in DURATION_UNITS:
             raise FormatError(f"{written} has an unknown unit", text, start, hint="units are s, ms and us")
         return Slot(Directive(Kind.DURATION, pattern=NUMBER), written, start, unit=DURATION_UNITS[name])
-    directive = PLAIN.get(letter)
+    directive = PLAIN.get(letter) or (NAMELESS.get(letter) if name is None else None)
     if name is not None:
         directive = (
             BRACED.get((letter, name)) or named(letter, name) or (None if letter == "p" else directive)
@@ -190,8 +252,7 @@ def _slot(text: str, start: int, written: str, letter: str, name: str | None) ->
     if directive.kind is Kind.DURATION:
         return Slot(directive, written, start, unit=directive.column)
     if directive.kind is Kind.CLOCK:
-        clock = timestamp.Strftime(directive.pattern or "", f"[{timestamp.CLOCK_FORMAT}]", has_offset=True)
-        return Slot(directive, written, start, clock=clock)
+        return Slot(directive, written, start, clock=PLAIN_CLOCK)
     return Slot(directive, written, start)
 
 
@@ -205,23 +266,25 @@ def _time_slot(text: str, start: int, written: str, name: str) -> Slot:
         return Slot(Directive(Kind.EPOCH, column, pattern=NUMBER), written, start, unit=EPOCH_UNITS[form])
     if form in FRACTION_UNITS:
         unit = FRACTION_UNITS[form]
-        digits = f"[0-9]{{{len(str(timestamp.UNITS_PER_SECOND[unit])) - 1}}}"
+        digits = f"[0-9]{{{len(str(UNITS_PER_SECOND[unit])) - 1}}}"
         return Slot(Directive(Kind.FRACTION, column, pattern=digits), written, start, unit=unit)
     if name in ("begin:", "end:"):
-        clock_slot = PLAIN["t"]
-        clock = timestamp.Strftime(clock_slot.pattern or "", f"[{timestamp.CLOCK_FORMAT}]", has_offset=True)
-        return Slot(Directive(Kind.CLOCK, column, pattern=clock.pattern), written, start, clock=clock)
+        return Slot(
+            Directive(Kind.CLOCK, column, pattern=PLAIN_CLOCK.pattern), written, start, clock=PLAIN_CLOCK
+        )
     if "%" not in form:
         hint = "times are sec, msec, usec, nsec, …_frac or a strftime form: prefer %{begin:usec}t"
         raise FormatError(f"{written} writes no time", text, start, hint=hint)
     try:
-        clock = timestamp.compile_strftime(form)
+        clock = compile_strftime(form)
     except ValueError as error:
         position = text.rfind(str(error), start, start + len(written))
         raise FormatError(
             f"strftime conversion {error} is not known", text, position, hint="prefer %{begin:usec}t"
         ) from None
-    if not clock.has_date:
+    if "\n" in clock.form:
+        _refuse_character(text, "\n", start)
+    if not clock.is_instant:
         return Slot(Directive(Kind.TEXT, dash=False, pattern=clock.pattern), written, start, clock=clock)
     return Slot(Directive(Kind.CLOCK, column, pattern=clock.pattern), written, start, clock=clock)
 
@@ -266,8 +329,10 @@ def _pieces(parts: tuple[str | Slot, ...], escaping: Escaping, *, full: bool) ->
             index += 1
         elif isinstance(following, Slot) and following.literal:
             # The carry makes the character before the fraction its successor: "." becomes "/".
+            # Up to 1.4.61 it overwrites it with a 1.
             last = ord(part[-1])
-            yield _literal(part[:-1]) + f"(?P<g{index}c>[{_code(last)}{_code(last + 1)}])"
+            old = "1" if full else ""
+            yield _literal(part[:-1]) + f"(?P<g{index}c>[{_code(last)}{_code(last + 1)}{old}])"
         else:
             yield _literal(part)
 
@@ -287,16 +352,16 @@ def _value(slot: Slot, group: str, stop: str, escaping: Escaping, *, full: bool)
     if directive.kind is Kind.REQUEST and not full:
         word = _text(escaping, stop + " ")
         return f"(?P<{group}m>{word}) (?P<{group}t>{word}) (?P<{group}p>{word})"
-    # Where nothing quotes a value, the next literal's first character ends it; only full
-    # lets a value that may hold spaces run on.
-    if not directive.escaped:
-        return f"(?P<{group}>{_chars(_PRINTABLE, stop)}*)"
-    if stop == '"':
-        return f"(?P<{group}>{_text(escaping, '')})"
-    if full and directive.spaces:
-        # As short as can be: a value does not take what fast would give to the next field.
-        return f"(?P<{group}>{_text(escaping, '', lazy='?' if stop else '')})"
-    return f"(?P<{group}>{_text(escaping, stop)})"
+    # Where nothing quotes a value, the next literal's first character ends it; only full lets a
+    # value run on that may hold it. As short as can be: it does not take what fast would give
+    # to the next field.
+    if full and stop not in ('"', "") and (directive.spaces or stop != " "):
+        stop, lazy = "", "?"
+    else:
+        lazy = ""
+    if directive.escaped:
+        return f"(?P<{group}>{_text(escaping, stop, lazy)})"
+    return f"(?P<{group}>{_chars(_PRINTABLE, stop)}*{lazy})"
 
 
 def _text(escaping: Escaping, without: str, lazy: str = "") -> str:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.escaping import unescape
 from lpaudit.logformat.layout import HEAD, Layout, Slot
-from lpaudit.logformat.timestamp import UNITS_PER_SECOND, YEAR_10000, read_clock, to_microseconds
+from lpaudit.logformat.strftime import YEAR_10000
+from lpaudit.logformat.timestamp import UNITS_PER_SECOND, read_clock, to_microseconds
 from lpaudit.model import Escaping, ParseNote, RejectReason
 
 MAX_LINE = 1 << 20

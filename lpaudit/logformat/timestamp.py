@@ -4,103 +4,18 @@
 write no offset: then the log format's ``timezone`` says what its times mean.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
 
 import polars as pl
 
-CLOCK_FORMAT = "%d/%b/%Y:%H:%M:%S %z"  # inside the brackets of a plain %t
-
-# strftime conversions that lighttpd may be told to write → what they look like.
-# The C locale is meant: lighttpd never calls setlocale for its times.
-STRFTIME: Mapping[str, str] = {
-    "Y": "[0-9]{4}",
-    "y": "[0-9]{2}",
-    "m": "[0-9]{2}",
-    "d": "[0-9]{2}",
-    "e": "[0-9 ][0-9]",
-    "j": "[0-9]{3}",
-    "H": "[0-9]{2}",
-    "I": "[0-9]{2}",
-    "M": "[0-9]{2}",
-    "S": "[0-9]{2}",
-    "p": "[AP]M",
-    "b": "[A-Z][a-z]{2}",
-    "h": "[A-Z][a-z]{2}",
-    "B": "[A-Z][a-z]{2,8}",
-    "a": "[A-Z][a-z]{2}",
-    "A": "[A-Z][a-z]{5,8}",
-    "z": "[+-][0-9]{4}",
-    "s": "[0-9]+",
-    "%": "%",
-}
-# Conversions that stand for several others.
-COMPOUND: Mapping[str, str] = {
-    "F": "%Y-%m-%d",
-    "T": "%H:%M:%S",
-    "R": "%H:%M",
-    "D": "%m/%d/%y",
-    "c": "%a %b %e %H:%M:%S %Y",
-    "r": "%I:%M:%S %p",
-    "n": "\n",
-    "t": "\t",
-}
-
-# polars expands these also behind a literal %.
-_MISREAD = {"%%" + letter for letter in "DRTF"}
-
-YEAR_10000 = 253_402_300_800
-"""Seconds since the epoch: beyond it is no time that DuckDB, Delta or a person could read."""
+from lpaudit.logformat.directives import CLOCK
+from lpaudit.logformat.strftime import Strftime, read_strftime
 
 UNITS_PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
-
-@dataclass(frozen=True, slots=True)
-class Strftime:
-    """A strftime form: the expression that finds it, and the form that reads it."""
-
-    pattern: str
-    form: str
-    has_offset: bool
-    has_date: bool = True  # else it is no instant: what it writes is kept as a field
-    seconds: str | None = None  # the expression, with what %s writes captured: it says everything
-
-
-def compile_strftime(form: str) -> Strftime:
-    """Compile a strftime form. Raises ValueError with the conversion that cannot be read."""
-    form = re.sub("%(.)", lambda match: COMPOUND.get(match[1], match[0]), form, flags=re.DOTALL)
-    pattern, seconds, position = "", "", 0
-    while position < len(form):
-        char = form[position]
-        if char == "%":
-            conversion = form[position + 1 : position + 2]
-            if conversion not in STRFTIME:
-                raise ValueError("%" + conversion)
-            if form[position : position + 3] in _MISREAD:
-                raise ValueError(form[position : position + 3])
-            piece = STRFTIME[conversion]
-            seconds += f"({piece})" if conversion == "s" else piece
-            position += 2
-        else:
-            piece = f"\\x{{{ord(char):02x}}}"
-            seconds += piece
-            position += 1
-        pattern += piece
-    conversions = set(re.findall("%(.)", form))
-    dated = "j" in conversions or _month_and_day(conversions)
-    return Strftime(
-        pattern,
-        form,
-        has_offset="z" in conversions,
-        has_date="s" in conversions or (dated and not conversions.isdisjoint("Yy")),
-        seconds=f"^{seconds}$" if "s" in conversions else None,
-    )
-
-
-def _month_and_day(conversions: set[str]) -> bool:
-    return not conversions.isdisjoint("mbhB") and not conversions.isdisjoint("de")
+PLAIN_CLOCK = Strftime(CLOCK, "[%d/%b/%Y:%H:%M:%S %z]", has_offset=True)
+"""What a plain %t writes. Most logs are full of it: it has a way of its own."""
 
 
 def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series:
@@ -109,17 +24,11 @@ def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series
     Times come in runs, so each distinct text is read once.
     """
     unique = texts.drop_nulls().unique()
-    if clock.seconds is not None:
-        seconds = unique.str.extract(clock.seconds).cast(pl.Int64, strict=False)
-        instants = (seconds.set(seconds >= YEAR_10000, None) * 1_000_000).cast(pl.Datetime("us", "UTC"))
-    elif clock.has_offset:
+    if clock.parts:
+        instants = read_strftime(unique, clock, timezone)
+    else:
         instants = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
-    else:
-        naive = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
-        # An hour that a daylight-saving change repeats is read as its first occurrence.
-        local = naive.dt.replace_time_zone(str(timezone), ambiguous="earliest", non_existent="null")
-        instants = local.dt.convert_time_zone("UTC")
     lookup = pl.DataFrame({"text": unique, "instant": instants.cast(pl.Datetime("us", "UTC"))})
     joined = pl.DataFrame({"text": texts}).join(lookup, on="text", how="left", maintain_order="left")
     return joined["instant"]
