@@ -333,6 +333,7 @@ def _times(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
             if slot.column == which and slot.directive.kind in (Kind.CLOCK, Kind.EPOCH)
         ]
         if not found:
+            _lone_fractions(layout, which, groups, entries)
             continue
         fineness, microseconds = max(found, key=lambda pair: pair[0])
         if fineness == 0:
@@ -384,6 +385,18 @@ def _fraction(layout: Layout, which: str, groups: pl.DataFrame, entries: _Entrie
         # A changed literal before anything but zeros is not lighttpd's doing.
         entries.reject(carried & (fraction != 1_000_000), RejectReason.BAD_TIMESTAMP)
     return fraction
+
+
+def _lone_fractions(layout: Layout, which: str, groups: pl.DataFrame, entries: _Entries) -> None:
+    """Keep the fractions of a time that the format does not have otherwise. A carry is a 1 in front."""
+    for index, slot in enumerate(layout.slots):
+        if slot.directive.kind is Kind.FRACTION and slot.column == which:
+            digits = groups[f"g{index}"]
+            if slot.literal:
+                carried = groups[f"g{index}c"] != slot.literal
+                entries.note(carried, ParseNote.FRAC_CARRY)
+                digits = ("1" + digits).zip_with(carried, digits)
+            entries.put(None, slot, digits)
 
 
 def _durations(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:

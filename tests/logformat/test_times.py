@@ -251,3 +251,14 @@ def test_every_time_that_is_accepted_can_be_stored_and_read_back() -> None:
         for offset in (b"+0000", b"-1200", b"+1400")
     )
     normalised(parse(layout("%t"), lines))
+
+
+def test_a_fraction_of_a_time_that_is_not_there_is_a_field() -> None:
+    assert row("%{begin:msec_frac}t %{usec_frac}t", b"007 999999") == {
+        "fields": {"%{begin:msec_frac}t": "007", "%{usec_frac}t": "999999"}
+    }
+    assert row("%t.%{begin:msec_frac}t", b"[23/Nov/2026:10:15:45 +0000]/000") == {
+        "event_end": utc(2026, 11, 23, 10, 15, 45),
+        "fields": {"%{begin:msec_frac}t": "1000"},
+        "parse_note": "frac-carry",
+    }
