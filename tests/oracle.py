@@ -9,7 +9,7 @@ line, one field at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import cache
 
 HEADERS = {
@@ -52,7 +52,7 @@ NUMBERS = {
     "k": "connection_request_number",
 }
 NEVER_A_DASH = "HmqUXrC"  # written empty when there is nothing
-MAY_HOLD_SPACES = "quUrfieonC"
+MAY_HOLD_SPACES = "quUrfieonCvV"
 ESCAPED = "quUrfieonCvV"  # pass through accesslog.escaping
 LARGEST = {"client_port": 65535, "server_port": 65535, "connection_request_number": 2**31 - 1}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -77,10 +77,10 @@ def read(
     """
     if line.endswith(b"\n"):
         line = line[:-1]
-    if line.endswith(b"\r"):
-        line = line[:-1]
     parts = split_format(format_string)
     values = _walk(line, parts, 0, 0, json)
+    if values is None and line.endswith(b"\r"):
+        values = _walk(line[:-1], parts, 0, 0, json)
     return None if values is None else _columns(parts, values, json=json, zone=zone)
 
 
@@ -95,16 +95,9 @@ def split_format(text: str) -> list[bytes | Field]:
         else:
             parts.append(data.encode())
 
+    text = _without_backslashes(text)
     i = 0
     while i < len(text):
-        if text[i] == "\\" and i + 1 < len(text):
-            literal(
-                {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}.get(
-                    text[i + 1], text[i + 1]
-                )
-            )
-            i += 2
-            continue
         if text[i] != "%":
             literal(text[i])
             i += 1
@@ -119,11 +112,26 @@ def split_format(text: str) -> list[bytes | Field]:
             i += 1
         letter = text[i]
         i += 1
-        if letter == "%":
+        if letter == "%" and name is None:
             literal("%")
+        elif letter == "P" or (letter in "l%" and name is not None) or (letter in "ioC" and name is None):
+            pass  # lighttpd takes it and writes nothing
         else:
             parts.append(Field(letter, name, text[start:i]))
     return parts
+
+
+def _without_backslashes(text: str) -> str:
+    """lighttpd undoes them before it looks for percent signs."""
+    short = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+    plain, escaped = "", False
+    for char in text:
+        if escaped:
+            plain += short.get(char, char)
+        elif char != "\\":
+            plain += char
+        escaped = char == "\\" and not escaped
+    return plain
 
 
 def _walk(line: bytes, parts: list[bytes | Field], index: int, at: int, json: bool) -> list[bytes] | None:
@@ -137,11 +145,10 @@ def _walk(line: bytes, parts: list[bytes | Field], index: int, at: int, json: bo
         following = parts[index + 1] if index + 1 < len(parts) else None
         if isinstance(part, bytes):
             here = line[at : at + len(part)]
-            carried = part[:-1] + bytes(
-                [part[-1] + 1]
-            )  # rounding may raise the byte before a fraction by one
+            # Rounding may raise the byte before a fraction by one; up to 1.4.61 it became a 1.
+            carried = (part[:-1] + bytes([part[-1] + 1 & 0xFF]), part[:-1] + b"1")
             if here != part and not (
-                here == carried and isinstance(following, Field) and _is_fraction(following)
+                here in carried and isinstance(following, Field) and _is_fraction(following)
             ):
                 return None
             taken.append(here)
@@ -179,17 +186,24 @@ def _ends(line: bytes, at: int, field: Field, following: bytes | Field | None, j
         if field.letter == "s" and not 1 <= end - at <= 3:
             return []
         return [end]
+    if field.letter in "en" and field.name is None:
+        return [at + 1, at] if line[at : at + 1] == b"-" else [at]
     stop = following[:1] if isinstance(following, bytes) else b""
+    ends = _units(line, at, json, stop)
+    if field.letter == "l":
+        return [end for end in ends if end > at and b" " not in line[at:end]]
+    if not stop:
+        return ends[::-1]
+    ends = [end for end in ends if end == len(line) or line[end : end + 1] == stop]
+    only_one = stop == b'"' or (stop == b" " and field.letter not in MAY_HOLD_SPACES)
+    return ends[:1] if only_one else ends
+
+
+def _units(line: bytes, at: int, json: bool, stop: bytes) -> list[int]:
+    """Every place where a value that begins at ``at`` may end: not within an escape."""
     stop_byte = stop[0] if stop else -1
-    ends = []
-    end = at
-    while True:
-        while end < len(line) and line[end] in WORD and line[end] != stop_byte:
-            end += 1  # letters and digits only continue a value
-        if end == len(line) or (stop and line[end : end + 1] == stop):
-            ends.append(end)
-            if end == len(line) or stop == b'"' or field.letter not in MAY_HOLD_SPACES:
-                break
+    ends, end = [at], at
+    while end < len(line):
         byte = line[end]
         if byte == 0x5C:
             if end + 1 >= len(line) or not 0x20 <= line[end + 1] <= 0x7E:
@@ -199,6 +213,10 @@ def _ends(line: bytes, at: int, field: Field, following: bytes | Field | None, j
             break
         else:
             end += 1
+            # A shortcut for long lines: letters and digits that end nothing.
+            while stop and end < len(line) and line[end] in WORD and line[end] != stop_byte:
+                end += 1
+        ends.append(end)
     return ends
 
 
@@ -208,7 +226,7 @@ def _time_ends(line: bytes, at: int, field: Field) -> list[int]:
         end = at
         while line[end : end + 1].isdigit():
             end += 1
-        return [end] if end > at else []
+        return list(range(end, at, -1))  # an old carry leaves a digit
     if form.endswith("_frac"):
         width = {"msec": 3, "usec": 6, "nsec": 9}[form[:-5]]
         return [at + width] if line[at : at + width].isdigit() and at + width <= len(line) else []
@@ -252,35 +270,52 @@ def _apache(text: bytes) -> tuple[int, int, int, int, int, int, int] | None:
     )
 
 
-def _strftime(line: bytes, at: int, form: str) -> tuple[int, dict[str, int]] | None:
-    """Read numeric strftime forms: %Y %m %d %H %M %S %z, %F and %T."""
-    form = form.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S")
-    values: dict[str, int] = {}
+WIDTHS = {**dict.fromkeys("CygmdHIMSUWVekl", 2), **dict.fromkeys("YG", 4), "j": 3, "u": 1, "w": 1}
+COMPOUND = {
+    "%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%X": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%x": "%m/%d/%y",
+    "%c": "%a %b %e %H:%M:%S %Y", "%r": "%I:%M:%S %p",
+}  # fmt: skip
+
+
+def _strftime(line: bytes, at: int, form: str) -> tuple[int, dict[str, str]] | None:
+    """Read a strftime form without flags: where it ends, and what its conversions say."""
+    for compound, written in COMPOUND.items():
+        form = form.replace(compound, written)
+    values: dict[str, str] = {}
     i = 0
     while i < len(form):
         if form[i] != "%":
-            if line[at : at + 1] != form[i].encode():
+            written = form[i].encode()
+            if line[at : at + len(written)] != written:
                 return None
-            at += 1
+            at += len(written)
             i += 1
             continue
         conversion = form[i + 1]
         i += 2
-        if conversion == "z":
-            text = line[at : at + 5].decode("latin-1")
-            if len(text) != 5 or text[0] not in "+-" or not text[1:].isdigit():
+        end = at
+        if conversion in WIDTHS:
+            end = at + WIDTHS[conversion]
+            digits = line[at:end].lstrip(b" ") if conversion in "ekl" else line[at:end]
+            if len(line) < end or not digits.isdigit():
                 return None
-            minutes = int(text[1:3]) * 60 + int(text[3:])
-            values["z"] = -minutes if text[0] == "-" else minutes
-            at += 5
+        elif conversion == "z":
+            end = at + 5
+            if len(line) < end or line[at : at + 1] not in (b"+", b"-") or not line[at + 1 : end].isdigit():
+                return None
         else:
-            width = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2}[conversion]
-            text = line[at : at + width].decode("latin-1")
-            if len(text) != width or not text.isdigit():
-                return None
-            values[conversion] = int(text)
-            at += width
+            allowed = {"s": b"0123456789", "Z": WORD + b"+-"}.get(conversion, WORD[:52])
+            while line[end : end + 1] and line[end] in allowed:
+                end += 1
+        values[conversion] = line[at:end].decode("latin-1").strip()
+        at = end
     return at, values
+
+
+def _is_instant(field: Field) -> bool:
+    """Whether a strftime form says a day; those without are fields."""
+    _, form = _which(field)
+    return form in FINENESS or not form or any("%" + c in form for c in "sdeFDcxjUWV")
 
 
 def unescape(data: bytes, *, json: bool) -> str:
@@ -326,8 +361,13 @@ def _columns(
     fields: dict[str, str] = {}
     notes: set[str] = set()
     pairs = [(p, v) for p, v in zip(parts, values, strict=True) if isinstance(p, Field)]
+    exact = any(p.letter in "ah" and p.name != "mask" for p, _ in pairs)
     for field, value in pairs:
         column = _text_column(field)
+        if exact and field.letter in "ah" and field.name == "mask":
+            column = None
+        if field.letter == "t" and not field.text.endswith("_frac}t") and not _is_instant(field):
+            fields.setdefault(field.text, value.decode())
         if field.letter in "tTDr":
             continue
         if field.letter == "s":
@@ -352,7 +392,7 @@ def _columns(
     for field, value in pairs:
         if field.letter == "r":
             _request(row, value, json=json)
-    if not _times(row, parts, values, zone, notes) or not _duration(row, pairs, notes):
+    if not _times(row, fields, parts, values, zone, notes) or not _duration(row, pairs, notes):
         return None
     if fields:
         row["fields"] = fields
@@ -390,25 +430,23 @@ def _request(row: dict[str, object], value: bytes, *, json: bool) -> None:
 
 def _times(
     row: dict[str, object],
+    fields: dict[str, str],
     parts: list[bytes | Field],
     values: list[bytes],
     zone: tzinfo,
     notes: set[str],
 ) -> bool:
     best: dict[str, tuple[int, int]] = {}  # which end → fineness, microseconds
-    fractions: dict[str, tuple[int, int, bool]] = {}
+    fractions: dict[str, list[tuple[int, bytes, bool, str]]] = {"begin": [], "end": []}
     for i, (part, value) in enumerate(zip(parts, values, strict=True)):
         if not isinstance(part, Field) or part.letter != "t":
             continue
         which, form = _which(part)
         if form.endswith("_frac"):
-            unit = form[:-5]
-            before = i > 0 and isinstance(parts[i - 1], bytes) and values[i - 1] != parts[i - 1]
-            microseconds = int(value) * 1_000_000 // FINENESS[unit]
-            if before and microseconds:
-                return False
-            if FINENESS[unit] > fractions.get(which, (0,))[0]:
-                fractions[which] = FINENESS[unit], microseconds, before
+            changed = i > 0 and isinstance(parts[i - 1], bytes) and values[i - 1] != parts[i - 1]
+            fractions[which].append((FINENESS[form[:-5]], value, changed, part.text))
+            continue
+        if not _is_instant(part):
             continue
         if form in FINENESS:
             fine, microseconds = FINENESS[form], int(value) * 1_000_000 // FINENESS[form]
@@ -419,14 +457,21 @@ def _times(
             fine, microseconds = 1, (instant - EPOCH) // timedelta(microseconds=1)
         if which not in best or fine > best[which][0]:
             best[which] = fine, microseconds
-    for which, (fine, microseconds) in best.items():
-        total = microseconds
-        if fine == 1 and which in fractions:
-            _, extra, carried = fractions[which]
-            total += extra
-            if carried:
+    for which, found in fractions.items():
+        fine, total = best.get(which, (0, 0))
+        if fine == 1 and found:
+            found = [max(found, key=lambda f: f[0])]  # noqa: PLW2901 -- the others say less
+        for unit, digits, changed, text in found if fine < 2 else ():
+            if changed and int(digits):
+                return False
+            if changed:
                 notes.add("frac-carry")
-                total += 1_000_000
+            if fine:
+                total += (int(digits) + changed * unit) * 1_000_000 // unit
+            else:
+                fields.setdefault(text, ("1" if changed else "") + digits.decode())
+        if not fine:
+            continue
         try:
             row["event_start" if which == "begin" else "event_end"] = EPOCH + timedelta(microseconds=total)
         except OverflowError:
@@ -448,17 +493,55 @@ def _clock(value: bytes, form: str, zone: tzinfo) -> datetime | None:
         found = _strftime(value, 0, form)
         if found is None:
             return None
-        parts = found[1]
-        numbers = [parts.get(c, 0) for c in "YmdHMS"]
-        if "z" in parts:
-            return datetime(*numbers, tzinfo=timezone(timedelta(minutes=parts["z"]))).astimezone(UTC)  # type: ignore[misc,arg-type]
+        said = found[1]
+        if "s" in said:
+            return EPOCH + timedelta(seconds=int(said["s"]))
+        hour = said.get("H") or said.get("k") or 0
+        if "p" in said:
+            hour = int(said["I"]) % 12 + (12 if said["p"] == "PM" else 0)
+        numbers = [*_day(said), int(hour), int(said.get("M", 0)), int(said.get("S", 0))]
+        if "z" in said:
+            minutes = int(said["z"][1:3]) * 60 + int(said["z"][3:])
+            offset = timezone(timedelta(minutes=-minutes if said["z"][0] == "-" else minutes))
+            return datetime(*numbers, tzinfo=offset).astimezone(UTC)  # type: ignore[misc,arg-type]
+        if "Z" in said:
+            choices = [datetime(*numbers, tzinfo=zone, fold=fold) for fold in (0, 1)]  # type: ignore[misc,arg-type]
+            return next(c.astimezone(UTC) for c in choices if c.tzname() == said["Z"])
         local = datetime(*numbers, tzinfo=zone, fold=0)  # type: ignore[misc,arg-type]
         instant = local.astimezone(UTC)
         return (
             instant if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
         )
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, StopIteration):
         return None
+
+
+def _century(year: int) -> int:
+    return 2000 + year if year < 69 else 1900 + year
+
+
+def _day(said: dict[str, str]) -> tuple[int, int, int]:
+    """Year, month and day."""
+    names = [name.lower() for name in MONTHS]
+    weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    weekday = next((weekdays.index(said[c][:3].lower()) + 1 for c in "aA" if c in said), 0)
+    weekday = int(said.get("u", 0)) or (int(said["w"]) or 7 if "w" in said else weekday)
+    year = int(said["Y"]) if "Y" in said else _century(int(said.get("y", 0)))
+    if "V" in said:
+        day = date.fromisocalendar(int(said["G"]), int(said["V"]), weekday)
+    elif "j" in said:
+        day = date(year, 1, 1) + timedelta(days=int(said["j"]) - 1)
+    elif "d" in said or "e" in said:
+        word = next((said[c] for c in "bhB" if c in said), None)
+        month = int(said["m"]) if word is None else names.index(word[:3].lower()) + 1
+        day = date(year, month, int(said.get("d") or said["e"]))
+    else:
+        # Weeks begin on Sundays (%U) or Mondays (%W); the days before the first one are of week 0.
+        first = 7 if "U" in said else 1
+        begin = next(d for d in range(1, 8) if date(year, 1, d).isoweekday() == first)
+        week = int(said.get("U") or said["W"])
+        day = date(year, 1, begin) + timedelta(days=7 * (week - 1) + (weekday - first) % 7)
+    return day.year, day.month, day.day
 
 
 def _duration(row: dict[str, object], pairs: list[tuple[Field, bytes]], notes: set[str]) -> bool:

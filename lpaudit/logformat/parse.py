@@ -393,8 +393,9 @@ def _lone_fractions(layout: Layout, which: str, groups: pl.DataFrame, entries: _
         if slot.directive.kind is Kind.FRACTION and slot.column == which:
             digits = groups[f"g{index}"]
             if slot.literal:
-                carried = groups[f"g{index}c"] != slot.literal
+                carried = (groups[f"g{index}c"] != slot.literal).fill_null(value=False)
                 entries.note(carried, ParseNote.FRAC_CARRY)
+                entries.reject(carried & (digits.str.strip_chars("0") != ""), RejectReason.BAD_TIMESTAMP)
                 digits = ("1" + digits).zip_with(carried, digits)
             entries.put(None, slot, digits)
 
