@@ -1,5 +1,6 @@
 """Any request, written in any format, comes back: formats that lighttpd takes, not those that people choose."""
 
+import time
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -178,3 +179,97 @@ def test_any_request_in_any_format(escaping: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_very_many_requests_in_very_many_formats(escaping: str, data: st.DataObject) -> None:
     check(escaping, data)
+
+
+@st.composite
+def broken(draw: st.DrawFn, line: bytes) -> bytes:
+    """A block of what is left of a line after an accident, among anything."""
+    block = bytearray()
+    for _ in range(draw(st.integers(1, 4))):
+        data = bytearray(line)
+        for _ in range(draw(st.integers(0, 3))):
+            at = draw(st.integers(0, len(data)))
+            data[at : at + draw(st.integers(0, 3))] = draw(
+                st.one_of(st.sampled_from(ACCIDENTS), st.binary(max_size=5))
+            )
+        block += data + draw(st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\n\x00\n", b"\n\xef\xbb\xbf"]))
+    return bytes(block[: len(block) - draw(st.integers(0, 3))])
+
+
+ACCIDENTS = [
+    b'"',
+    b"\\",
+    b" ",
+    b"-",
+    b"\x00",
+    b"\xe9",
+    b"9",
+    b"/",
+    b"1",
+    b"\r",
+    b"\t",
+    b"\n",
+    b"",
+    b"\\x",
+    b":",
+]
+
+
+def check_broken(escaping: str, data: st.DataObject) -> None:
+    request, format_string = data.draw(requests()), data.draw(formats())
+    block = data.draw(broken(render(format_string, request, escaping)))
+    json, zone = escaping.startswith("json"), ZoneInfo(request.zone)
+    compiled = layout(format_string, json=json, zone=request.zone)
+    parsed = parse(compiled, block)
+    lines = [line + b"\n" for line in block.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    lines = [line for line in lines if line]
+    assert parsed.lengths.to_list() == [len(line) for line in lines]
+    found = normalised(parsed)
+    assert found == plain(parsed.columns)
+    assert found == [row for line in lines for row in rows(compiled, line)], "alone and together"
+    for line, row in zip(lines, found, strict=True):
+        if not line.endswith(b"\n"):
+            row.pop("parse_note", None)
+        if "reject_reason" in row:
+            shown = line.rstrip(b"\n").decode("utf-8", "backslashreplace").rstrip("\r")
+            assert row == {"reject_reason": row["reject_reason"], "raw": shown}
+        again = oracle.read(line, format_string, json=json, zone=zone)
+        if again is not None and not line.endswith(b"\n"):
+            again.pop("parse_note", None)
+        assert (row if "raw" not in row else None) == again
+
+
+@pytest.mark.parametrize("escaping", ["default", "json"])
+@settings_of(60)
+@given(data=st.data())
+def test_any_bytes_in_any_format(escaping: str, data: st.DataObject) -> None:
+    """Never a crash, never a line more or less, and nothing read that the second reader does not read."""
+    check_broken(escaping, data)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("escaping", ["default", "json"])
+@settings_of(20_000)
+@given(data=st.data())
+def test_very_many_bytes_in_very_many_formats(escaping: str, data: st.DataObject) -> None:
+    check_broken(escaping, data)
+
+
+@pytest.mark.soak
+@settings_of(200)
+@given(data=st.data())
+def test_time_grows_with_size_in_any_format(data: st.DataObject) -> None:
+    """Four times the bytes: four times the time if linear, sixteen times if quadratic."""
+    format_string = data.draw(formats())
+    line = render(format_string, data.draw(requests()), "default")
+    filler = data.draw(st.one_of(st.sampled_from(ACCIDENTS).filter(bool), st.binary(min_size=1, max_size=4)))
+    at = data.draw(st.integers(0, len(line)))
+    compiled = layout(format_string, json=data.draw(st.booleans()))
+    took = []
+    for size in (50_000, 200_000):
+        longer = line[:at] + filler * (size // len(filler)) + line[at:]
+        start = time.process_time()
+        parse(compiled, longer)
+        took.append(time.process_time() - start)
+    assert took[1] < 10 * took[0] + 0.5
