@@ -132,7 +132,8 @@ NAMED_DASH: Mapping[str, bool] = {"i": True, "o": True, "e": True, "n": True, "C
 _APACHES = "is Apache's; lighttpd does not write it"
 REFUSED: Mapping[str, str] = {
     **{letter: f"%{letter} {_APACHES}" for letter in "LRS"},
-    "^": f"%{{…}}^ti and %{{…}}^to: a trailer {_APACHES}",
+    **{letter: f"%{{…}}{letter} is mod_ssl's; lighttpd logs its environment with %{{…}}e" for letter in "cx"},
+    "^": f"what begins with ^ (trailers, %^FB) {_APACHES}",
     **dict.fromkeys("!0123456789", f"a condition on the status {_APACHES}"),
 }
 # lighttpd up to 1.4.69 ignores the name and writes %a; newer ones refuse it.

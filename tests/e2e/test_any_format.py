@@ -139,3 +139,21 @@ def test_what_lighttpd_takes_is_taken(tmp_path: Path, lighttpd: str) -> None:
         reason = why_not(format_string)
         assert not reason or any(known in reason for known in REFUSED), format_string
     assert taken > 100
+
+
+@pytest.mark.parametrize(
+    ("format_string", "taken"),
+    [
+        ("%h" * 127, True),
+        ("%h" * 128, False),
+        ("%h " * 63 + "%h", True),
+        ("%h " * 64, False),
+        ("%l%%x" * 200 + "%h" * 126, True),
+        ("%l%%x" * 200 + "%h" * 127, False),
+    ],
+)
+def test_a_format_has_as_many_fields_as_lighttpd_takes(
+    format_string: str, taken: bool, tmp_path: Path, lighttpd: str
+) -> None:
+    assert takes(lighttpd, tmp_path, format_string) is taken
+    assert ("more than 127 fields" in why_not(format_string)) is not taken
