@@ -1,13 +1,30 @@
-"""One source that is followed: its open file, which source it is, and how it stands with the store."""
+"""What a follower needs of the world, and one source that is followed: how it stands with the store."""
 
 import math
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from lpaudit.fitting import Fitting
 from lpaudit.logformat import Layout
 from lpaudit.source import Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a follower needs of the world.
+
+    ``now`` is the time that goes into the store, ``clock`` the monotonic one that waiting is
+    measured with; ``sleep`` waits for some seconds, or until the follower is stopped;
+    ``unique`` names files.
+    """
+
+    now: Callable[[], datetime]
+    unique: Callable[[], str]
+    sleep: Callable[[float], object]
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,199 @@
+"""A follower's way into the store: what logs have → one commit; and what to do when that fails."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from lpaudit import fitting, store
+from lpaudit.errors import OffsetConflict, SourceError, StoreError
+from lpaudit.files import Files
+from lpaudit.followed import Log, Surroundings
+from lpaudit.ingest import COMPACT_EVERY, IngestOptions, remember
+from lpaudit.model import Gap, LogFormat, Observer, Provenance, Segment
+from lpaudit.rows import Rows
+from lpaudit.source import Stream
+from lpaudit.succession import Succession
+
+STALE = 60.0
+"""Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
+
+_RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
+
+
+class Writer:
+    """Commits what logs have, and knows how far each source is stored.
+
+    After a failure nothing is written before ``blocked`` (monotonic seconds); ``failures``
+    counts those since the last commit.
+    """
+
+    def __init__(
+        self,
+        target: store.Store,
+        formats: dict[str, LogFormat],
+        options: IngestOptions,
+        observer: Observer,
+        around: Surroundings,
+        files: Files,
+        succession: Succession,
+    ) -> None:
+        self._target = target
+        self._formats = formats
+        self._options = options
+        self._observer = observer
+        self._now, self._clock, self._unique = around.now, around.clock, around.unique
+        self._files = files
+        self._succession = succession
+        self._mark = store.mark_file(target, os.environ)
+        self._commits = 0
+        self.failures = 0
+        self.blocked = 0.0
+        self._opened = 0.0
+        self.table = self._open_table()
+
+    def commit(self, ready: Iterable[Log]) -> bool:
+        """Commit what is ready, about a segment's worth of bytes; say whether more is waiting."""
+        began = self._clock()
+        batch = self._batch(ready)
+        if not batch:
+            return False
+        try:
+            if began - self._opened > STALE:
+                self.table = self._open_table()
+            for log, _, _ in batch:
+                if log.layout is not None:
+                    remember(self._target, self._formats, log.layout.log_format, self._now(), self._unique)
+            store.append(self._target, self.table, [piece for _, piece, _ in batch], self._unique())
+            self._opened = self._clock()
+        except OffsetConflict as conflict:
+            if self._resync(conflict.source_ids):
+                return True
+            self.fail(conflict)  # it was about something else
+            return False
+        except StoreError as error:
+            self.fail(error)
+            return False
+        self.failures = 0
+        for log, piece, rows in batch:
+            self._stored(log, piece, rows)
+        self._observer.committed(
+            len(batch),
+            sum(rows.lines for _, _, rows in batch),
+            sum(rows.rejected for _, _, rows in batch),
+            sum(len(piece.data) for _, piece, _ in batch),
+            self._clock() - began,
+        )
+        store.remember(self._target, self.table, self._mark)
+        self._commits += 1
+        if self._commits % COMPACT_EVERY == 0:
+            self._options.compact()
+        return any(log.ready for log, _, _ in batch)
+
+    def _batch(self, ready: Iterable[Log]) -> list[tuple[Log, store.Piece, Rows]]:
+        """Take from each log what it has, the longest waiting first, until the segment is full."""
+        batch: list[tuple[Log, store.Piece, Rows]] = []
+        room = self._options.segment_bytes
+        for log in sorted(ready, key=lambda log: log.since or 0.0):
+            if room <= 0:
+                break
+            data = log.tail.buffer.take(room, final=log.final)
+            try:
+                log.layout = log.fitting.choose(data, log.log_format, log.layout, begun=log.begun)
+            except fitting.NotALog:
+                self._files.refuse(log, None)
+                continue
+            except SourceError as error:
+                self._files.refuse(log, error)
+                continue
+            segment = Segment.of(log.source_id or "", log.tail.stored, data)
+            where = Provenance(
+                source=log.label,
+                segment=segment,
+                host_name=log.key[1],
+                ingest_time=self._now(),
+                log_format=log.layout.log_format.name,
+                byte_offset=segment.start,
+                line_number=log.line_number + 1,
+            )
+            rows = Rows(log.layout, data, where)
+            room -= len(data)
+            batch.append((log, store.Piece(segment, data, rows), rows))
+        return batch
+
+    def _stored(self, log: Log, piece: store.Piece, rows: Rows) -> None:
+        log.begun, log.conflicts = True, 0
+        log.tail.buffer.drop(len(piece.data))
+        log.line_number += rows.lines
+        log.log_format = log.layout.log_format.name if log.layout else None
+        log.last_time = rows.last_time or self._now()
+        if not log.ready:
+            log.since = None
+        self._succession.stored(log)
+
+    def _open_table(self) -> store.Table:
+        self._opened = self._clock()
+        return self._target.create_table("access_event", self._unique())
+
+    def offset_now(self, source_id: str) -> int:
+        """Return how far a source is stored by now, whoever has stored it."""
+        self.table = self._open_table()
+        return self.offset_of(source_id)
+
+    def offset_of(self, source_id: str) -> int:
+        """Return how far a source is stored, as was seen last."""
+        return self._target.offset(self.table, source_id) or 0
+
+    def fail(self, error: StoreError) -> None:
+        """Wait, and look anew at what the store holds: a commit that failed may have been made."""
+        delay = _RETRIES[min(self.failures, len(_RETRIES) - 1)]
+        self.failures += 1
+        self.blocked = self._clock() + delay
+        self._observer.retrying(error, delay)
+        with suppress(StoreError):  # it is as it was: the next attempt says why
+            self._resync()
+
+    def _resync(self, moved: Sequence[str] = ()) -> bool:
+        """Read the offsets anew, and skip what others have stored of the same sources; say if they have.
+
+        The one who loses waits ever longer: the other is doing its work.
+        """
+        self.table = self._open_table()
+        now, found = self._clock(), False
+        for log in self._files.logs:
+            if log.source_id is None or not log.active:
+                continue
+            ahead = self.offset_of(log.source_id) - log.tail.stored
+            if ahead == 0:
+                continue
+            found = True
+            if log.source_id in moved:
+                pause = _RETRIES[min(log.conflicts, len(_RETRIES) - 1)]
+                log.conflicts += 1
+                log.look_at = now + pause
+                error = OffsetConflict(
+                    f"another lpaudit is storing the same lines of {log.label}", hint="stop one of the two"
+                )
+                self._observer.retrying(error, pause)
+            log.since = None
+            if log.cut or isinstance(log.tail, Stream):
+                log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))
+            else:
+                log.source_id, log.anew, log.layout = None, log.source_id, None
+                log.tail.start_at(0)
+        return found
+
+    def tell(self) -> None:
+        """Record what has happened; what cannot be recorded now waits."""
+        told = self._succession.told
+        while told and self._clock() >= self.blocked:
+            what = told[0]
+            try:
+                if isinstance(what, Gap):
+                    if store.append_gap(self._target, what, self._unique()):
+                        self._observer.gap_found(what)
+                elif store.append_event(self._target, what, self._unique()):
+                    self._observer.source_changed(what)
+            except StoreError as error:
+                self.fail(error)
+            else:
+                del told[0]
