@@ -9,13 +9,13 @@ from lpaudit import logformat, source
 from lpaudit.doctor import findings
 from lpaudit.doctor.findings import Finding, Severity
 from lpaudit.doctor.propose import propose
-from lpaudit.doctor.secrets import masked, secret_name
 from lpaudit.errors import LpauditError, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.layout import Slot
 from lpaudit.logformat.parse import match_count
 from lpaudit.model import LogFormat
+from lpaudit.redaction import masked, secret_name
 
 _SAMPLE = 4 << 20  # bytes of a log that are looked at
 _FITS = 0.5  # share of the lines that a format must match to be the log's
