@@ -115,7 +115,7 @@ class Files:
             told = fitting.told_format(tail.found, self._options.format_of)
         except LpauditError as error:
             self.complain(error)
-        choice = fitting.Fitting(tail.found, told, self._formats, self._options.timezone)
+        choice = fitting.Fitting(tail.found, told, self._options.kind, self._formats, self._options.timezone)
         log = Log(tail, self._options.host_of(tail.found), choice, now)
         self.logs.append(log)
         self.open[tail.file] = log

@@ -16,6 +16,7 @@ from lpaudit.files import LINGER, SCAN, Files
 from lpaudit.followed import Log, Surroundings
 from lpaudit.ingest import IngestOptions, OneInput, open_for_writing
 from lpaudit.model import Lag, Observer, Segment, SourceResult
+from lpaudit.reading import kept
 from lpaudit.recognise import recognise
 from lpaudit.source import Input, Look, Stream
 from lpaudit.succession import GRACE, Succession
@@ -192,7 +193,9 @@ class Follower:
             line = source.first_line(reader, final=log.final)
             if not line:
                 return False
-            known, position, _ = recognise(reader, self.target, self.writer.table, log.host, line)
+            log.kind = log.fitting.kind_of(line)
+            table = self.writer.table(log.kind)
+            known, position, _ = recognise(reader, self.target, table, log.host, kept(log.kind, line))
         finally:
             reader.close()
         if not known.segments and b"\0" in line:
@@ -233,6 +236,8 @@ class Follower:
         if not buffer.ready and not log.final:
             return False
         line = buffer.take(1, final=log.final)[: source.HEAD]
+        log.kind = log.fitting.kind_of(line)
+        line = kept(log.kind, line)
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
         taken = {other.source_id for other in self.logs}
         log.source_id = next(i for i in ids if i not in taken and not self.writer.offset_of(i))

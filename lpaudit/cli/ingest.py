@@ -1,8 +1,9 @@
-"""`lpaudit ingest`: access logs into the store, once or for as long as they grow."""
+"""`lpaudit ingest`: logs into the store, once or for as long as they grow."""
 
 import signal
 import sys
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 5
 
 
+class Kind(StrEnum):
+    """Which of lighttpd's logs a file is: as the model's LogKind, which is heavy to import."""
+
+    AUTO = "auto"
+    ACCESS = "access"
+    ERROR = "error"
+
+
 def ingest(  # noqa: PLR0913 -- options of a command
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Log files, directories, globs, or -.")],
     *,
@@ -38,6 +47,10 @@ def ingest(  # noqa: PLR0913 -- options of a command
             "@FILE for lighttpd's configuration, or auto. [default: auto]",
         ),
     ] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option("--kind", help="Which of lighttpd's logs the files are; auto: their first lines tell."),
+    ] = Kind.AUTO,
     escaping: Annotated[
         str | None, typer.Option("--escaping", metavar="NAME", help="accesslog.escaping: default or json.")
     ] = None,
@@ -53,7 +66,9 @@ def ingest(  # noqa: PLR0913 -- options of a command
     timezone: Annotated[
         str | None,
         typer.Option(
-            "--timezone", metavar="ZONE", help="Zone of times logged without an offset. [default: UTC]"
+            "--timezone",
+            metavar="ZONE",
+            help="Zone of times logged without an offset: of error logs always. [default: UTC]",
         ),
     ] = None,
     final: Annotated[
@@ -96,11 +111,11 @@ def ingest(  # noqa: PLR0913 -- options of a command
     quiet: QuietOption = False,
     config_file: ConfigOption = None,
 ) -> int:
-    """Read access logs into the store: plain, gzip, zstd, bzip2 or xz.
+    """Read lighttpd's access and error logs into the store: plain, gzip, zstd, bzip2 or xz.
 
     Running it again adds what is new, and nothing twice. With --follow it goes on for months: files
     may be rotated, cut, compressed or deleted meanwhile, and new ones appear. `{host}` in a PATH
-    stands for the host that a log is of.
+    stands for the host that a log is of. Of error logs nothing secret is stored.
 
     Examples:
 
@@ -129,6 +144,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
     from lpaudit import formats as told_formats  # noqa: PLC0415 -- start-up time
     from lpaudit import ingest as run  # noqa: PLC0415
     from lpaudit.alarms import AlarmObserver  # noqa: PLC0415
+    from lpaudit.model import LogKind  # noqa: PLC0415
 
     zone = config.zone(settings)
     told = told_formats.choose(settings["log_format"].value, settings["escaping"].value, zone)
@@ -137,6 +153,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
     options = run.IngestOptions(
         host=settings["host"].value or None,
         format_of=told.format_of,
+        kind=None if kind is Kind.AUTO else LogKind(kind),
         timezone=zone,
         segment_bytes=config.integer(settings, "segment_bytes"),
         flush_interval=config.seconds(settings, "flush_interval"),

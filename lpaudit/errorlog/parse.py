@@ -15,7 +15,7 @@ from lpaudit.redaction import MASK
 
 _TEXT = 1 << 16  # characters of a message that its row keeps; the segment keeps every byte
 _MASKED = re.compile(MASK.decode() + "+")
-_COLUMNS = {
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "time": pl.Datetime("us", "UTC"),
     "event": pl.String,
     "user": pl.String,
