@@ -82,7 +82,7 @@ class Fitting:
         return stored + [preset for preset in presets if preset.name != own]
 
     def _check_error_log(self, sample: bytes) -> None:
-        """Raise SourceError, or NotALog, if no line is an error log's: other programs may write there, too."""
+        """Raise SourceError, or NotALog, if no line is an error log's: not only lighttpd writes there."""
         lines = [line for line in sample.split(b"\n") if line.strip()]
         if any(errorlog.is_error_log(line) for line in lines):
             return

@@ -199,10 +199,12 @@ class Writer:
                 pause = _RETRIES[min(log.conflicts, len(_RETRIES) - 1)]
                 log.conflicts += 1
                 log.look_at = now + pause
-                error = OffsetConflict(
-                    f"another lpaudit is storing the same lines of {log.label}", hint="stop one of the two"
-                )
-                self._observer.retrying(error, pause)
+                if log.conflicts > 1:  # else it may be its archive, which is read beside it
+                    error = OffsetConflict(
+                        f"another lpaudit is storing the same lines of {log.label}",
+                        hint="stop one of the two",
+                    )
+                    self._observer.retrying(error, pause)
             log.since = None
             if log.cut or isinstance(log.tail, Stream):
                 log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))

@@ -204,7 +204,7 @@ def test_directories_and_globs(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (logs / "old" / "access.log.1").write_bytes(lines(4, start=10))
     (logs / ".hidden").write_bytes(lines(5, start=20))
     (logs / "error.log").write_text("2026-11-23 10:13:43: (server.c.1704) server started (lighttpd/1.4.69)\n")
-    ran = lpaudit("ingest", "logs")
+    ran = lpaudit("ingest", "--kind", "access", "logs")
     assert ran.returncode == 0, ran.stderr
     assert "error.log: 0 new lines, lighttpd's error log, not an access log: skipped" in ran.stdout
     assert counts(lpaudit) == (7, 0)
