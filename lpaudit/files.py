@@ -145,8 +145,9 @@ class Files:
     def complain(self, *errors: LpauditError) -> None:
         """Tell of what is wrong with an input when it begins, and again every hour."""
         now = self._clock()
+        self._complaints = {what: said for what, said in self._complaints.items() if now - said < LINGER}
         for error in errors:
-            if now - self._complaints.get(error.message, -LINGER) >= LINGER:
+            if error.message not in self._complaints:
                 self._complaints[error.message] = now
                 self._observer.retrying(error, SCAN)
 

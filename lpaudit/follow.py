@@ -260,9 +260,9 @@ class Follower:
     # What has ended.
 
     def _account(self) -> None:
-        now, archives = self.clock(), self.archives.busy
+        now = self.clock()
         try:
-            self.succession.end_searches(self.logs, self.writer.offset_now, now, archives=archives)
+            self.succession.end_searches(self.logs, self.writer.offset_now, now, self.archives)
         except StoreError as error:
             self.writer.fail(error)
         for log in list(self.logs):
@@ -343,12 +343,8 @@ class Follower:
         return self.writer.commit(ready)
 
     def _ready(self) -> list[Log]:
-        archives = self.archives.busy
-        return [
-            log
-            for log in self.logs
-            if log.ready and not self.succession.must_wait(log, self.logs, self.clock(), archives=archives)
-        ]
+        now, waits = self.clock(), self.succession.must_wait
+        return [log for log in self.logs if log.ready and not waits(log, self.logs, now, self.archives)]
 
     def _lag(self) -> Lag:
         now = self.clock()

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from lpaudit import source
-from lpaudit.model import LogKind
+from lpaudit.archives import Archive, Archives
+from lpaudit.model import LogKind, SourceResult
+from lpaudit.source import Input
 from tests.follower import (
     Driven,
     Following,
@@ -588,3 +590,19 @@ def test_two_pipes_that_begin_with_the_same_line(log: Path, store: Path) -> None
         for writer in writers:
             os.close(writer)
     check(store, content, content)
+
+
+def test_an_archive_that_takes_long_holds_up_only_what_is_beside_it(tmp_path: Path) -> None:
+    gate = threading.Event()
+    archives = Archives(lambda found: gate.wait(60) and SourceResult(found.label))
+    archive = tmp_path / "old" / "access.log.1.gz"
+    archives.add(Archive(Input(str(archive), archive), (1, 1), (0, 0)))
+    try:
+        assert archives.busy_beside(tmp_path / "old" / "access.log")
+        assert not archives.busy_beside(tmp_path / "access.log")
+        assert not archives.busy_beside(None)
+    finally:
+        gate.set()
+    while archives.busy:
+        archives.collect()
+    assert not archives.busy_beside(tmp_path / "old" / "access.log")

@@ -95,7 +95,7 @@ class InTurn(Archives):
     """Reads archives in turn, not in a thread: an example that fails must fail again."""
 
     def add(self, archive: Archive) -> None:
-        self._pending.add(archive.file)
+        self._pending[archive.file] = archive.found.path.parent
         try:
             self._done.put((archive, self._read(archive.found)))
         except Exception as error:  # noqa: BLE001 -- as in a thread
