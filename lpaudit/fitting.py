@@ -9,7 +9,7 @@ from lpaudit.errors import ConfigError, SourceError
 from lpaudit.logformat.parse import MAX_LINE, match_count
 from lpaudit.model import LogFormat, LogKind
 from lpaudit.reading import AccessReading, ErrorReading, Reading, kept
-from lpaudit.redaction import MASK
+from lpaudit.redaction import MASK, masked
 from lpaudit.visible import visible
 
 _SAMPLE = 1 << 20  # bytes of a piece that its format is told by
@@ -101,7 +101,7 @@ class Fitting:
         name = visible(self.found.label)
         lines = sample.split(b"\n")
         number, text = next((i, line) for i, line in enumerate(lines, 1) if line.strip())
-        shown = text[:160].decode("utf-8", "backslashreplace")
+        shown = masked(text[:160].decode("utf-8", "backslashreplace"))
         if b"\0" in sample:
             return binary(self.found, number)
         if self.told is None:

@@ -8,6 +8,7 @@ from lpaudit import __version__, config, console
 from lpaudit.console import counted, print_line
 from lpaudit.model import IngestResult, SourceResult
 from lpaudit.pipeline import CompactResult, Status
+from lpaudit.redaction import masked
 from lpaudit.visible import instant
 
 _SHOWN_SOURCES = 20
@@ -19,7 +20,7 @@ def print_ingest(result: IngestResult, root: str, *, dry_run: bool) -> None:
     for source in good[:_SHOWN_SOURCES]:
         print_line(_source_line(source))
         for number, reason, raw in source.reject_examples:
-            print_line(f"    line {number}: {reason}: {raw[:100]}")
+            print_line(f"    line {number}: {reason}: {masked(raw[:100])}")
     if len(good) > _SHOWN_SOURCES:
         print_line(f"… and {len(good) - _SHOWN_SOURCES} more")
     where = "counted only, nothing stored" if dry_run else f"in {root}"

@@ -634,3 +634,15 @@ def test_host_and_settings_of_the_environment_and_the_file(tmp_path: Path, lpaud
     ran = lpaudit("ingest", "access.log")
     clean(ran, 2)
     assert "did you mean store?" in ran.stderr
+
+
+def test_what_is_shown_of_lines_holds_no_secret(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    secret = "pnu_0123456789abcdef"
+    (tmp_path / "other.log").write_text(f"hello {secret} world\n")
+    refused = lpaudit("ingest", "other.log")
+    assert refused.returncode == 3
+    (tmp_path / "access.log").write_bytes(lines(5) + f"hello {secret} world\n".encode())
+    rejected = lpaudit("ingest", "access.log")
+    for shown in (refused.stderr, rejected.stdout):
+        assert "hello pnu" in shown
+        assert secret not in shown
