@@ -11,8 +11,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 BENCH_ARGS = --into docs/performance.md
 
-# What `make run` shows: one host's access log of 13 minutes, and hostile requests in three more formats.
-SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
+# What `make run` shows: one host's logs of 13 minutes, and hostile requests in three more formats.
+SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log \
+	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
 .PHONY: help run test check fmt docs lock soak bench-follow clean lighttpd logrotate venv

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lpaudit.model import SourceResult
 from lpaudit.source import FileId, Input
@@ -28,7 +29,7 @@ class Archives:
         self._read = read
         self._waiting: queue.SimpleQueue[Archive] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Archive, SourceResult | Exception]] = queue.SimpleQueue()
-        self._pending: set[FileId] = set()
+        self._pending: dict[FileId, Path | None] = {}
         self._thread: threading.Thread | None = None
 
     def __contains__(self, file: FileId) -> bool:
@@ -39,11 +40,15 @@ class Archives:
         """Whether something is waiting or being read."""
         return bool(self._pending)
 
+    def busy_beside(self, path: Path | None) -> bool:
+        """Whether something is waiting or being read in the directory that a path is in."""
+        return bool(self._pending) and _folder(path) in self._pending.values()
+
     def add(self, archive: Archive) -> None:
         """Have an archive read; one that is waiting is not added twice."""
         if archive.file in self._pending:
             return
-        self._pending.add(archive.file)
+        self._pending[archive.file] = _folder(archive.found.path)
         self._waiting.put(archive)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="archives", daemon=True)
@@ -62,6 +67,10 @@ class Archives:
         done = []
         while not self._done.empty():
             archive, result = self._done.get()
-            self._pending.discard(archive.file)
+            self._pending.pop(archive.file, None)
             done.append((archive, result))
         return done
+
+
+def _folder(path: Path | None) -> Path | None:
+    return path.parent if path is not None else None

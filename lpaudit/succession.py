@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from lpaudit import query, store
+from lpaudit.archives import Archives
 from lpaudit.followed import Log
-from lpaudit.model import Gap, GapCause, SourceChange, SourceEvent
+from lpaudit.model import Gap, GapCause, LogKind, SourceChange, SourceEvent
 from lpaudit.source import FileId, looks_rotated, original
 
 GRACE = 10.0
@@ -142,7 +143,7 @@ class Succession:
         generations = self._known.get(log.key)
         return generations is None or generations[-1].source_id == log.source_id
 
-    def must_wait(self, log: Log, logs: Sequence[Log], clock: float, *, archives: bool) -> bool:
+    def must_wait(self, log: Log, logs: Sequence[Log], clock: float, archives: Archives) -> bool:
         """Whether a log's first lines have to wait for the rest of what its path held before.
 
         What comes later is stored later: a crash in between must not make the rest look read.
@@ -151,8 +152,8 @@ class Succession:
             return False
         for search in self.searches:
             if search.key == log.key and search.generation.source_id != log.source_id:
-                rest = _rest(search, logs)
-                if not search.scanned or archives or any(_is_coming(o, clock) for o in rest):
+                read = search.scanned and not archives.busy_beside(search.path)
+                if not read or any(_is_coming(other, clock) for other in _rest(search, logs)):
                     return True
         if log.after is None:
             log.after = [(other, other.tail.size) for other in logs if _came_before(other, log)]
@@ -162,10 +163,10 @@ class Succession:
             if other in logs and other.waiting is None
             if other.tail.stored < size and _is_coming(other, clock)
         ]
-        return bool(log.after) or (archives and log.left is not None)
+        return bool(log.after) or (log.left is not None and archives.busy_beside(log.tail.found.path))
 
     def end_searches(
-        self, logs: Sequence[Log], offset_of: Callable[[str], int], clock: float, *, archives: bool
+        self, logs: Sequence[Log], offset_of: Callable[[str], int], clock: float, archives: Archives
     ) -> None:
         """End the searches whose time is over, or that have found everything; record what is missing."""
         for search in list(self.searches):
@@ -173,7 +174,8 @@ class Succession:
             rest = _rest(search, logs)
             # A file that holds less than is stored may be a copy that is still being made.
             coming = any(log.waiting is not None and clock - log.grew < GRACE for log in rest)
-            busy = archives or coming or not search.scanned or any(not log.drained for log in rest)
+            read = archives.busy_beside(search.path)
+            busy = read or coming or not search.scanned or any(not log.drained for log in rest)
             if busy or (not found and clock < search.until):
                 continue
             ghost = next((log for log in rest if log.cut), None)
@@ -255,10 +257,10 @@ def _last_change(generation: Generation, logs: Sequence[Log]) -> int:
 _GENERATIONS = """
 with total as (
     select source_id, max(ingest_time) as ingested, arg_max(log_format, byte_offset) as log_format,
-        coalesce(max(coalesce(event_end, event_start)), max(ingest_time)) as last_time
-    from access_event group by source_id
+        coalesce(max(last_time), max(ingest_time)) as last_time
+    from log_line group by source_id
 ), place as (
-    select distinct source, host_name, source_id from access_event
+    select distinct source, host as host_name, source_id from log_line
 ), told as (
     select source_id, bool_or(event = 'followed') as followed, bool_or(event = 'finished') as finished
     from source_event group by source_id
@@ -275,7 +277,7 @@ order by source, host_name, ingested, last_time, source_id
 
 def generations(target: store.Store) -> dict[Key, list[Generation]]:
     """Return what a store knows of every path, the newest generation last. Raises StoreError."""
-    names = ("access_event", "source_event", "coverage_gap")
+    names = (*(kind.table for kind in LogKind), "source_event", "coverage_gap")
     connection = query.connect({name: target.dataset(name, target.table(name)) for name in names})
     try:
         rows = connection.select(_GENERATIONS).to_pylist()

@@ -25,9 +25,10 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lpaudit.errors import LpauditError
-from lpaudit.follow import POLL, Follower, Surroundings
+from lpaudit.follow import POLL, Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import Lag, Observer
+from lpaudit.model import Lag, LogKind, Observer
 from tests.stores import Rows, stored_rows, zstd
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -275,13 +276,19 @@ class Driven:
         segment_bytes: int = 32 << 20,
         leave: bool = False,
         host: str | None = None,
+        kind: LogKind | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.time = 1000.0
         self.busy = 0
         self.told = Recorder()
         options = IngestOptions(
-            host=host, format_of=None, timezone=ZoneInfo("UTC"), segment_bytes=segment_bytes, leave=leave
+            host=host,
+            format_of=None,
+            timezone=ZoneInfo("UTC"),
+            segment_bytes=segment_bytes,
+            kind=kind,
+            leave=leave,
         )
         around = Surroundings(
             now=now,

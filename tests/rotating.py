@@ -71,13 +71,17 @@ class RotatingLog:
 
     The writer has the newest generation open, whatever it is called. With ``alike`` every
     generation begins with the same line; with ``dated`` rotations append a date, not a number.
+    With ``errors`` it is an error log, with secrets in it.
     """
 
-    def __init__(self, folder: Path, time: Time, *, alike: bool = False, dated: bool = False) -> None:
+    def __init__(
+        self, folder: Path, time: Time, *, alike: bool = False, dated: bool = False, errors: bool = False
+    ) -> None:
         self.folder = folder
         self.time = time
         self.alike = alike
         self.dated = dated
+        self.errors = errors
         self.base = folder / "access.log"
         self.generations: list[Generation] = []
         self.begun = b""  # the rest of a line whose start is written
@@ -113,6 +117,9 @@ class RotatingLog:
         if kind in {"garbage", "blank"}:
             return b"garbage\n" if kind == "garbage" else b"\n"
         number, moment = (0, BEGAN) if kind == "equal" else (self.lines, self.time.now())
+        if self.errors:
+            message = "missing ':' in pnu_secret" if number % 3 else "server started"
+            return f"{moment:%Y-%m-%d %H:%M:%S}: (mod_auth.c.{number}) {message}{number}\n".encode()
         stamp = f"{moment:%d/%b/%Y:%H:%M:%S}".encode()
         return b'192.0.2.1 gw - [%s +0000] "GET /%d HTTP/1.1" 200 5 "-" "-"\n' % (stamp, number)
 

@@ -57,14 +57,14 @@ def segment_bytes(store: Path, name: str) -> bytes:
     raise FileNotFoundError(file)
 
 
-def stored_sources(store: Path) -> dict[str, bytes]:
+def stored_sources(store: Path, name: str = "access_event") -> dict[str, bytes]:
     """Return the bytes of every source by its identity, each line of them exactly one row.
 
-    Every segment is cut into lines here; its rows must say the same, and so must their numbers.
+    Of the table ``name``. Every segment is cut into lines here; its rows must say the same, and so must their numbers.
     """
     rows: dict[str, list[tuple[int, int, int, str]]] = defaultdict(list)
     columns = ["source_id", "byte_offset", "byte_length", "line_number", "segment", "line_id"]
-    table = DeltaTable(store / "access_event").to_pyarrow_table(columns=columns).to_pylist()
+    table = DeltaTable(store / name).to_pyarrow_table(columns=columns).to_pylist()
     assert len({row["line_id"] for row in table}) == len(table), "a line is there twice"
     for row in table:
         place = row["byte_offset"], row["byte_length"], row["line_number"], row["segment"]
@@ -72,14 +72,14 @@ def stored_sources(store: Path) -> dict[str, bytes]:
     sources = {}
     for source_id, found in rows.items():
         content, number, expected = b"", 0, []
-        for name in sorted({segment for *_, segment in found}):
-            start, end, _ = Path(name).stem.split("-")
+        for piece in sorted({segment for *_, segment in found}):
+            start, end, _ = Path(piece).stem.split("-")
             assert int(start) == len(content), "segments overlap, or leave a gap"
-            data = segment_bytes(store, name)
+            data = segment_bytes(store, piece)
             assert int(end) - int(start) == len(data)
             for line in re.findall(rb"[^\n]*\n|[^\n]+\Z", data):
                 number += 1
-                expected.append((len(content), len(line), number, name))
+                expected.append((len(content), len(line), number, piece))
                 content += line
         assert sorted(found) == expected, "rows are not the lines of their segments"
         sources[source_id] = content

@@ -204,7 +204,7 @@ def test_directories_and_globs(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (logs / "old" / "access.log.1").write_bytes(lines(4, start=10))
     (logs / ".hidden").write_bytes(lines(5, start=20))
     (logs / "error.log").write_text("2026-11-23 10:13:43: (server.c.1704) server started (lighttpd/1.4.69)\n")
-    ran = lpaudit("ingest", "logs")
+    ran = lpaudit("ingest", "--kind", "access", "logs")
     assert ran.returncode == 0, ran.stderr
     assert "error.log: 0 new lines, lighttpd's error log, not an access log: skipped" in ran.stdout
     assert counts(lpaudit) == (7, 0)
@@ -634,3 +634,15 @@ def test_host_and_settings_of_the_environment_and_the_file(tmp_path: Path, lpaud
     ran = lpaudit("ingest", "access.log")
     clean(ran, 2)
     assert "did you mean store?" in ran.stderr
+
+
+def test_what_is_shown_of_lines_holds_no_secret(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    secret = "pnu_0123456789abcdef"
+    (tmp_path / "other.log").write_text(f"hello {secret} world\n")
+    refused = lpaudit("ingest", "other.log")
+    assert refused.returncode == 3
+    (tmp_path / "access.log").write_bytes(lines(5) + f"hello {secret} world\n".encode())
+    rejected = lpaudit("ingest", "access.log")
+    for shown in (refused.stderr, rejected.stdout):
+        assert "hello pnu" in shown
+        assert secret not in shown

@@ -172,7 +172,6 @@ def test_a_large_log_is_looked_at_only_in_its_beginning(examined, tmp_path):
         ("blank.log", b"\n \n", "is empty"),
         ("binary", bytes(range(256)) * 9, "NUL bytes"),
         ("cut.gz", gzip.compress(LINE.encode() * 999, mtime=0)[:40], ": the compressed data ends early\n"),
-        ("error.log", b"2026-11-23 10:13:43: (server.c.1704) server started\n", "error log"),
     ],
 )
 def test_what_cannot_be_judged_is_an_error_with_a_hint(name, content, said, lpaudit, tmp_path):

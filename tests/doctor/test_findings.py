@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lpaudit.doctor.findings import Severity, of_format, of_lines
-from lpaudit.doctor.secrets import masked, secret_name, secrets_in
 from lpaudit.logformat import PRESETS
+from lpaudit.redaction import masked, secret_name, secrets_in
 
 GOOD = '%{begin:usec}t %{end:usec}t %a %{remote}p %k "%u" "%r" %s'
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from lpaudit import source
+from lpaudit.archives import Archive, Archives
+from lpaudit.model import LogKind, SourceResult
+from lpaudit.source import Input
 from tests.follower import (
     Driven,
     Following,
@@ -25,6 +28,7 @@ from tests.follower import (
     lines,
     rotate,
     stored_lines,
+    table,
     until,
 )
 from tests.rig import base_configuration, exchange, good, running
@@ -185,14 +189,15 @@ def test_nothing_is_there_when_it_begins(log: Path, store: Path) -> None:
 def test_a_clock_that_is_set_to_another_hour(log: Path, store: Path, running: bool, hours: int) -> None:
     """Lines, file times and lpaudit's own time were an hour ahead (or behind), and now are right."""
     wrong = timedelta(hours=-hours)
-    with Driven(store, log, now=lambda: datetime.now(UTC) + wrong) as follower:
+    off = [wrong]
+    with Driven(store, log, now=lambda: datetime.now(UTC) + off[0]) as follower:
         old = append(log, b"".join(line(f"old/{n}", datetime.now(UTC) + wrong) for n in range(5)))
         os.utime(log, times=(time.time(), time.time() + wrong.total_seconds()))
         follower.wait()
         if not running:
             follower.stop()
         else:
-            follower.follower.now = lambda: datetime.now(UTC)
+            off[0] = timedelta(0)
         old += append(log, lines("unread", 5))
         rotate(log)
         new = append(log, lines("new", 5))
@@ -413,10 +418,12 @@ def test_links_that_go_round_in_a_circle(log: Path, store: Path) -> None:
 # Other files, other hosts.
 
 
-def test_an_error_log_in_the_directory_is_skipped_however_it_grows(log: Path, store: Path) -> None:
+def test_an_error_log_is_skipped_however_it_grows_if_only_access_logs_are_asked_for(
+    log: Path, store: Path
+) -> None:
     told = b"2026-11-23 10:15:45: (server.c.1588) server started (lighttpd/1.4.69)\n"
     errors = log.with_name("error.log")
-    with Driven(store, log.parent) as follower:
+    with Driven(store, log.parent, kind=LogKind.ACCESS) as follower:
         append(errors, told)
         whole = append(log, lines("one", 5))
         follower.wait(5)
@@ -428,6 +435,7 @@ def test_an_error_log_in_the_directory_is_skipped_however_it_grows(log: Path, st
         append(errors, told)
         follower.wait(100).stop()
     check(store, whole)
+    assert table(store, "server_event") == []
     assert follower.told.complaints == ""
 
 
@@ -582,3 +590,19 @@ def test_two_pipes_that_begin_with_the_same_line(log: Path, store: Path) -> None
         for writer in writers:
             os.close(writer)
     check(store, content, content)
+
+
+def test_an_archive_that_takes_long_holds_up_only_what_is_beside_it(tmp_path: Path) -> None:
+    gate = threading.Event()
+    archives = Archives(lambda found: gate.wait(60) and SourceResult(found.label))
+    archive = tmp_path / "old" / "access.log.1.gz"
+    archives.add(Archive(Input(str(archive), archive), (1, 1), (0, 0)))
+    try:
+        assert archives.busy_beside(tmp_path / "old" / "access.log")
+        assert not archives.busy_beside(tmp_path / "access.log")
+        assert not archives.busy_beside(None)
+    finally:
+        gate.set()
+    while archives.busy:
+        archives.collect()
+    assert not archives.busy_beside(tmp_path / "old" / "access.log")

@@ -26,8 +26,9 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from lpaudit.errorlog import redact
 from tests.rig import free_ports, running
-from tests.stores import Rows, stored_gaps, stored_rows, stored_sources
+from tests.stores import Rows, stored_gaps, stored_rows, stored_sources, stored_table
 
 pytestmark = [pytest.mark.lighttpd, pytest.mark.logrotate]
 
@@ -41,7 +42,7 @@ ROTATE = {
 CONFIGURATION = """\
 server.modules = ("mod_accesslog")
 server.document-root = "{folder}/www"
-server.errorlog = "{folder}/error.log"
+server.errorlog = "{folder}/logs/error.log"
 server.pid-file = "{folder}/lighttpd.pid"
 server.bind = "127.0.0.1"
 server.port = {port}
@@ -76,6 +77,16 @@ def client(port: int, answered: list[int], stop: threading.Event, pause: float) 
                     time.sleep(pause)
         except (ConnectionError, TimeoutError):
             time.sleep(0.05)
+
+
+def vandal(port: int, stop: threading.Event, pause: float) -> None:
+    """Send what is no request: each is a line of the error log."""
+    while not stop.wait(pause):
+        with (
+            contextlib.suppress(ConnectionError, TimeoutError),
+            socket.create_connection(("127.0.0.1", port), timeout=30) as connection,
+        ):
+            connection.sendall(b"\x01")
 
 
 NURSERY = """\
@@ -164,7 +175,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.logs, self.store = self.folder / "logs", self.folder / "store"
-        self.log = self.logs / "access.log"
+        self.log, self.errors = self.logs / "access.log", self.logs / "error.log"
         self.logs.mkdir(mode=0o755)
 
     def rotate(self, logrotate: str, stop: threading.Event, seed: int, most: float) -> None:
@@ -172,7 +183,7 @@ class Campaign:
         rng = random.Random(seed)
         script = ROTATE[self.rotation].replace("{pid}", str(self.folder / "lighttpd.pid"))
         settings = ("rotate 1000", "missingok", "nodateext", "compress", "delaycompress", script)
-        text = "\n ".join((f"{self.log} {{", *settings)) + "\n}\n"
+        text = "\n ".join((f"{self.log} {self.errors} {{", "sharedscripts", *settings)) + "\n}\n"
         (self.folder / "logrotate.conf").write_text(text)
         (self.folder / "logrotate.conf").chmod(0o644)
         command = [logrotate, "-f", "-s", str(self.folder / "state"), str(self.folder / "logrotate.conf")]
@@ -181,10 +192,11 @@ class Campaign:
             self.rotations += 1
 
     def arguments(self, argument: Path) -> list[str]:
-        """Return the command line of a follower."""
+        """Return the command line of a follower: of access logs as told, and of the error log."""
+        errors = self.logs / argument.name.replace("access", "error")
         return [
             *("ingest", "--follow", "--host", "rig", "--no-compact", "--log-format", "default"),
-            *("--flush-interval", "0.1", "--store", str(self.store), str(argument)),
+            *("--flush-interval", "0.1", "--store", str(self.store), str(argument), str(errors)),
         ]
 
     def follow(self, argument: Path) -> subprocess.Popen[bytes]:
@@ -255,18 +267,26 @@ class Campaign:
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(2)
             held = by_first_line(self.store)
-            if all(held.get(first_line(content), b"").startswith(content) for content in files):
+            if all(held.get(first_line(content), b"").startswith(content) for content in files) and (
+                self.errors_are_stored()
+            ):
                 break
             if size < (size := sum(map(len, held.values()))):
                 deadline = time.monotonic() + 60  # as long as it goes on, it may
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, (self.folder / "followers.err").read_text()[-2000:]
 
-    def files(self) -> dict[str, bytes]:
-        """Return what logrotate has left, by name, decompressed; what is empty is left out."""
+    def errors_are_stored(self) -> bool:
+        """Say whether each error log is stored, and nothing else; many of them begin alike."""
+        held = sorted(stored_sources(self.store, "server_event").values())
+        written = sorted(map(redact, self.files("error").values()))
+        return len(held) == len(written) and all(map(bytes.startswith, held, written))
+
+    def files(self, log: str = "access") -> dict[str, bytes]:
+        """Return what logrotate has left of a log, by name, decompressed; what is empty is left out."""
         contents = {
             path.name: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            for path in self.logs.iterdir()
+            for path in self.logs.glob(f"{log}.log*")
         }
         return {name: content for name, content in contents.items() if content}
 
@@ -320,11 +340,12 @@ def campaign(folder: Path, lighttpd: str, logrotate: str, rotation: str, kills: 
     stop_rotating, stop_writing = threading.Event(), threading.Event()
     rotating = threading.Thread(target=did.rotate, args=(logrotate, stop_rotating, seed, 8.0))
     writing = threading.Thread(target=client, args=(port, did.answered, stop_writing, 0.05))
+    harming = threading.Thread(target=vandal, args=(port, stop_writing, 0.02))
     with running(lighttpd, folder, CONFIGURATION.format(folder=folder, port=port)):
         # Whoever follows a file from its beginning misses nothing; what was rotated before is not its task.
         first = did.follow(did.log)
         wait_for(lambda: did.log.exists() and holds(first.pid, did.log))
-        with in_threads(stop_writing, writing):
+        with in_threads(stop_writing, writing, harming):
             wait_for(lambda: (did.store / "access_event").exists() and bool(stored_rows(did.store)))
             first.kill()
             first.wait()
@@ -354,6 +375,12 @@ def check(did: Campaign) -> dict[str, int]:
         if held != content:  # seen before it was cut, and after it was copied
             assert did.rotation == "copytruncate", name
             beyond += len(held) - len(content)
+
+    assert did.errors_are_stored()
+    errors = sum(content.count(b"\n") for content in did.files("error").values())
+    assert errors > did.rotations
+    if did.rotation == "create":
+        assert errors == len(stored_table(did.store, "server_event"))
 
     counted = Counter(int(n) for content in stored for n in NUMBER.findall(content))
     assert set(counted.values()) == {1}, "a request is there twice"
@@ -387,6 +414,7 @@ def check(did: Campaign) -> dict[str, int]:
         "conflicts that a follower told of": told.count("another lpaudit is storing the same lines"),
         "Parquet files that no commit names": len(written) - len(table.file_uris()),
         "lines": len(rows),
+        "lines of error logs": errors,
         "answered requests": len(did.answered),
         "lost between copy and truncation": len(lost),
         "bytes read between copy and truncation": beyond,

@@ -17,8 +17,8 @@ def look(tmp_path):
 
     def looked():
         target = store.open_store(str(tmp_path / "lpaudit-store"))
-        table = target.table("access_event")
-        logs = behind.logs(target, table, behind.places(target, table))
+        tables = behind.tables(target)
+        logs = behind.logs(target, tables, behind.places(target, tables))
         return {Path(log.path).name: (log.stored, log.end) for log in logs}
 
     return looked
@@ -127,7 +127,7 @@ def test_a_file_that_is_rotated_away_while_it_is_looked_at_is_left_out(log, look
 
 def places(folder):
     target = store.open_store(str(folder / "lpaudit-store"))
-    return behind.places(target, target.table("access_event"))
+    return behind.places(target, behind.tables(target))
 
 
 def test_places_are_those_of_every_row_however_the_rows_are_laid_out(tmp_path):

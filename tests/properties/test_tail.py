@@ -26,10 +26,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from lpaudit.archives import Archive, Archives
-from lpaudit.follow import Follower, Surroundings
+from lpaudit.follow import Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions, ingest
 from lpaudit.logformat import PRESETS
 from lpaudit.model import Observer
+from lpaudit.redaction import covers
 from tests.rotating import BEGAN, Generation, RotatingLog, Time
 from tests.stores import stored_gaps, stored_sources
 
@@ -93,7 +95,7 @@ class InTurn(Archives):
     """Reads archives in turn, not in a thread: an example that fails must fail again."""
 
     def add(self, archive: Archive) -> None:
-        self._pending.add(archive.file)
+        self._pending[archive.file] = archive.found.path.parent
         try:
             self._done.put((archive, self._read(archive.found)))
         except Exception as error:  # noqa: BLE001 -- as in a thread
@@ -112,6 +114,8 @@ class Following(RuleBasedStateMachine):
     alike = False
     cut = False
     """Whether the log may be truncated."""
+    table = "access_event"
+    """Where its lines are stored: as an access log's, or as an error log's."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,7 +136,8 @@ class Following(RuleBasedStateMachine):
     def begin(self, argument: str, dated: bool) -> None:
         self.argument = argument
         self.arguments = [str(self.folder / "logs" / ARGUMENTS[argument])]
-        self.log = RotatingLog(self.folder / "logs", self.time, alike=self.alike, dated=dated)
+        errors = self.table == "server_event"
+        self.log = RotatingLog(self.folder / "logs", self.time, alike=self.alike, dated=dated, errors=errors)
         self.start()
 
     # The log.
@@ -309,12 +314,12 @@ class Following(RuleBasedStateMachine):
 
     def _assigned(self) -> list[bytes]:
         """What is stored of each generation: all that is stored must be the start of one."""
-        if not (self.store / "access_event").exists():
+        if not (self.store / self.table).exists():
             return [b""] * len(self.log.generations)
-        stored = stored_sources(self.store)
+        stored = stored_sources(self.store, self.table)
         result = [b""] * len(self.log.generations)
         for source_id, content in stored.items():
-            fits = [g.number for g in self.log.generations if g.content.startswith(content)]
+            fits = [g.number for g in self.log.generations if covers(content, g.content[: len(content)])]
             assert fits, f"nobody wrote what is stored of {source_id}: {content!r}"
             if b"\n" not in content and len(fits) > 1:
                 continue  # the start of a first line: many have it
@@ -401,6 +406,13 @@ class FollowingCut(Following):
     cut = True
 
 
+class FollowingErrors(Following):
+    """An error log, of which not every byte is stored as it is."""
+
+    table = "server_event"
+    cut = True
+
+
 def _let_go(follower: Follower) -> None:
     """Close what a process that is dead has closed."""
     for log in follower.logs:
@@ -414,11 +426,12 @@ def examples(count: int, steps: int) -> settings:
 TestRenamed = Following.TestCase
 TestAlike = FollowingAlike.TestCase
 TestCut = FollowingCut.TestCase
-TestRenamed.settings = TestAlike.settings = TestCut.settings = examples(10, 30)
+TestErrors = FollowingErrors.TestCase
+TestRenamed.settings = TestAlike.settings = TestCut.settings = TestErrors.settings = examples(10, 30)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("machine", [Following, FollowingAlike, FollowingCut])
+@pytest.mark.parametrize("machine", [Following, FollowingAlike, FollowingCut, FollowingErrors])
 def test_for_long(machine: type[Following]) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

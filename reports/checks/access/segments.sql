@@ -21,4 +21,5 @@ select
     quarantine,
     ingest_time
 from segment
+where kind = 'access'
 order by source, source_id, start_offset
