@@ -361,3 +361,64 @@ def test_time_is_utc() -> None:
     assert row("%t", b"[01/Jan/2026:00:30:00 +0100]") == {
         "event_end": datetime(2025, 12, 31, 23, 30, tzinfo=UTC)
     }
+
+
+# Formats that people do not write, and lighttpd takes.
+
+
+def test_a_backslash_before_a_percent_sign_is_undone_first() -> None:
+    assert row(r"\%h\t\\%s \%%", b"::1\t\\200 %") == {
+        "client_address": "::1",
+        "http_response_status_code": 200,
+    }
+    assert row(r"%{User\-Agent}i\"%{begin:%Y-%m\t%d}t", b'x"2026-11\t23') == {
+        "user_agent_original": "x",
+        "event_start": datetime(2026, 11, 23, tzinfo=UTC),
+    }
+
+
+@pytest.mark.parametrize("silent", ["%P", "%<P", "%{pid}P", "%{x}l", "%{x}%", "%i", "%o", "%C"])
+def test_what_lighttpd_writes_nothing_for(silent: str) -> None:
+    assert row(f"[{silent}]%s", b"[]200") == {"http_response_status_code": 200}
+    assert rejected(f"[{silent}]%s", b"[-]200") == "no-match"
+
+
+@pytest.mark.parametrize("directive", ["%e", "%n"])
+def test_environment_without_a_name_is_a_dash_up_to_1_4_69_and_then_nothing(directive: str) -> None:
+    assert row(f"[{directive}]%s", b"[-]200") == {"http_response_status_code": 200}
+    assert row(f"[{directive}]%s", b"[]200")["http_response_status_code"] == 200
+    assert rejected(f"[{directive}]%s", b"[x]200") == "no-match"
+
+
+def test_idents_that_nothing_separates() -> None:
+    assert row("%l%l%%%<l%u", b"--%-bob") == {"user_name": "bob"}
+
+
+def test_a_value_may_hold_the_literal_behind_it() -> None:
+    assert row("%Vx%s", b"axbx200") == {"url_domain": "axb", "http_response_status_code": 200}
+    assert row("%hf %s", b"fe80::1f 200") == {"client_address": "fe80::1", "http_response_status_code": 200}
+    assert row("%m, %H.%s", b"GET, HTTP/1.1.200") == {
+        "http_request_method": "GET",
+        "network_protocol": "HTTP/1.1",
+        "http_response_status_code": 200,
+    }
+
+
+def test_a_host_with_spaces() -> None:
+    """Where server.http-parseopts has host-strict switched off, a client may send any."""
+    assert row("%h %V %t", b"::1 rig alice [23/Nov/2026:10:15:45 +0000]")["url_domain"] == "rig alice"
+    # Nothing says where a host ends and a user begins: as early as can be, and never just "alice".
+    got = row(DEFAULT, b'::1 rig alice - [23/Nov/2026:10:15:45 +0000] "GET / HTTP/1.1" 401 2 "-" "-"')
+    assert (got["url_domain"], got["user_name"]) == ("rig", "alice -")
+
+
+@pytest.mark.parametrize("form", ["%a %{mask}a", "%{mask}h %h", "%{mask}a %h"])
+def test_an_address_and_its_mask_are_both_kept(form: str) -> None:
+    exact, masked = b"2001:db8:1:2::7", b"2001:db8:1::"
+    written = [masked if "mask" in directive else exact for directive in form.split()]
+    name = next(directive for directive in form.split() if "mask" in directive)
+    assert row(form, b" ".join(written)) == {
+        "client_address": exact.decode(),
+        "fields": {name: masked.decode()},
+    }
+    assert row("%{mask}a", masked) == {"client_address": masked.decode()}
