@@ -106,23 +106,21 @@ def _month_and_day(conversions: set[str]) -> bool:
 def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series:
     """Texts → Datetime("us", "UTC"); null where a text is no such time (31/Feb).
 
-    Times come in runs, so each distinct text is read once.
+    Times come in runs, and each run is read once.
     """
-    unique = texts.drop_nulls().unique()
+    runs = texts.rle().struct.field("value")
     if clock.seconds is not None:
-        seconds = unique.str.extract(clock.seconds).cast(pl.Int64, strict=False)
+        seconds = runs.str.extract(clock.seconds).cast(pl.Int64, strict=False)
         instants = (seconds.set(seconds >= YEAR_10000, None) * 1_000_000).cast(pl.Datetime("us", "UTC"))
     elif clock.has_offset:
-        instants = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
+        instants = runs.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
     else:
-        naive = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
+        naive = runs.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         # An hour that a daylight-saving change repeats is read as its first occurrence.
         local = naive.dt.replace_time_zone(str(timezone), ambiguous="earliest", non_existent="null")
         instants = local.dt.convert_time_zone("UTC")
-    lookup = pl.DataFrame({"text": unique, "instant": instants.cast(pl.Datetime("us", "UTC"))})
-    joined = pl.DataFrame({"text": texts}).join(lookup, on="text", how="left", maintain_order="left")
-    return joined["instant"]
+    return instants.cast(pl.Datetime("us", "UTC")).gather(texts.rle_id())
 
 
 def to_microseconds(numbers: pl.Series, unit: str) -> pl.Series:

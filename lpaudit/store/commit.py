@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -25,10 +26,30 @@ from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
+from lpaudit.schema import tables
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
 from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write
 from lpaudit.store.transaction import commit_file
+
+# What no two rows have alike: a dictionary of it is only in the way.
+_UNIQUE = {"line_id", "byte_offset", "line_number", "url_original", "url_path", "raw"}
+_PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": [
+        "fields.key_value.key" if field.type == "map" else field.name
+        for field in tables()["access_event"].fields
+        if field.name not in _UNIQUE
+    ],
+    "column_encoding": {
+        "line_id": "DELTA_BYTE_ARRAY",
+        "byte_offset": "DELTA_BINARY_PACKED",
+        "line_number": "DELTA_BINARY_PACKED",
+    },
+    # Bounds of the others rule out no row group: every hour has every user.
+    "write_statistics": ["line_id", "line_number", *STATISTICS["access_event"]],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +140,7 @@ def _write_rows(file: Path, pieces: Sequence[Piece]) -> tuple[str, dict[str, str
             before = statistics.rows
             for table in piece.rows:
                 if writer is None:
-                    writer = pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1)
+                    writer = pq.ParquetWriter(file, table.schema, **_PARQUET)
                 writer.write_table(table)
                 statistics.add(table)
             told.append({**asdict(piece.segment), "lines": statistics.rows - before})
