@@ -39,8 +39,10 @@ class Framing:
                 del begun[:LONGEST]
             if first:
                 last = data.rfind(b"\n") + 1
-                yield bytes(begun) + data[first:last]
+                piece = b"".join((begun, memoryview(data)[first:last]))  # which copies once
                 begun = bytearray(data[last:])
+                del data  # while the piece is worked on, one copy of it is enough
+                yield piece
         if begun and self._final and self._reader.damage is None:
             yield bytes(begun)
         else:
