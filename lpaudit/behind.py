@@ -13,7 +13,12 @@ from deltalake import DeltaTable
 
 from lpaudit import source, store
 from lpaudit.errors import SourceError
+from lpaudit.model import LogKind
+from lpaudit.reading import kept
 from lpaudit.recognise import recognise
+
+Tables = dict[LogKind, DeltaTable]
+"""The tables of lines that a store has, by the kind of log that they are of."""
 
 _STEP = 1 << 16  # bytes that are looked at for the last line end
 
@@ -35,9 +40,13 @@ class Log:
         """Bytes that are not stored."""
         return self.end - self.stored
 
-    def is_stored(self, table: DeltaTable) -> bool:
-        """Tell whether the table's version has all of it by now."""
-        return any((table.transaction_version(name) or 0) >= self.end for name in self.source_ids)
+    def is_stored(self, open_tables: Tables) -> bool:
+        """Tell whether the tables' versions have all of it by now."""
+        return any(
+            (table.transaction_version(name) or 0) >= self.end
+            for table in open_tables.values()
+            for name in self.source_ids
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,13 @@ class Places:
     hosts: tuple[str, ...] = ()
 
 
-def places(target: store.Store, table: DeltaTable | None) -> Places:
+def tables(target: store.Store) -> Tables:
+    """Open the tables of lines that a store has. Raises StoreError."""
+    opened = ((kind, target.table(kind.table)) for kind in LogKind)
+    return {kind: table for kind, table in opened if table is not None}
+
+
+def places(target: store.Store, open_tables: Tables) -> Places:
     """Return a store's places, at a cost that depends on its files and not on its lines.
 
     A row group whose bounds are equal has one value: only others are read.
@@ -56,12 +71,13 @@ def places(target: store.Store, table: DeltaTable | None) -> Places:
     """
     found: dict[str, set[str]] = {"source": set(), "host_name": set()}
     try:
-        dataset = target.dataset("access_event", table)
-        for file in dataset.files if dataset is not None else ():
-            with pq.ParquetFile(file, filesystem=dataset.filesystem) as parquet:
-                for group in range(parquet.num_row_groups):
-                    for name, values in found.items():
-                        values.update(_values(parquet, group, name))
+        for kind, table in open_tables.items():
+            dataset = target.dataset(kind.table, table)
+            for file in dataset.files if dataset is not None else ():
+                with pq.ParquetFile(file, filesystem=dataset.filesystem) as parquet:
+                    for group in range(parquet.num_row_groups):
+                        for name, values in found.items():
+                            values.update(_values(parquet, group, name))
     except (OSError, pa.ArrowException) as error:
         raise store.cannot_read(target.location, error) from error
     return Places(tuple(sorted(found["source"])), tuple(sorted(found["host_name"])))
@@ -75,17 +91,17 @@ def _values(parquet: pq.ParquetFile, group: int, name: str) -> set[str]:
     return set(parquet.read_row_group(group, columns=[name]).column(name).to_pylist())
 
 
-def logs(target: store.Store, table: DeltaTable, where: Places) -> list[Log]:
+def logs(target: store.Store, open_tables: Tables, where: Places) -> list[Log]:
     """Look at each of the paths that is a file here.
 
     Compressed logs are left out: they do not grow, and to look into them takes long.
     Raises SourceError or OSError for a file that cannot be read, StoreError.
     """
-    looked = (_look(target, table, path, where.hosts) for path in where.paths)
+    looked = (_look(target, open_tables, path, where.hosts) for path in where.paths)
     return [log for log in looked if log is not None]
 
 
-def _look(target: store.Store, table: DeltaTable, path: str, hosts: Sequence[str]) -> Log | None:
+def _look(target: store.Store, open_tables: Tables, path: str, hosts: Sequence[str]) -> Log | None:
     if not path.startswith("/") or not Path(path).is_file():
         return None
     try:
@@ -100,22 +116,23 @@ def _look(target: store.Store, table: DeltaTable, path: str, hosts: Sequence[str
         line = source.first_line(reader, final=False)
         if not line:
             return Log(path, (), 0, 0)
-        names, stored = _recognise(target, table, reader, line, hosts)
+        names, stored = _recognise(target, open_tables, reader, line, hosts)
         return Log(path, names, stored, _last_line_end(reader, stored))
     finally:
         reader.close()
 
 
 def _recognise(
-    target: store.Store, table: DeltaTable, reader: source.Reader, line: bytes, hosts: Sequence[str]
+    target: store.Store, open_tables: Tables, reader: source.Reader, line: bytes, hosts: Sequence[str]
 ) -> tuple[tuple[str, ...], int]:
     """Return the source that a file is, and how far it is stored; if it is new, what it may become, and 0."""
     free = []
-    for host in (None, *hosts):  # a host is part of the identity only if it was told
-        known, _, _ = recognise(reader, target, table, host, line)
-        if known.offset:
-            return (known.source_id,), known.offset
-        free.append(known.source_id)
+    for kind, table in open_tables.items():
+        for host in (None, *hosts):  # a host is part of the identity only if it was told
+            known, _, _ = recognise(reader, target, table, host, kept(kind, line))
+            if known.offset:
+                return (known.source_id,), known.offset
+            free.append(known.source_id)
     return tuple(free), 0
 
 

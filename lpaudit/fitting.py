@@ -1,55 +1,67 @@
-"""Which format an input's lines are in: what was told, what its source had before, or a preset that fits."""
+"""Which log an input is, and which format its lines are in: as told, as before, or as the lines look."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from lpaudit import logformat, source
+from lpaudit import errorlog, logformat, source
 from lpaudit.errors import ConfigError, SourceError
-from lpaudit.logformat import Layout
 from lpaudit.logformat.parse import MAX_LINE, match_count
-from lpaudit.model import LogFormat
+from lpaudit.model import LogFormat, LogKind
+from lpaudit.reading import AccessReading, ErrorReading, Reading, kept
+from lpaudit.redaction import MASK
 from lpaudit.visible import visible
 
 _SAMPLE = 1 << 20  # bytes of a piece that its format is told by
-_ERROR_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \([\w.]+\.c\.\d+\) ")
 
 
 class NotALog(Exception):
-    """A file in a directory that has every right to be there, but is no access log."""
+    """A file in a directory that has every right to be there, but is not what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """Chooses the formats of one input.
+    """Chooses how one input is read.
 
-    ``told`` is None to tell it from the lines. ``stored`` are the formats that the store has
-    lines of, by name; it may grow meanwhile.
+    ``told`` is an access log's format, ``asked`` which kind of log the input is; each is None
+    to tell it from the lines. ``stored`` are the formats that the store has lines of, by
+    name; it may grow meanwhile.
     """
 
     found: source.Input
     told: LogFormat | None
+    asked: LogKind | None
     stored: Mapping[str, LogFormat]
     timezone: ZoneInfo
 
-    def choose(self, piece: bytes, own: str | None, current: Layout | None, *, begun: bool) -> Layout:
-        """Choose the format that a piece is read with.
+    def kind_of(self, line: bytes) -> LogKind:
+        """Return which kind of log begins with a line."""
+        looks = LogKind.ERROR if errorlog.is_error_log(line) else LogKind.ACCESS
+        return self.asked or looks
 
-        ``own`` is the name of the source's format so far, ``current`` the layout that its
+    def choose(
+        self, piece: bytes, kind: LogKind, own: str | None, current: Reading | None, *, begun: bool
+    ) -> Reading:
+        """Choose how a piece is read.
+
+        ``own`` is the name of the source's format so far, ``current`` the reading that its
         last piece was read with; ``begun`` says whether lines of it are stored. Where nothing
         was told, these come first, and a piece that fits no line of them may be in another.
         Lines in the middle of a source are never refused: what its format does not fit is in
         quarantine. Raises SourceError if a source's first piece fits no format, NotALog if
         that is no wonder.
         """
-        if self.told and current:
+        if current and (self.told or isinstance(current, ErrorReading)):
             return current
         sample = _sample(piece)
-        if not self.found.named and not begun and _ERROR_LOG.match(sample):
+        if kind is LogKind.ERROR:
+            if not begun and self.asked:
+                self._check_error_log(sample)
+            return ErrorReading(self.timezone)
+        if not self.found.named and not begun and errorlog.is_error_log(sample):
             raise NotALog("lighttpd's error log, not an access log: skipped")
         candidates = [self.told] if self.told else self._candidates(own or "")
-        layouts = [current] if current else []
+        layouts = [current.layout] if isinstance(current, AccessReading) else []
         layouts += [logformat.compile_layout(candidate) for candidate in candidates]
         best, most, readable = layouts[0], 0, 0
         for layout in layouts:
@@ -60,7 +72,7 @@ class Fitting:
                 break
         in_the_middle = current is not None or best.log_format.name == own
         if most or not readable or in_the_middle:
-            return best
+            return AccessReading(best)
         raise self._wrong_format(sample)
 
     def _candidates(self, own: str) -> list[LogFormat]:
@@ -68,6 +80,22 @@ class Fitting:
         presets = [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]
         stored = [self.stored[own]] if own in self.stored else []
         return stored + [preset for preset in presets if preset.name != own]
+
+    def _check_error_log(self, sample: bytes) -> None:
+        """Raise SourceError, or NotALog, if no line is an error log's: other programs may write there, too."""
+        lines = [line for line in sample.split(b"\n") if line.strip()]
+        if any(errorlog.is_error_log(line) for line in lines):
+            return
+        if not self.found.named:
+            raise NotALog("not lighttpd's error log: skipped")
+        if b"\0" in sample:
+            raise binary(self.found, 1)
+        shown = kept(LogKind.ERROR, lines[0][:160]).replace(MASK, b"*") if lines else b""
+        raise SourceError(
+            f"{visible(self.found.label)} is not lighttpd's error log; line 1 reads:\n"
+            f"  {shown.decode('utf-8', 'backslashreplace')}",
+            hint="leave out --kind: the lines tell what it is",
+        )
 
     def _wrong_format(self, sample: bytes) -> SourceError:
         name = visible(self.found.label)

@@ -5,25 +5,23 @@ open and take in what is new; commit what has waited long enough, all sources in
 account for what has ended. Whoever kills it loses nothing: where to go on is in the store.
 """
 
-import os
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lpaudit import fitting, source, store, succession
-from lpaudit.archives import Archive, Archives
-from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
-from lpaudit.followed import Log
-from lpaudit.ingest import COMPACT_EVERY, IngestOptions, OneInput, open_for_writing, remember
-from lpaudit.model import Gap, Lag, Observer, Provenance, Segment, SourceResult
+from lpaudit.archives import Archives
+from lpaudit.errors import SourceError, StoreError
+from lpaudit.files import LINGER, SCAN, Files
+from lpaudit.followed import Log, Surroundings
+from lpaudit.ingest import IngestOptions, OneInput, open_for_writing
+from lpaudit.model import Lag, Observer, Segment, SourceResult
+from lpaudit.reading import kept
 from lpaudit.recognise import recognise
-from lpaudit.rows import Rows
-from lpaudit.source import FileId, Input, Look, Stream, Tail
-from lpaudit.succession import GRACE, Search, Succession
+from lpaudit.source import Input, Look, Stream
+from lpaudit.succession import GRACE, Succession
 from lpaudit.visible import visible
+from lpaudit.writer import Writer
 
 POLL = 0.2
 """Seconds between two looks at a file."""
@@ -31,24 +29,11 @@ POLL = 0.2
 QUIET = 5.0
 """Seconds after which a file that does not grow is looked at three times as seldom."""
 
-SCAN = 1.0
-"""Seconds between two looks at what files there are; more where that takes long."""
-
 FINISH = 5.0
 """Seconds for which a follower that was asked to stop still takes in what is in the logs."""
 
-LINGER = 3600.0
-"""Seconds that a rotated file is still watched, for somebody who goes on writing to it."""
-
-REFUSED = 60.0
-"""Seconds until a growing file that is no access log is looked at again."""
-
-STALE = 60.0
-"""Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
-
-_RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
-_ALIKE = 8  # sources that may begin with the same line, for one to be found by it
-_PIPE = ((0, 0), (0, 0))  # what stands for standard input, which is always the same
+_UNREADABLE = 5.0  # seconds until a log that could not be read is looked at again
+_AGAIN = 30.0  # seconds until an archive that could not be stored is read again
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
 
 
@@ -68,21 +53,6 @@ class _ArchiveObserver(Observer):
         self._observer.segment_committed(source, segment, lines, rejected)
         if self._stopping():
             raise _Stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a follower needs of the world.
-
-    ``now`` is the time that goes into the store, ``clock`` the monotonic one that waiting is
-    measured with; ``sleep`` waits for some seconds, or until the follower is stopped;
-    ``unique`` names files.
-    """
-
-    now: Callable[[], datetime]
-    unique: Callable[[], str]
-    sleep: Callable[[float], object]
-    clock: Callable[[], float] = time.monotonic
 
 
 class Follower:
@@ -106,20 +76,14 @@ class Follower:
         self.around = around
         self.stopping = False
         self.target = open_for_writing(root, observer, around.unique)
-        self.opened = 0.0
-        self.mark = store.mark_file(self.target, os.environ)
-        self.formats = store.formats(self.target)
-        self.table = self._open_table()
-        self.logs: list[Log] = []
-        self.open: dict[FileId, Log] = {}
-        self.settled: dict[FileId, tuple[tuple[int, int], float]] = {}
+        formats = store.formats(self.target)
         self.archives = Archives(self._read_archive)
         self.succession = Succession(succession.generations(self.target), self.now)
-        self.complaints: dict[str, float] = {}
-        self.failures = 0
-        self.blocked = 0.0
+        self.files = Files(arguments, options, formats, observer, self.clock)
+        self.writer = Writer(self.target, formats, options, observer, around, self.files, self.succession)
+        self.logs = self.files.logs
+        self.formats = formats
         self.next_scan = 0.0
-        self.commits = 0
         self.room = options.segment_bytes
 
     def run(self) -> bool:
@@ -128,7 +92,7 @@ class Follower:
         while not self.stopping:
             busy = self._turn()
             if not told:
-                self.observer.following(len(self.open))
+                self.observer.following(len(self.files.open))
                 told = True
             if not self.logs and all(argument == "-" for argument in self.arguments):
                 break
@@ -147,7 +111,7 @@ class Follower:
         """Do one round; say whether there is more to do at once."""
         now = self.clock()
         if now >= self.next_scan:
-            self._scan(now)
+            self.files.scan(now, self.archives, self.succession.searches)
             self.next_scan = now + min(30 * SCAN, max(SCAN, 300 * (self.clock() - now)))
         self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
         busy = False
@@ -158,87 +122,7 @@ class Follower:
         busy |= self._commit_if_due(more=busy)
         self._account()
         self.observer.lagging(self._lag())
-        return busy and self.clock() >= self.blocked
-
-    # What files there are.
-
-    def _scan(self, now: float) -> None:
-        discovered = list(source.discover(self.arguments, leave=self.options.leave))
-        wrong = [found for found in discovered if isinstance(found, SourceError)]
-        inputs = [found for found in discovered if isinstance(found, Input)]
-        for found in sorted(inputs, key=_last_change):  # archives are read in the order they are seen in
-            self._see(found, now)
-        for search in self.succession.searches:
-            try:
-                if not search.scanned:
-                    search.since = min(search.since, _changed_last(search))
-                beside = source.rotated(search.path)
-            except OSError as error:
-                wrong.append(source.unreadable(search.path.parent, error))
-                continue
-            for path in beside:
-                with suppress(OSError):  # it has just been renamed again, or compressed
-                    if path.stat().st_mtime_ns >= search.since:
-                        self._see(_beside(search, path), now)
-            search.scanned = True
-        for log in self.logs:
-            log.rotated = log.rotated or _was_rotated(log)
-            elsewhere = log.rotated or _leads_elsewhere(log)
-            log.left = (now if log.left is None else log.left) if elsewhere else None
-        self._complain(*wrong)
-
-    def _see(self, found: Input, now: float) -> None:
-        """Open a file that is not known yet, or that has changed since it was settled."""
-        try:
-            file, signature = _identity(found)
-            settled, until = self.settled.get(file, (None, 0.0))
-            if file in self.open or file in self.archives or settled == signature or now < until:
-                return
-            tail = source.open_tail(found)
-        except SourceError as error:
-            self._complain(error)
-            return
-        try:
-            head = tail.head()
-        except SourceError as error:
-            tail.close()
-            self.settled[file] = (signature, now + REFUSED)
-            self._complain(error)
-            return
-        if found.path is not None and tail.file != file:
-            tail.close()  # by now the name leads elsewhere: next time
-        elif source.is_compressed(head):
-            tail.close()
-            self.archives.add(Archive(found, file, signature))
-        else:
-            tail.file = file
-            self._add(tail, now)
-
-    def _add(self, tail: Tail, now: float) -> Log:
-        told = None
-        try:
-            told = fitting.told_format(tail.found, self.options.format_of)
-        except LpauditError as error:
-            self._complain(error)
-        choice = fitting.Fitting(tail.found, told, self.formats, self.options.timezone)
-        log = Log(tail, self.options.host_of(tail.found), choice, now)
-        self.logs.append(log)
-        self.open[tail.file] = log
-        return log
-
-    def _settle(self, log: Log, until: float = 0.0) -> None:
-        """Close a file; it is opened again when it has changed, but not before ``until``."""
-        with suppress(OSError):  # the file system has gone: what was seen last
-            log.tail.refresh()
-        signature = (log.tail.size, log.tail.modified) if log.tail.found.path is not None else _PIPE[1]
-        self.settled[log.tail.file] = (signature, until)
-        self._forget(log)
-
-    def _forget(self, log: Log) -> None:
-        self.logs.remove(log)
-        if self.open.get(log.tail.file) is log:
-            del self.open[log.tail.file]
-        log.tail.close()
+        return busy and self.clock() >= self.writer.blocked
 
     # What is new in them.
 
@@ -265,13 +149,13 @@ class Follower:
             if log.source_id is None and len(tail.buffer):
                 return self._identify(log, now)
         except (SourceError, StoreError, OSError) as error:
-            log.look_at = now + _RETRIES[2]
+            log.look_at = now + _UNREADABLE
             told = (
                 source.unreadable(tail.found.path or Path("stdin"), error)
                 if isinstance(error, OSError)
                 else error
             )
-            self._complain(told)
+            self.files.complain(told)
             return False
         if look is Look.GREW:
             log.grew = now
@@ -309,11 +193,13 @@ class Follower:
             line = source.first_line(reader, final=log.final)
             if not line:
                 return False
-            known, position, _ = recognise(reader, self.target, self.table, log.host, line)
+            log.kind = log.fitting.kind_of(line)
+            table = self.writer.table(log.kind)
+            known, position, _ = recognise(reader, self.target, table, log.host, kept(log.kind, line))
         finally:
             reader.close()
         if not known.segments and b"\0" in line:
-            self._refuse(log, fitting.binary(tail.found, 1))
+            self.files.refuse(log, fitting.binary(tail.found, 1))
             return False
         log.source_id, log.anew = known.source_id, None
         if position >= known.offset:
@@ -350,25 +236,21 @@ class Follower:
         if not buffer.ready and not log.final:
             return False
         line = buffer.take(1, final=log.final)[: source.HEAD]
+        log.kind = log.fitting.kind_of(line)
+        line = kept(log.kind, line)
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
         taken = {other.source_id for other in self.logs}
-        log.source_id = next(i for i in ids if i not in taken and self.target.offset(self.table, i) is None)
+        log.source_id = next(i for i in ids if i not in taken and not self.writer.offset_of(i))
         log.since = now
         return False
 
-    def _refuse(self, log: Log, error: LpauditError | None) -> None:
-        """Leave a file alone that is no access log, until it has changed."""
-        if error is not None:
-            self._complain(error)
-        self._settle(log, self.clock() + REFUSED)
-
     def _cut(self, log: Log, now: float) -> None:
         """Begin again with a file that is no longer what was read of it."""
-        fresh = self._add(log.tail.again(), now)
+        fresh = self.files.add(log.tail.again(), now)
         fresh.left, fresh.rotated = log.left, log.rotated
         if log.source_id is None:
-            self._forget(log)
-            self.open[fresh.tail.file] = fresh
+            self.files.forget(log)
+            self.files.open[fresh.tail.file] = fresh
             return
         log.cut = True
         fresh.log_format = log.log_format
@@ -380,21 +262,21 @@ class Follower:
     def _account(self) -> None:
         now, archives = self.clock(), self.archives.busy
         try:
-            self.succession.end_searches(self.logs, self._offset_now, now, archives=archives)
+            self.succession.end_searches(self.logs, self.writer.offset_now, now, archives=archives)
         except StoreError as error:
-            self._fail(error)
+            self.writer.fail(error)
         for log in list(self.logs):
             if log.cut:
                 if not log.ready and all(
                     s.generation.source_id != log.source_id for s in self.succession.searches
                 ):
-                    self._forget(log)
+                    self.files.forget(log)
             elif log.left is not None and not log.ready:
                 if log.tail.found.path is None:
-                    self._settle(log)
+                    self.files.settle(log)
                 elif now - log.grew >= GRACE and now - log.left >= GRACE:
                     self._end(log, now)
-        self._tell()
+        self.writer.tell()
 
     def _end(self, log: Log, now: float) -> None:
         """A file was rotated away and is quiet: take its last line as it is, and say that it is finished."""
@@ -412,23 +294,7 @@ class Follower:
             self.succession.finished(log)
         log.finished = True
         if log.tail.links == 0 or now - log.grew >= LINGER:
-            self._settle(log)
-
-    def _tell(self) -> None:
-        """Record what has happened; what cannot be recorded now waits."""
-        told = self.succession.told
-        while told and self.clock() >= self.blocked:
-            what = told[0]
-            try:
-                if isinstance(what, Gap):
-                    if store.append_gap(self.target, what, self.unique()):
-                        self.observer.gap_found(what)
-                elif store.append_event(self.target, what, self.unique()):
-                    self.observer.source_changed(what)
-            except StoreError as error:
-                self._fail(error)
-            else:
-                del told[0]
+            self.files.settle(log)
 
     # Compressed files, on the side.
 
@@ -441,19 +307,19 @@ class Follower:
     def _collect(self) -> None:
         for archive, result in self.archives.collect():
             if isinstance(result, StoreError):
-                self._fail(result)
-                self.settled[archive.file] = ((-1, -1), self.clock() + _RETRIES[-1])
+                self.writer.fail(result)
+                self.files.settled[archive.file] = ((-1, -1), self.clock() + _AGAIN)
             elif isinstance(result, SourceResult):
-                self.settled[archive.file] = (archive.signature, 0.0)
+                self.files.settled[archive.file] = (archive.signature, 0.0)
                 if result.source_id is not None and not result.error:
                     self.succession.found(result.source_id, archive.file)
                 if result.error:
-                    self._complain(SourceError(result.error, hint=result.hint))
+                    self.files.complain(SourceError(result.error, hint=result.hint))
                 self.observer.source_finished(result)
             elif not isinstance(result, _Stopped):
-                self.settled[archive.file] = (archive.signature, 0.0)
+                self.files.settled[archive.file] = (archive.signature, 0.0)
                 reason = str(result) or type(result).__name__
-                self._complain(
+                self.files.complain(
                     SourceError(
                         f"cannot read {visible(archive.found.label)}: {reason}",
                         hint="is it whole? `gzip -t` or `zstd -t` tell",
@@ -469,12 +335,12 @@ class Follower:
         """
         now = self.clock()
         ready = self._ready()
-        if not ready or now < self.blocked:
+        if not ready or now < self.writer.blocked:
             return False
         oldest = min(now if log.since is None else log.since for log in ready)
         if self.room > 0 and (more or now - oldest < self.options.flush_interval):
             return False
-        return self._commit(ready)
+        return self.writer.commit(ready)
 
     def _ready(self) -> list[Log]:
         archives = self.archives.busy
@@ -484,136 +350,6 @@ class Follower:
             if log.ready and not self.succession.must_wait(log, self.logs, self.clock(), archives=archives)
         ]
 
-    def _commit(self, ready: Iterable[Log]) -> bool:
-        """Commit what is ready, about a segment's worth of bytes; say whether more is waiting."""
-        began = self.clock()
-        batch = self._batch(ready)
-        if not batch:
-            return False
-        try:
-            if began - self.opened > STALE:
-                self.table = self._open_table()
-            for log, _, _ in batch:
-                if log.layout is not None:
-                    remember(self.target, self.formats, log.layout.log_format, self.now(), self.unique)
-            store.append(self.target, self.table, [piece for _, piece, _ in batch], self.unique())
-            self.opened = self.clock()
-        except OffsetConflict as conflict:
-            if self._resync(conflict.source_ids):
-                return True
-            self._fail(conflict)  # it was about something else
-            return False
-        except StoreError as error:
-            self._fail(error)
-            return False
-        self.failures = 0
-        for log, piece, rows in batch:
-            self._stored(log, piece, rows)
-        self.observer.committed(
-            len(batch),
-            sum(rows.lines for _, _, rows in batch),
-            sum(rows.rejected for _, _, rows in batch),
-            sum(len(piece.data) for _, piece, _ in batch),
-            self.clock() - began,
-        )
-        store.remember(self.target, self.table, self.mark)
-        self.commits += 1
-        if self.commits % COMPACT_EVERY == 0:
-            self.options.compact()
-        return any(log.ready for log, _, _ in batch)
-
-    def _batch(self, ready: Iterable[Log]) -> list[tuple[Log, store.Piece, Rows]]:
-        """Take from each log what it has, the longest waiting first, until the segment is full."""
-        batch: list[tuple[Log, store.Piece, Rows]] = []
-        room = self.options.segment_bytes
-        for log in sorted(ready, key=lambda log: log.since or 0.0):
-            if room <= 0:
-                break
-            data = log.tail.buffer.take(room, final=log.final)
-            try:
-                log.layout = log.fitting.choose(data, log.log_format, log.layout, begun=log.begun)
-            except fitting.NotALog:
-                self._refuse(log, None)
-                continue
-            except SourceError as error:
-                self._refuse(log, error)
-                continue
-            segment = Segment.of(log.source_id or "", log.tail.stored, data)
-            where = Provenance(
-                source=log.label,
-                segment=segment,
-                host_name=log.key[1],
-                ingest_time=self.now(),
-                log_format=log.layout.log_format.name,
-                byte_offset=segment.start,
-                line_number=log.line_number + 1,
-            )
-            rows = Rows(log.layout, data, where)
-            room -= len(data)
-            batch.append((log, store.Piece(segment, data, rows), rows))
-        return batch
-
-    def _stored(self, log: Log, piece: store.Piece, rows: Rows) -> None:
-        log.begun, log.conflicts = True, 0
-        log.tail.buffer.drop(len(piece.data))
-        log.line_number += rows.lines
-        log.log_format = log.layout.log_format.name if log.layout else None
-        log.last_time = rows.last_time or self.now()
-        if not log.ready:
-            log.since = None
-        self.succession.stored(log)
-
-    def _open_table(self) -> store.Table:
-        self.opened = self.clock()
-        return self.target.create_table("access_event", self.unique())
-
-    def _offset_now(self, source_id: str) -> int:
-        """Return how far a source is stored by now, whoever has stored it."""
-        self.table = self._open_table()
-        return self._offset_of(source_id)
-
-    def _offset_of(self, source_id: str) -> int:
-        return self.target.offset(self.table, source_id) or 0
-
-    def _fail(self, error: StoreError) -> None:
-        """Wait, and look anew at what the store holds: a commit that failed may have been made."""
-        delay = _RETRIES[min(self.failures, len(_RETRIES) - 1)]
-        self.failures += 1
-        self.blocked = self.clock() + delay
-        self.observer.retrying(error, delay)
-        with suppress(StoreError):  # it is as it was: the next attempt says why
-            self._resync()
-
-    def _resync(self, moved: Sequence[str] = ()) -> bool:
-        """Read the offsets anew, and skip what others have stored of the same sources; say if they have.
-
-        The one who loses waits ever longer: the other is doing its work.
-        """
-        self.table = self._open_table()
-        now, found = self.clock(), False
-        for log in self.logs:
-            if log.source_id is None or not log.active:
-                continue
-            ahead = self._offset_of(log.source_id) - log.tail.stored
-            if ahead == 0:
-                continue
-            found = True
-            if log.source_id in moved:
-                pause = _RETRIES[min(log.conflicts, len(_RETRIES) - 1)]
-                log.conflicts += 1
-                log.look_at = now + pause
-                error = OffsetConflict(
-                    f"another lpaudit is storing the same lines of {log.label}", hint="stop one of the two"
-                )
-                self.observer.retrying(error, pause)
-            log.since = None
-            if log.cut or isinstance(log.tail, Stream):
-                log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))
-            else:
-                log.source_id, log.anew, log.layout = None, log.source_id, None
-                log.tail.start_at(0)
-        return found
-
     def _lag(self) -> Lag:
         now = self.clock()
         waited = [now - log.since for log in self.logs if log.since is not None]
@@ -622,7 +358,7 @@ class Follower:
             for log in self.logs
             if log.waiting is None
         )
-        return Lag(len(self.open), behind, max(waited, default=0.0))
+        return Lag(len(self.files.open), behind, max(waited, default=0.0))
 
     # The end.
 
@@ -639,82 +375,12 @@ class Follower:
             for log in list(self.logs):
                 if log.source_id is not None and not log.cut and now < until:
                     more |= self._look(log, now)
-            ready, failures = self._ready(), self.failures
+            ready, failures = self._ready(), self.writer.failures
             if ready:
-                self._commit(ready)
-            if self.failures > failures:
+                self.writer.commit(ready)
+            if self.writer.failures > failures:
                 return False
             if not more and not ready:
                 break
-        self._tell()
+        self.writer.tell()
         return not self.succession.told
-
-    def _complain(self, *errors: LpauditError) -> None:
-        """Tell of what is wrong with an input when it begins, and again every hour."""
-        now = self.clock()
-        for error in errors:
-            if now - self.complaints.get(error.message, -LINGER) >= LINGER:
-                self.complaints[error.message] = now
-                self.observer.retrying(error, SCAN)
-
-
-def _identity(found: Input) -> tuple[FileId, tuple[int, int]]:
-    """Return which file a name leads to, and what changes when the file does. Raises SourceError."""
-    if found.path is None:
-        return _PIPE
-    try:
-        status = found.path.stat()
-    except OSError as error:
-        raise source.unreadable(found.path, error) from error
-    return (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
-
-
-def _was_rotated(log: Log) -> bool:
-    """Say whether a log was rotated away before it was found."""
-    path = log.tail.found.path
-    return path is not None and source.was_rotated(path)
-
-
-def _beside(search: Search, path: Path) -> Input:
-    """Return a file beside the path of a search as an input; it must not lead elsewhere."""
-    within = Path(os.path.realpath(path.parent))
-    return Input(source.label_of(path), path, named=False, host=search.host, within=within)
-
-
-def _changed_last(search: Search) -> int:
-    """Return when the file beside a path that begins like what is searched for was last written to.
-
-    A clock that was set back must not hide it. Nanoseconds since the epoch.
-    """
-    for path in source.rotated(search.path):
-        with suppress(OSError, SourceError):
-            changed = path.stat().st_mtime_ns
-            reader = source.open_reader(_beside(search, path))
-            try:
-                line = source.first_line(reader, final=True)
-            finally:
-                reader.close()
-            ids = (source.source_id(search.host, line, ordinal) for ordinal in range(_ALIKE))
-            if search.generation.source_id in ids:
-                return changed
-    return search.since
-
-
-def _last_change(found: Input) -> int:
-    """Return when an input was last written to, in nanoseconds since the epoch; 0 if nobody knows."""
-    try:
-        return found.path.stat().st_mtime_ns if found.path is not None else 0
-    except OSError:
-        return 0
-
-
-def _leads_elsewhere(log: Log) -> bool:
-    """Say whether a log's name leads to another file by now, or to none."""
-    path = log.tail.found.path
-    if path is None:
-        return False
-    try:
-        status = path.stat()
-    except OSError:
-        return True
-    return (status.st_dev, status.st_ino) != log.tail.file

@@ -1,34 +1,54 @@
-"""One source that is followed: its open file, which source it is, and how it stands with the store."""
+"""What a follower needs of the world, and one source that is followed: how it stands with the store."""
 
 import math
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from lpaudit.fitting import Fitting
-from lpaudit.logformat import Layout
+from lpaudit.model import LogKind
+from lpaudit.reading import Reading
 from lpaudit.source import Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a follower needs of the world.
+
+    ``now`` is the time that goes into the store, ``clock`` the monotonic one that waiting is
+    measured with; ``sleep`` waits for some seconds, or until the follower is stopped;
+    ``unique`` names files.
+    """
+
+    now: Callable[[], datetime]
+    unique: Callable[[], str]
+    sleep: Callable[[float], object]
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(slots=True, eq=False)
 class Log:
     """A source that is followed. Times are monotonic seconds.
 
-    ``source_id`` is None until it is recognised. ``looked`` is when it was looked at last,
-    ``look_at`` when it is next; ``since`` is when the oldest line that is not stored may have
-    come, ``grew`` when it last grew, ``left`` since when its name leads elsewhere.
+    ``source_id`` is None until it is recognised; until then ``kind`` means nothing. ``looked``
+    is when it was looked at last, ``look_at`` when it is next; ``since`` is when the oldest
+    line that is not stored may have come, ``grew`` when it last grew, ``left`` since when its
+    name leads elsewhere.
     """
 
     tail: Tail
     host: str | None
     fitting: Fitting
     grew: float
+    kind: LogKind = LogKind.ACCESS
     source_id: str | None = None
     anew: str | None = None
     """Which source it was, while it has to be recognised anew."""
     line_number: int = 0
     log_format: str | None = None
-    layout: Layout | None = None
+    reading: Reading | None = None
     last_time: datetime | None = None
     since: float | None = None
     left: float | None = None

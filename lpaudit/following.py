@@ -13,7 +13,8 @@ from datetime import datetime
 from types import FrameType
 
 from lpaudit.errors import Exit, SourceError, StoreError
-from lpaudit.follow import Follower, Surroundings
+from lpaudit.follow import Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
 from lpaudit.model import Observer
 from lpaudit.watch.options import WatchOptions

@@ -47,22 +47,26 @@ class Watch:
     def look(self) -> Glance:
         """Look once. Raises StoreError, SourceError or OSError."""
         target = store.open_store(self._root)
-        table = target.table("access_event")
+        tables = behind.tables(target)
         if self._looks % _PLACES_EVERY == 0 or not self._places.paths:
-            self._places = behind.places(target, table)
+            self._places = behind.places(target, tables)
         self._looks += 1
         with opened(self._root) as (connection, _):
             count = connection.select("select count(*) n from coverage_gap").column("n")[0].as_py()
             still = (
                 connection.select("select count(*) n from open_gap").column("n")[0].as_py() if count else 0
             )
-        if table is None:
+        if not tables:
             return Glance(target.location, self._now(), 0, None, None, count, still, [])
-        lines = sum(table.get_add_actions(flatten=True).column("num_records").to_pylist())
-        [last] = table.history(1)
-        committed = datetime.fromtimestamp(last["timestamp"] / 1000, UTC)
-        logs = behind.logs(target, table, self._places)
-        return Glance(target.location, self._now(), lines, table.version(), committed, count, still, logs)
+        lines = sum(
+            sum(table.get_add_actions(flatten=True).column("num_records").to_pylist())
+            for table in tables.values()
+        )
+        last = max(table.history(1)[0]["timestamp"] for table in tables.values())
+        committed = datetime.fromtimestamp(last / 1000, UTC)
+        version = max(table.version() for table in tables.values())
+        logs = behind.logs(target, tables, self._places)
+        return Glance(target.location, self._now(), lines, version, committed, count, still, logs)
 
 
 def as_json(found: Glance) -> dict[str, object]:

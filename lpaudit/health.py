@@ -104,19 +104,20 @@ def _lag(
     target: store.Store, limit: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Finding:
     """Wait until what is unread now is stored: how long that takes is the lag."""
-    table = target.table("access_event")
-    where = behind.places(target, table)
-    found = [] if table is None else behind.logs(target, table, where)
-    if table is None or not found:
+    tables = behind.tables(target)
+    where = behind.places(target, tables)
+    found = behind.logs(target, tables, where)
+    if not found:
         known = f"none of the {counted(len(where.paths), 'log')} that the store knows is on this machine"
         text = f"cannot be told: {known if where.paths else 'the store knows no log yet'}"
         return Finding("lag", State.UNKNOWN, None, limit, text)
     began, seconds = clock(), 0.0
     waiting = [log for log in found if log.unread]
     while waiting:
-        table.update_incremental()
+        for table in tables.values():
+            target.refresh(table)
         seconds = clock() - began
-        waiting = [log for log in waiting if not log.is_stored(table)]
+        waiting = [log for log in waiting if not log.is_stored(tables)]
         if waiting and seconds >= limit:
             size = counted(sum(log.unread for log in waiting), "byte")
             names = waiting[0].path + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")

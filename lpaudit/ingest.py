@@ -15,16 +15,17 @@ from deltalake import DeltaTable
 
 from lpaudit import fitting, source, store
 from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
-from lpaudit.logformat import Layout
 from lpaudit.model import (
     IngestResult,
     Known,
     LogFormat,
+    LogKind,
     Observer,
     Provenance,
     Segment,
     SourceResult,
 )
+from lpaudit.reading import AccessReading, Reading, kept
 from lpaudit.recognise import recognise
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
@@ -40,7 +41,8 @@ _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked
 class IngestOptions:
     """What the user asked of an ingest.
 
-    ``format_of`` says an input's format by its label; None: it is told from the lines.
+    ``format_of`` says an access log's format by its label, ``kind`` which log of lighttpd's
+    the inputs are; None: it is told from the lines.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
     before its end; ``compact`` is called now and then while one brings its lines.
@@ -50,6 +52,7 @@ class IngestOptions:
     format_of: Callable[[str], LogFormat | None] | None
     timezone: ZoneInfo
     segment_bytes: int
+    kind: LogKind | None = None
     flush_interval: float = 1.0
     final: bool = False
     dry_run: bool = False
@@ -156,7 +159,9 @@ class OneInput:
         """Read it. What is wrong with it is in the result; what is wrong with the store is raised."""
         try:
             told = fitting.told_format(self.input, self.options.format_of)
-            self.fitting = fitting.Fitting(self.input, told, self.formats, self.options.timezone)
+            self.fitting = fitting.Fitting(
+                self.input, told, self.options.kind, self.formats, self.options.timezone
+            )
             reader = source.open_reader(self.input, self.options.stopping)
         except LpauditError as error:
             return _failed(self.input.label, error)
@@ -182,6 +187,9 @@ class OneInput:
             self.result = replace(self.result, held_back=len(head), note=note)
             self._complain(reader)
             return
+        self.kind = self.fitting.kind_of(line)
+        self.result = replace(self.result, kind=self.kind)
+        line = kept(self.kind, line)
         stuck, offset = 0, -1
         while stuck < _ATTEMPTS:
             table = self._table()
@@ -204,7 +212,7 @@ class OneInput:
     def _table(self) -> DeltaTable | None:
         if self.target is None:
             return None
-        name = "access_event"
+        name = self.kind.table
         return (
             self.target.table(name) if self.options.dry_run else self.target.create_table(name, self.unique())
         )
@@ -242,20 +250,23 @@ class OneInput:
         framing = source.Framing(
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
-        layout: Layout | None = None
+        reading: Reading | None = None
         offset, line_number = known.offset, known.line_number
         for number, piece in enumerate(framing, 1):
-            layout = self.fitting.choose(piece, known.log_format, layout, begun=bool(known.segments))
-            segment = Segment.of(known.source_id, offset, piece)
-            rows = Rows(layout, piece, self._provenance(layout, segment, line_number))
+            reading = self.fitting.choose(
+                piece, self.kind, known.log_format, reading, begun=bool(known.segments)
+            )
+            data = kept(self.kind, piece)
+            segment = Segment.of(known.source_id, offset, data)
+            rows = Rows(reading, data, self._provenance(reading, segment, line_number))
             if self.target is None or table is None or self.options.dry_run:
                 for _ in rows:
                     pass
             else:
-                remember(self.target, self.formats, layout.log_format, self.now(), self.unique)
-                store.append(self.target, table, [store.Piece(segment, piece, rows)], self.unique())
+                remember(self.target, self.formats, reading, self.now(), self.unique)
+                store.append(self.target, table, [store.Piece(segment, data, rows)], self.unique())
             offset, line_number = segment.end, line_number + rows.lines
-            self._count(layout, segment, rows)
+            self._count(reading, segment, rows)
             if reader.position is not None:
                 self.observer.bytes_read(self.input.label, reader.position)
             elif number % COMPACT_EVERY == 0:
@@ -263,25 +274,25 @@ class OneInput:
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
 
-    def _provenance(self, layout: Layout, segment: Segment, line_number: int) -> Provenance:
+    def _provenance(self, reading: Reading, segment: Segment, line_number: int) -> Provenance:
         return Provenance(
             source=self.input.label,
             segment=segment,
             host_name=self.host or socket.gethostname(),
             ingest_time=self.now(),
-            log_format=layout.log_format.name,
+            log_format=reading.name,
             byte_offset=segment.start,
             line_number=line_number + 1,
         )
 
-    def _count(self, layout: Layout, segment: Segment, rows: Rows) -> None:
+    def _count(self, reading: Reading, segment: Segment, rows: Rows) -> None:
         room = EXAMPLES - len(self.result.reject_examples)
         self.result = replace(
             self.result,
             lines=self.result.lines + rows.lines,
             rejected=self.result.rejected + rows.rejected,
             bytes_read=self.result.bytes_read + segment.end - segment.start,
-            log_format=layout.log_format.name,
+            log_format=reading.name,
             reject_examples=self.result.reject_examples + tuple(rows.examples[:room]),
         )
         self.observer.segment_committed(self.input.label, segment, rows.lines, rows.rejected)
@@ -305,14 +316,14 @@ class OneInput:
 def remember(
     target: store.Store,
     formats: dict[str, LogFormat],
-    log_format: LogFormat,
+    reading: Reading,
     now: datetime,
     unique: Callable[[], str],
 ) -> None:
     """Keep a format before the first line that is read with it: its name alone would say nothing."""
-    if log_format.name not in formats:
-        store.append_format(target, log_format, now, unique())
-        formats[log_format.name] = log_format
+    if isinstance(reading, AccessReading) and reading.name not in formats:
+        store.append_format(target, reading.layout.log_format, now, unique())
+        formats[reading.name] = reading.layout.log_format
 
 
 def counted_lines(count: int) -> str:

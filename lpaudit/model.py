@@ -22,6 +22,18 @@ class Escaping(StrEnum):
     JSON = "json"
 
 
+class LogKind(StrEnum):
+    """Which of lighttpd's logs a source is."""
+
+    ACCESS = "access"
+    ERROR = "error"
+
+    @property
+    def table(self) -> str:
+        """The table that its lines are stored in."""
+        return "access_event" if self is LogKind.ACCESS else "server_event"
+
+
 class RejectReason(StrEnum):
     """Why a line is in quarantine. The words are part of the store: they are only ever added to."""
 
@@ -120,6 +132,7 @@ class SourceResult:
     """What an ingest did with one input."""
 
     source: str
+    kind: LogKind = LogKind.ACCESS
     source_id: str | None = None
     lines: int = 0
     rejected: int = 0
@@ -149,6 +162,11 @@ class IngestResult:
     def rejected(self) -> int:
         """Rows that were added to quarantine."""
         return sum(s.rejected for s in self.sources)
+
+    @property
+    def events(self) -> int:
+        """Rows that were added of error logs."""
+        return sum(s.lines for s in self.sources if s.kind is LogKind.ERROR)
 
     @property
     def errors(self) -> tuple[SourceResult, ...]:

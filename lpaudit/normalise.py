@@ -1,4 +1,4 @@
-"""Entries → rows of access_event: the declared columns, every one, with their provenance."""
+"""Entries → rows of their table: the declared columns, every one, with their provenance."""
 
 import polars as pl
 import pyarrow as pa
@@ -10,12 +10,12 @@ from lpaudit.schema import TYPES, tables
 _VIEWS = pl.CompatLevel.newest()  # texts as polars has them: Arrow copies them once
 
 
-def normalise(columns: pl.DataFrame, lengths: pl.Series, where: Provenance) -> pa.Table:
-    """Return the rows of a block of lines, in the order of the lines.
+def normalise(name: str, columns: pl.DataFrame, lengths: pl.Series, where: Provenance) -> pa.Table:
+    """Return the rows of a block of lines for the table ``name``, in the order of the lines.
 
     ``columns`` and ``lengths`` are a block's entries, ``where`` describes its first line.
     """
-    table = tables()["access_event"]
+    table = tables()[name]
     height = len(lengths)
     offsets = (lengths.cum_sum().shift(1, fill_value=0) + where.byte_offset).to_arrow()
     constants = {

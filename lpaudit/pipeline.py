@@ -133,7 +133,7 @@ def status(root: str) -> Status:
     target = store.open_store(root)
     with _snapshot(target) as (connection, versions):
         sources = connection.select("select * from source order by source, source_id").to_pylist()
-        names = connection.select("select distinct segment from access_event order by segment")
+        names = connection.select("select distinct segment from log_line order by segment")
         segments = names.column("segment").to_pylist()
         records = {
             table.name: connection.select(f"select count(*) n from {table.name}").column("n")[0].as_py()  # noqa: S608 -- our own names

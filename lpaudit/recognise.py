@@ -13,9 +13,10 @@ def recognise(
 ) -> tuple[Known, int, bool]:
     """Return the source that an input is, how far the two agree, and whether it only began like another.
 
-    ``line`` is the input's first. The reader then stands at the position that is returned:
-    at ``known.offset``, or before it where the input ends within what is stored. What is not
-    stored is a new source: ``known.offset`` is 0. Raises StoreError.
+    ``line`` is the input's first, as it is kept; ``table`` that of its kind of log. The reader
+    then stands at the position that is returned: at ``known.offset``, or before it where the
+    input ends within what is stored. What is not stored is a new source: ``known.offset`` is 0.
+    Raises StoreError.
     """
     ordinal = 0
     while True:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lpaudit import logformat, source
-from lpaudit.logformat import Layout
+from lpaudit import source
 from lpaudit.model import Provenance
-from lpaudit.normalise import normalise
+from lpaudit.reading import Reading
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +21,8 @@ BLOCK = 4 << 20
 
 _AHEAD = 2
 """Blocks that are parsed while another one is written: polars and pyarrow let other threads run meanwhile."""
+
+_TIMES = ("event_end", "event_start", "time")
 
 EXAMPLES = 3
 """Rejected lines that are shown."""
@@ -34,8 +35,8 @@ class Rows:
     count what has been handed out; ``last_time`` is the latest time of a line among it.
     """
 
-    def __init__(self, layout: Layout, piece: bytes, where: Provenance) -> None:
-        self._layout = layout
+    def __init__(self, reading: Reading, piece: bytes, where: Provenance) -> None:
+        self._reading = reading
         self._piece = piece
         self._where = where
         self.lines = 0
@@ -47,19 +48,19 @@ class Rows:
         """Yield a table a block, in order."""
         for rows in self._tables():
             self._note_rejects(rows)
-            times = (pc.max(rows.column(name)).as_py() for name in ("event_end", "event_start"))
+            times = (pc.max(rows.column(name)).as_py() for name in _TIMES if name in rows.column_names)
             self.last_time = max((t for t in (self.last_time, *times) if t is not None), default=None)
             self.lines += rows.num_rows
             yield rows
 
     def _tables(self) -> Iterator[pa.Table]:
         if len(self._piece) <= BLOCK:
-            yield from (self._parse(block, where) for block, where in self._blocks())
+            yield from (self._reading.rows(block, where) for block, where in self._blocks())
             return
         with ThreadPoolExecutor(_AHEAD) as pool:
             parsing: deque[Future[pa.Table]] = deque()
             for block, where in self._blocks():
-                parsing.append(pool.submit(self._parse, block, where))
+                parsing.append(pool.submit(self._reading.rows, block, where))
                 if len(parsing) > _AHEAD:
                     yield parsing.popleft().result()
             while parsing:
@@ -76,11 +77,9 @@ class Rows:
                 line_number=where.line_number + block.count(b"\n"),
             )
 
-    def _parse(self, block: bytes, where: Provenance) -> pa.Table:
-        parsed = logformat.parse(self._layout, block)
-        return normalise(parsed.columns, parsed.lengths, where)
-
     def _note_rejects(self, rows: pa.Table) -> None:
+        if "reject_reason" not in rows.column_names:
+            return
         reasons = rows.column("reject_reason")
         count = rows.num_rows - reasons.null_count
         self.rejected += count

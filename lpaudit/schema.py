@@ -54,7 +54,7 @@ class ViewColumn:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A named question over one table."""
+    """A named question, most often over one table."""
 
     name: str
     title: str
@@ -111,7 +111,7 @@ def _view(raw: dict[str, Any], table: str, fields: tuple[Field, ...]) -> View:
         "qualify": raw.get("qualify"),
     }
     tail = "".join(f" {word} {clause}" for word, clause in clauses.items() if clause)
-    sql = f"select {select} from {table}{tail}"  # noqa: S608 -- from our own schema files, not from input
+    sql = f"select {select} from {raw.get('from', table)}{tail}"  # noqa: S608 -- from our own schema files, not from input
     return View(raw["name"], raw["title"], raw["description"], tuple(columns), sql)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lpaudit import query, store
 from lpaudit.followed import Log
-from lpaudit.model import Gap, GapCause, SourceChange, SourceEvent
+from lpaudit.model import Gap, GapCause, LogKind, SourceChange, SourceEvent
 from lpaudit.source import FileId, looks_rotated, original
 
 GRACE = 10.0
@@ -255,10 +255,10 @@ def _last_change(generation: Generation, logs: Sequence[Log]) -> int:
 _GENERATIONS = """
 with total as (
     select source_id, max(ingest_time) as ingested, arg_max(log_format, byte_offset) as log_format,
-        coalesce(max(coalesce(event_end, event_start)), max(ingest_time)) as last_time
-    from access_event group by source_id
+        coalesce(max(last_time), max(ingest_time)) as last_time
+    from log_line group by source_id
 ), place as (
-    select distinct source, host_name, source_id from access_event
+    select distinct source, host as host_name, source_id from log_line
 ), told as (
     select source_id, bool_or(event = 'followed') as followed, bool_or(event = 'finished') as finished
     from source_event group by source_id
@@ -275,7 +275,7 @@ order by source, host_name, ingested, last_time, source_id
 
 def generations(target: store.Store) -> dict[Key, list[Generation]]:
     """Return what a store knows of every path, the newest generation last. Raises StoreError."""
-    names = ("access_event", "source_event", "coverage_gap")
+    names = (*(kind.table for kind in LogKind), "source_event", "coverage_gap")
     connection = query.connect({name: target.dataset(name, target.table(name)) for name in names})
     try:
         rows = connection.select(_GENERATIONS).to_pylist()

@@ -25,15 +25,18 @@ def print_ingest(result: IngestResult, root: str, *, dry_run: bool) -> None:
     where = "counted only, nothing stored" if dry_run else f"in {root}"
     files = counted(len(good), "source")
     if result.lines:
-        good_lines = result.lines - result.rejected
+        good_lines = result.lines - result.rejected - result.events
+        events = f", {counted(result.events, 'server event')}" if result.events else ""
         print_line(
             f"{'read' if dry_run else 'ingested'} {counted(result.lines, 'line')} from {files}: "
-            f"{good_lines:,} access, {result.rejected:,} quarantine ({where})"
+            f"{good_lines:,} access, {result.rejected:,} quarantine{events} ({where})"
         )
     elif good and not result.errors:
         print_line(f"nothing new in {files} ({where})")
     if result.lines and not dry_run:
-        query = "select * from quarantine" if result.rejected else "select * from access limit 10"
+        only_events = result.events == result.lines
+        query = "select * from server_event" if only_events else "select * from access limit 10"
+        query = "select * from quarantine" if result.rejected else query
         option = "" if root == config.SETTINGS["store"].default else f" --store {shlex.quote(root)}"
         print_line(f"next: lpaudit sql{option} '{query}'")
 
@@ -88,6 +91,7 @@ def status_json(found: Status) -> dict[str, object]:
         "lines": found.total("lines"),
         "access": found.total("access"),
         "quarantine": found.total("quarantine"),
+        "events": found.total("events"),
         "first_time": min(times, default=None),
         "last_time": max(times, default=None),
         "table_versions": found.table_versions,
@@ -106,6 +110,8 @@ def print_status(found: Status) -> None:
         f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
     )
     rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
+    if found.total("events"):
+        rejected += f" + {counted(found.total('events'), 'server event')}"
     sources = counted(len(found.sources), "source")
     print_line(f"lines       {found.total('lines'):,} = {rejected}, from {sources}")
     first, last = facts["first_time"], facts["last_time"]

@@ -25,7 +25,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lpaudit.errors import LpauditError
-from lpaudit.follow import POLL, Follower, Surroundings
+from lpaudit.follow import POLL, Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
 from lpaudit.model import Lag, Observer
 from tests.stores import Rows, stored_rows, zstd

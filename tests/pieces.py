@@ -32,7 +32,7 @@ def rows_of(segment: Segment, data: bytes, first: int = 0) -> pa.Table:
     where = Provenance(
         f"/logs/{segment.source_id[0]}.log", segment, "gw", NOW, "default", segment.start, first + 1
     )
-    return normalise(parsed.columns, parsed.lengths, where)
+    return normalise("access_event", parsed.columns, parsed.lengths, where)
 
 
 class Log:

@@ -91,7 +91,7 @@ def test_the_source_distribution_holds_what_a_build_needs(built):
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         held = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli.py"} <= held
+    assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli/ingest.py"} <= held
     assert any(name.startswith("schemas/") for name in held)
     assert any(name.startswith("reports/") for name in held)
     assert not any(name.startswith(("sample_logs/", "tests/", ".venv")) for name in held)

@@ -1,26 +1,24 @@
 """The beginning of a log → a diagnosis."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from lpaudit import logformat, source
+from lpaudit import errorlog, logformat, source
 from lpaudit.doctor import findings
 from lpaudit.doctor.findings import Finding, Severity
 from lpaudit.doctor.propose import propose
-from lpaudit.doctor.secrets import masked, secret_name
 from lpaudit.errors import LpauditError, SourceError
 from lpaudit.logformat import Layout
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.layout import Slot
 from lpaudit.logformat.parse import match_count
 from lpaudit.model import LogFormat
+from lpaudit.redaction import masked, secret_name
 
 _SAMPLE = 4 << 20  # bytes of a log that are looked at
 _FITS = 0.5  # share of the lines that a format must match to be the log's
 _SHOWN_LINES = 3
-_ERROR_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: \([\w.]+\.c\.\d+\) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +87,8 @@ def examine(arguments: Sequence[str], format_of: FormatOf, timezone: tzinfo) -> 
 
 def _look(found: source.Input, format_of: FormatOf, timezone: tzinfo) -> Diagnosis:
     sample, whole = _beginning(found)
-    if _ERROR_LOG.match(sample):
-        note = "lighttpd's error log, not an access log"
-        if not found.named:
-            return Diagnosis(found.label, note=note)
-        raise SourceError(f"{found.label} is {note}", hint="name the access log")
+    if errorlog.is_error_log(sample):
+        return Diagnosis(found.label, note=_of_error_log(sample))
     told = format_of(found.label)
     layouts = [logformat.compile_layout(p.log_format(timezone)) for p in logformat.PRESETS.values()]
     counts = [(layout, *match_count(layout, sample)) for layout in layouts]
@@ -130,6 +125,16 @@ def _look(found: source.Input, format_of: FormatOf, timezone: tzinfo) -> Diagnos
     return _read(
         Diagnosis(found.label, lines, whole, fits, origin, layout.log_format, matched), layout, sample
     )
+
+
+def _of_error_log(sample: bytes) -> str:
+    """Say what an error log is good for, and whether secrets have leaked into it."""
+    lines = zip(sample.split(b"\n"), errorlog.redact(sample).split(b"\n"), strict=True)
+    leaked = sum(line != redacted for line, redacted in lines)
+    note = "lighttpd's error log: `lpaudit ingest` stores it in server_event"
+    if leaked:
+        note += f", without the secrets that {leaked} of its lines seem to hold: revoke them"
+    return note
 
 
 def _refuted(told: LogFormat | None) -> Iterator[Finding]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lpaudit.doctor.secrets import secret_name, secrets_in
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.layout import Slot, split_format
+from lpaudit.redaction import secret_name, secrets_in
 
 
 class Severity(StrEnum):

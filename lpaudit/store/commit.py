@@ -29,7 +29,7 @@ from lpaudit.model import Known, Segment
 from lpaudit.schema import tables
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
-from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write
+from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write, name_of
 from lpaudit.store.transaction import commit_file
 
 # What no two rows have alike: a dictionary of it is only in the way.
@@ -69,7 +69,7 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     offset = store.offset(table, source_id)
     if offset is None:
         return None
-    dataset = store.dataset("access_event", table, source_id)
+    dataset = store.dataset(name_of(table), table, source_id)
     columns = ["segment", "line_number", "log_format"]
     mine = pc.field("source_id") == source_id
     try:
@@ -115,10 +115,10 @@ def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str
             write_segment(store.storage, piece.segment, piece.data, unique)
     except OSError as error:
         raise cannot_write(store.location, error) from error
-    first = pieces[0].segment
+    name, first = name_of(table), pieces[0].segment
     file = f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
     try:
-        commit_file(store, table, "access_event", file, lambda path: _write_rows(path, pieces), ends, unique)
+        commit_file(store, table, name, file, lambda path: _write_rows(path, name, pieces), ends, unique)
     except OffsetConflict as conflict:
         store.refresh(table)
         moved = (source_id for source_id in ends if store.offset(table, source_id) != before[source_id])
@@ -130,9 +130,9 @@ def _moved_on(source_ids: tuple[str, ...]) -> OffsetConflict:
     return OffsetConflict(f"{names}: moved on", hint="run the same command again", source_ids=source_ids)
 
 
-def _write_rows(file: Path, pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
+def _write_rows(file: Path, name: str, pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
     """Write the rows as they come, and return their statistics and what the commit says of each piece."""
-    statistics = Statistics(STATISTICS["access_event"])
+    statistics = Statistics(STATISTICS[name])
     told: list[dict[str, str | int]] = []
     writer: pq.ParquetWriter | None = None
     try:

@@ -16,7 +16,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from lpaudit.model import Segment
+from lpaudit.model import LogKind, Segment
 from lpaudit.store.commit import known
 from lpaudit.store.segment import Pack, pack_name, packs_in, read_frame
 from lpaudit.store.storage import Storage
@@ -40,9 +40,7 @@ class Packed:
 
 def pack(store: Store, unique: Callable[[], str]) -> Packed:
     """Pack the small segments that rows name, where a source has many. Raises StoreError."""
-    table = store.table("access_event")
-    if table is None:
-        return Packed()
+    tables = [table for kind in LogKind if (table := store.table(kind.table)) is not None]
     storage = store.storage
     segments = made = 0
     try:
@@ -52,8 +50,8 @@ def pack(store: Store, unique: Callable[[], str]) -> Packed:
             if len(small) < LEAST:
                 continue
             # What no row names may be of a commit that is still to come, or that never came.
-            found = known(store, table, source_id)
-            committed = [segment for segment in found.segments if segment in small] if found else []
+            found = [have for table in tables if (have := known(store, table, source_id)) is not None]
+            committed = [segment for have in found for segment in have.segments if segment in small]
             with suppress(FileNotFoundError):  # somebody else has packed them
                 made += _make_packs(storage, folder, committed, unique)
             there = storage.names(folder)

@@ -22,7 +22,8 @@ from lpaudit.store.storage import MARKER, Storage, storage_of
 _CONFIGURATION = {"delta.appendOnly": "true", "delta.enableExpiredLogCleanup": "false"}
 
 STATISTICS: Mapping[str, tuple[str, ...]] = {
-    "access_event": ("source_id", "byte_offset", "event_start", "event_end", "ingest_time")
+    "access_event": ("source_id", "byte_offset", "event_start", "event_end", "ingest_time"),
+    "server_event": ("source_id", "byte_offset", "time", "ingest_time"),
 }
 """Columns whose bounds every commit states. The table says so too (delta.dataSkippingStatsColumns):
 delta-rs's own dataset drops a file when a column that it expects statistics of is filtered by
@@ -141,6 +142,11 @@ class Store:
         if created is None:
             raise cannot_write(self.location, failure or OSError("the table is not there")) from failure
         return created
+
+
+def name_of(table: DeltaTable) -> str:
+    """Return which table a handle is of."""
+    return str(table.metadata().name)
 
 
 def _data_files(name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:

@@ -420,8 +420,8 @@ def test_exit_statuses_are_in_the_help(lpaudit: Lpaudit) -> None:
 def test_a_bug_is_four(tmp_path: Path) -> None:
     """A bug: an exception that no user can cause. It is provoked by breaking the program."""
     code = (
-        "import lpaudit.cli, lpaudit.__main__ as m\n"
-        "lpaudit.cli._config = None\n"
+        "import lpaudit.pipeline, lpaudit.__main__ as m\n"
+        "lpaudit.pipeline.status = None\n"
         "import sys; sys.exit(m.run(['status']))\n"
     )
     ran = subprocess.run(

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lpaudit.follow import Follower, Surroundings
+from lpaudit.follow import Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
 from lpaudit.model import Observer
 

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from lpaudit.archives import Archive, Archives
-from lpaudit.follow import Follower, Surroundings
+from lpaudit.follow import Follower
+from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions, ingest
 from lpaudit.logformat import PRESETS
 from lpaudit.model import Observer

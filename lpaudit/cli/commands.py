@@ -1,0 +1,74 @@
+"""The program: its commands, in the order of its help.
+
+A command is a function of its own module, in whose signature and docstring its arguments, options
+and help stand; it returns the exit status, or raises.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lpaudit import STORE_VERSION, __version__, console
+from lpaudit.cli import compact, config, doctor, formats, ingest, query, report, status, sync
+from lpaudit.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+COMMANDS: "Mapping[str, Callable[..., int]]" = {
+    "ingest": ingest.ingest,
+    "sync": sync.sync,
+    "sql": query.sql,
+    "tables": query.tables,
+    "report": report.report,
+    "status": status.status,
+    "compact": compact.compact,
+    "config": config.show_config,
+    "formats": formats.formats,
+    "doctor": doctor.doctor,
+    "lighttpd-config": formats.lighttpd_config,
+}
+
+app = typer.Typer(
+    name="lpaudit",
+    help="lighttpd access logs and Prefect's records as evidence you can query.",
+    epilog="Exit status: 0 done; 1 done, and the answer is no; 2 asked for something impossible; "
+    "3 could not finish; 4 a bug in lpaudit; 130 interrupted.",
+    invoke_without_command=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 -- start-up time
+
+        libraries = ", ".join(
+            f"{name} {version(name)}" for name in ("polars", "pyarrow", "duckdb", "deltalake")
+        )
+        python = sys.version.split()[0]
+        sys.stdout.write(
+            f"lpaudit {__version__} (store version {STORE_VERSION}, Python {python}, {libraries})\n"
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """lighttpd access logs and Prefect's records as evidence you can query."""
+    del version
+    if context.invoked_subcommand is None:
+        console.say(context.get_help())
+        raise typer.Exit(Exit.USAGE)

@@ -1,0 +1,39 @@
+"""Options that several commands have. A command's own stand in its signature."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+class StatusFormat(StrEnum):
+    """How status is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="STORE", help="A directory, or s3://BUCKET/PREFIX. [default: ./lpaudit-store]"
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Configuration file instead of lpaudit.toml; `none` for none."
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

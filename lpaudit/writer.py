@@ -1,0 +1,228 @@
+"""A follower's way into the store: what logs have → one commit; and what to do when that fails."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from lpaudit import fitting, store
+from lpaudit.errors import OffsetConflict, SourceError, StoreError
+from lpaudit.files import Files
+from lpaudit.followed import Log, Surroundings
+from lpaudit.ingest import COMPACT_EVERY, IngestOptions, remember
+from lpaudit.model import Gap, LogFormat, LogKind, Observer, Provenance, Segment
+from lpaudit.reading import kept
+from lpaudit.rows import Rows
+from lpaudit.source import Stream
+from lpaudit.succession import Succession
+
+STALE = 60.0
+"""Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
+
+_RETRIES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to wait after a failure, and after the next ones
+
+
+_Taken = tuple[Log, store.Piece, Rows]
+"""What was taken from a log for a commit."""
+
+
+class Writer:
+    """Commits what logs have, and knows how far each source is stored.
+
+    After a failure nothing is written before ``blocked`` (monotonic seconds); ``failures``
+    counts those since the last commit.
+    """
+
+    def __init__(
+        self,
+        target: store.Store,
+        formats: dict[str, LogFormat],
+        options: IngestOptions,
+        observer: Observer,
+        around: Surroundings,
+        files: Files,
+        succession: Succession,
+    ) -> None:
+        self._target = target
+        self._formats = formats
+        self._options = options
+        self._observer = observer
+        self._now, self._clock, self._unique = around.now, around.clock, around.unique
+        self._files = files
+        self._succession = succession
+        self._mark = store.mark_file(target, os.environ)
+        self._commits = 0
+        self.failures = 0
+        self.blocked = 0.0
+        self._opened = 0.0
+        self._tables = self._open_tables()
+
+    def commit(self, ready: Iterable[Log]) -> bool:
+        """Commit what is ready, about a segment's worth of bytes; say whether more is waiting.
+
+        A commit is one table's: of the kind of log that has waited longest.
+        """
+        began = self._clock()
+        batch = self._batch(ready)
+        if not batch:
+            return False
+        kind = batch[0][0].kind
+        try:
+            if began - self._opened > STALE:
+                self._tables = self._open_tables()
+            for log, _, _ in batch:
+                if log.reading is not None:
+                    remember(self._target, self._formats, log.reading, self._now(), self._unique)
+            store.append(self._target, self.table(kind), [piece for _, piece, _ in batch], self._unique())
+            self._opened = self._clock()
+        except OffsetConflict as conflict:
+            if self._resync(conflict.source_ids):
+                return True
+            self.fail(conflict)  # it was about something else
+            return False
+        except StoreError as error:
+            self.fail(error)
+            return False
+        self._committed(kind, batch, self._clock() - began)
+        return any(log.ready for log, _, _ in batch)
+
+    def _batch(self, ready: Iterable[Log]) -> list[_Taken]:
+        """Take from each log what it has, the longest waiting first, until the segment is full.
+
+        All of one kind.
+        """
+        batch: list[_Taken] = []
+        room = self._options.segment_bytes
+        for log in sorted(ready, key=lambda log: log.since or 0.0):
+            if room <= 0:
+                break
+            if batch and log.kind is not batch[0][0].kind:
+                continue
+            data = log.tail.buffer.take(room, final=log.final)
+            try:
+                log.reading = log.fitting.choose(data, log.kind, log.log_format, log.reading, begun=log.begun)
+            except fitting.NotALog:
+                self._files.refuse(log, None)
+                continue
+            except SourceError as error:
+                self._files.refuse(log, error)
+                continue
+            data = kept(log.kind, data)
+            segment = Segment.of(log.source_id or "", log.tail.stored, data)
+            where = Provenance(
+                source=log.label,
+                segment=segment,
+                host_name=log.key[1],
+                ingest_time=self._now(),
+                log_format=log.reading.name,
+                byte_offset=segment.start,
+                line_number=log.line_number + 1,
+            )
+            rows = Rows(log.reading, data, where)
+            room -= len(data)
+            batch.append((log, store.Piece(segment, data, rows), rows))
+        return batch
+
+    def _committed(self, kind: LogKind, batch: Sequence[_Taken], seconds: float) -> None:
+        self.failures = 0
+        for log, piece, rows in batch:
+            self._stored(log, piece, rows)
+        self._observer.committed(
+            len(batch),
+            sum(rows.lines for _, _, rows in batch),
+            sum(rows.rejected for _, _, rows in batch),
+            sum(len(piece.data) for _, piece, _ in batch),
+            seconds,
+        )
+        if kind is LogKind.ACCESS:
+            store.remember(self._target, self.table(kind), self._mark)
+        self._commits += 1
+        if self._commits % COMPACT_EVERY == 0:
+            self._options.compact()
+
+    def _stored(self, log: Log, piece: store.Piece, rows: Rows) -> None:
+        log.begun, log.conflicts = True, 0
+        log.tail.buffer.drop(len(piece.data))
+        log.line_number += rows.lines
+        log.log_format = log.reading.name if log.reading else None
+        log.last_time = rows.last_time or self._now()
+        if not log.ready:
+            log.since = None
+        self._succession.stored(log)
+
+    def _open_tables(self) -> dict[LogKind, store.Table]:
+        """Open the tables that are there; that of access logs is there once a follower has begun."""
+        self._opened = self._clock()
+        access = self._target.create_table(LogKind.ACCESS.table, self._unique())
+        error = self._target.table(LogKind.ERROR.table)
+        return {LogKind.ACCESS: access} | ({LogKind.ERROR: error} if error is not None else {})
+
+    def table(self, kind: LogKind) -> store.Table:
+        """Return the table that a kind of log is stored in. Raises StoreError."""
+        if kind not in self._tables:
+            self._tables[kind] = self._target.create_table(kind.table, self._unique())
+        return self._tables[kind]
+
+    def offset_now(self, source_id: str) -> int:
+        """Return how far a source is stored by now, whoever has stored it."""
+        self._tables = self._open_tables()
+        return self.offset_of(source_id)
+
+    def offset_of(self, source_id: str) -> int:
+        """Return how far a source is stored, as was seen last."""
+        offsets = (self._target.offset(table, source_id) for table in self._tables.values())
+        return max(offset or 0 for offset in offsets)  # a source is of one kind: the others have none of it
+
+    def fail(self, error: StoreError) -> None:
+        """Wait, and look anew at what the store holds: a commit that failed may have been made."""
+        delay = _RETRIES[min(self.failures, len(_RETRIES) - 1)]
+        self.failures += 1
+        self.blocked = self._clock() + delay
+        self._observer.retrying(error, delay)
+        with suppress(StoreError):  # it is as it was: the next attempt says why
+            self._resync()
+
+    def _resync(self, moved: Sequence[str] = ()) -> bool:
+        """Read the offsets anew, and skip what others have stored of the same sources; say if they have.
+
+        The one who loses waits ever longer: the other is doing its work.
+        """
+        self._tables = self._open_tables()
+        now, found = self._clock(), False
+        for log in self._files.logs:
+            if log.source_id is None or not log.active:
+                continue
+            ahead = self.offset_of(log.source_id) - log.tail.stored
+            if ahead == 0:
+                continue
+            found = True
+            if log.source_id in moved:
+                pause = _RETRIES[min(log.conflicts, len(_RETRIES) - 1)]
+                log.conflicts += 1
+                log.look_at = now + pause
+                error = OffsetConflict(
+                    f"another lpaudit is storing the same lines of {log.label}", hint="stop one of the two"
+                )
+                self._observer.retrying(error, pause)
+            log.since = None
+            if log.cut or isinstance(log.tail, Stream):
+                log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))
+            else:
+                log.source_id, log.anew, log.reading = None, log.source_id, None
+                log.tail.start_at(0)
+        return found
+
+    def tell(self) -> None:
+        """Record what has happened; what cannot be recorded now waits."""
+        told = self._succession.told
+        while told and self._clock() >= self.blocked:
+            what = told[0]
+            try:
+                if isinstance(what, Gap):
+                    if store.append_gap(self._target, what, self._unique()):
+                        self._observer.gap_found(what)
+                elif store.append_event(self._target, what, self._unique()):
+                    self._observer.source_changed(what)
+            except StoreError as error:
+                self.fail(error)
+            else:
+                del told[0]
