@@ -15,7 +15,7 @@ BENCH_ARGS = --into docs/performance.md
 SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench-follow clean lighttpd logrotate venv
+.PHONY: help run test check fmt docs lock soak bench bench-follow clean lighttpd logrotate venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -55,6 +55,9 @@ docs: $(DEV) ## Write the generated parts of the docs again.
 
 soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
+
+bench: $(RUNTIME) ## Measure `lpaudit ingest` beside DuckDB and GoAccess, and write docs/performance.md.
+	@$(BIN)/python -m bench.ingest $(BENCH_ARGS)
 
 bench-follow: $(RUNTIME) ## Measure `lpaudit ingest --follow` under load, and write docs/performance.md.
 	@$(BIN)/python -m bench.follow $(BENCH_ARGS)
