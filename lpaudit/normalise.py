@@ -36,6 +36,7 @@ def normalise(name: str, columns: pl.DataFrame, lengths: pl.Series, where: Prove
         "byte_length": lengths.to_arrow(),
         "line_number": numbers.to_arrow(),
     }
+    nothing: dict[pa.DataType, pa.Array] = {}
     arrays = []
     for field in table.fields:
         kind = TYPES[field.type]
@@ -43,8 +44,10 @@ def normalise(name: str, columns: pl.DataFrame, lengths: pl.Series, where: Prove
             arrays.append(made[field.name])
         elif field.name in constants:
             arrays.append(pa.repeat(pa.scalar(constants[field.name], kind), height))
-        elif field.name not in columns.columns:
-            arrays.append(pa.nulls(height, kind))
+        elif field.name not in columns.columns or columns[field.name].null_count() == height:
+            if kind not in nothing:
+                nothing[kind] = pa.nulls(height, kind)
+            arrays.append(nothing[kind])
         elif field.type == "map":
             arrays.append(_map(columns[field.name]))
         else:
@@ -57,8 +60,8 @@ def _map(column: pl.Series) -> pa.MapArray:
     lists = column.to_arrow()
     values = lists.flatten()
     lengths = column.list.len()
-    offsets = lengths.fill_null(0).cum_sum().cast(pl.Int32)
-    starts = pa.array([0, *offsets.to_list()], pa.int32())
+    ends = lengths.fill_null(0).cum_sum().cast(pl.Int32)
+    starts = pl.concat([pl.Series([0], dtype=pl.Int32), ends]).to_arrow()
     keys, items = (values.field(i).cast(pa.string()) for i in (0, 1))
     mask = column.is_null().to_arrow()
     return pa.MapArray.from_arrays(starts, keys, items, mask=mask)

@@ -61,7 +61,7 @@ def normalised(parsed: Parsed) -> list[dict[str, object]]:
     segment = Segment("0123456789abcdef", 0, int(parsed.lengths.sum() or 0), "0" * 64)
     where = Provenance("x.log", segment, "host", datetime(2026, 11, 23, tzinfo=UTC), "test", 0, 1)
     out = []
-    for stored in normalise(parsed.columns, parsed.lengths, where).to_pylist():
+    for stored in normalise("access_event", parsed.columns, parsed.lengths, where).to_pylist():
         present = {k: v for k, v in stored.items() if v is not None and k not in PROVENANCE}
         if "fields" in present:
             present["fields"] = dict(present["fields"])

@@ -110,7 +110,9 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
     if _has_long_line(block):
         values, lengths = _shortened(block)
     else:
-        values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
+        whole = pa.array([0, len(block)], pa.int64()).buffers()[1]
+        text = pa.Array.from_buffers(pa.large_binary(), 1, [None, whole, pa.py_buffer(block)])
+        values = pc.split_pattern(text, b"\n").values
         lengths = pl.Series(pc.add(pc.binary_length(values), 1), dtype=pl.Int64)
     if ended:
         values, lengths = values[:-1], lengths[:-1]
