@@ -62,7 +62,9 @@ def stored(folder: Path, log: Path, lines: int) -> tuple[int, tuple[str, ...]]:
     return rows, tuple(wrong)
 
 
-def read(name: str, folder: Path, log: Path, lines: int, rounds: int, *, peers_too: bool = False) -> list[Read]:
+def read(
+    name: str, folder: Path, log: Path, lines: int, rounds: int, *, peers_too: bool = False
+) -> list[Read]:
     """Have a log read by lpaudit, and by its peers in turn with it; GoAccess, which is slow, does it once."""
     ours: list[Spent] = []
     ducks: list[Spent] = []
@@ -76,12 +78,11 @@ def read(name: str, folder: Path, log: Path, lines: int, rounds: int, *, peers_t
     rows, wrong = stored(folder, log, lines)
     found = [Read(name, "lpaudit", lines, tuple(ours), rows, _size(folder / "store"), wrong)]
     if peers_too:
-        file = folder / "duckdb.parquet"
-        found.append(Read(name, "DuckDB", lines, tuple(ducks), int(ducks[-1].printed), _size(file)))
+        size = _size(folder / "duckdb.parquet")
+        found.append(Read(name, "DuckDB", lines, tuple(ducks), int(ducks[-1].printed), size))
     if peers_too and peers.GOACCESS:
-        once = by_goaccess(folder, log)
-        file = folder / "goaccess.json"
-        found.append(Read(name, "GoAccess", lines, (once,), peers.goaccess_lines(file), _size(file)))
+        once, figures = by_goaccess(folder, log), folder / "goaccess.json"
+        found.append(Read(name, "GoAccess", lines, (once,), peers.goaccess_lines(figures), _size(figures)))
     shutil.rmtree(folder / "store")
     return found
 
@@ -121,7 +122,9 @@ def measure(options: argparse.Namespace, folder: Path) -> Measured:
     def done(*more: Read) -> None:
         reads.extend(more)
         for one in more:
-            print(f"{one.log}, {one.program}: {one.seconds:.1f} s, {one.rate:,.0f} lines/CPU-s", file=sys.stderr)
+            print(
+                f"{one.log}, {one.program}: {one.seconds:.1f} s, {one.rate:,.0f} lines/CPU-s", file=sys.stderr
+            )
 
     logs.write(log, options.lines)
     done(*read("mixed", folder, log, options.lines, options.rounds, peers_too=True))

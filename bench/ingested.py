@@ -99,8 +99,12 @@ def _goals(found: Measured) -> Iterator[tuple[str, str, str, str]]:
     short, escaped = found.of("short"), found.of("escaped")
     assert short
     assert escaped
-    yield _at_least("lines / CPU s where every line has escapes, of the usual", 0.5, escaped.rate / short.rate)
-    yield _at_least("lines / s where every line has escapes, of the usual", 0.5, short.seconds / escaped.seconds)
+    yield _at_least(
+        "lines / CPU s where every line has escapes, of the usual", 0.5, escaped.rate / short.rate
+    )
+    yield _at_least(
+        "lines / s where every line has escapes, of the usual", 0.5, short.seconds / escaped.seconds
+    )
     bare, *ours = found.starts.values()
     yield _at_most("first output, of a bare typer program's", 1.5, max(ours) / bare)
 
@@ -118,7 +122,9 @@ def _yes(met: bool) -> str:  # noqa: FBT001 -- the answer is the argument
 
 
 def _method(options: argparse.Namespace, seconds: float) -> str:
-    goaccess = "GoAccess once." if peers.GOACCESS else "GoAccess is not here (Debian: goaccess), and was left out."
+    goaccess = (
+        "GoAccess once." if peers.GOACCESS else "GoAccess is not here (Debian: goaccess), and was left out."
+    )
     return f"""\
 {machine()}, DuckDB {peers.duckdb_version()}, {peers.goaccess_version()}.
 `make bench` took {seconds / 60:.0f} minutes.

@@ -22,7 +22,13 @@ _AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
     "curl/8.14.1",
 )
-_REFERRERS = ("-", "-", "-", "https://prefect.example.org/dashboard", "https://prefect.example.org/runs?page=2")
+_REFERRERS = (
+    "-",
+    "-",
+    "-",
+    "https://prefect.example.org/dashboard",
+    "https://prefect.example.org/runs?page=2",
+)
 # Method, and what stands before and behind the UUID in the target.
 _ROUTES = (
     ("GET", "/api/flow_runs/", ""),
@@ -48,7 +54,7 @@ _NO_LINES = (
     b'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "GET / HTTP/1.1" 200 99999999999999999999 "-" "-"',
     b'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "  " 400 0 "-" "-"',
     b'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "PRI * HTTP/2.0" 100 0 "-" "-"',
-    b'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "GET /a b c HTTP/1.1" 404 22 "-" "caf\xe9"',
+    b'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "GET /a b c HTTP/1.1" 404 22 "-" "\xe9t\xe9"',
     rb'203.0.113.9 gw1 - [23/Nov/2026:10:15:45 +0000] "\x16\x03\x01\x02" 400 0 "-" "-"',
 )
 

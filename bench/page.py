@@ -13,7 +13,6 @@ from bench.process import Used
 from lpaudit import __version__
 
 
-
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a load was: what wrote, and what it says of the lines it has caused."""

@@ -163,9 +163,7 @@ def _decode(values: pa.LargeBinaryArray, escaping: Escaping) -> tuple[pl.Series,
     return pl.concat(texts), pl.concat(readable), pl.concat(invalid)
 
 
-def _decode_each(
-    values: pa.LargeBinaryArray, escaping: Escaping
-) -> tuple[pl.Series, pl.Series, pl.Series]:
+def _decode_each(values: pa.LargeBinaryArray, escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Decode lines one by one.
 
     Default escaping leaves no such byte, so the line is not lighttpd's. JSON escaping passes
@@ -455,7 +453,9 @@ def _explain(reasons: pl.Series, matched: pl.Series, lines: _Lines) -> pl.Series
     if matched.all():
         return reasons
     where = pl.arg_where(~matched, eager=True)
-    unmatched = pl.DataFrame([lines.texts.gather(where).alias("line"), lines.lengths.gather(where).alias("length")])
+    unmatched = pl.DataFrame(
+        [lines.texts.gather(where).alias("line"), lines.lengths.gather(where).alias("length")]
+    )
     invalid = pl.lit(False) if lines.invalid is None else pl.lit(lines.invalid.gather(where))  # noqa: FBT003
     why = (
         pl.when(pl.col("length") > MAX_LINE)

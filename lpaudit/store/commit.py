@@ -32,7 +32,7 @@ from lpaudit.model import Known, Segment
 from lpaudit.schema import tables
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
-from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write, name_of
+from lpaudit.store.tables import STATISTICS, Store, cannot_read, name_of
 from lpaudit.store.transaction import commit_file
 
 _ROW_GROUP = 1 << 16

@@ -32,7 +32,9 @@ def test_every_line_of_a_log_with_escapes_has_one_and_is_another(tmp_path):
 
 def test_one_line_of_a_thousand_is_odd(tmp_path):
     logs.write(tmp_path / "log", 40_000)
-    usual = re.compile(rb'10\.[\d.]+ \S+ \S+ \[[^]]+\] "(?:GET|POST) /api/[^" ]+ HTTP/1.1" \d+ \d+ "[^"]+" "[^"]+"')
+    usual = re.compile(
+        rb'10\.[\d.]+ \S+ \S+ \[[^]]+\] "(?:GET|POST) /api/[^" ]+ HTTP/1.1" \d+ \d+ "[^"]+" "[^"]+"'
+    )
     odd = [line for line in (tmp_path / "log").read_bytes().split(b"\n")[:-1] if not usual.fullmatch(line)]
     assert len(odd) == 40
     assert len(set(odd)) > 30
@@ -40,7 +42,9 @@ def test_one_line_of_a_thousand_is_odd(tmp_path):
 
 def test_what_a_command_takes_is_that_of_all_its_processes(tmp_path):
     child = "import time; a = bytearray(60 << 20); end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
-    parent = f"import subprocess, sys; b = bytearray(60 << 20); subprocess.run([sys.executable, '-c', {child!r}])"
+    parent = (
+        f"import subprocess, sys; b = bytearray(60 << 20); subprocess.run([sys.executable, '-c', {child!r}])"
+    )
     spent = run([sys.executable, "-c", parent], tmp_path)
     assert spent.cpu >= 0.3
     assert spent.memory >= 120
@@ -80,8 +84,14 @@ def test_a_goal_is_met_or_not():
     mixed = Read("mixed", "lpaudit", 1000, (fast,), 1000, 1)
     other = {"DuckDB": replace(fast, seconds=8.0), "GoAccess": slow}
     reads = [mixed, *(replace(mixed, program=name, runs=(took,)) for name, took in other.items())]
-    reads += [replace(mixed, log="short"), replace(mixed, log="escaped", runs=(replace(fast, cpu=30.0, seconds=25.0),))]
-    goals = {goal: (measured, met) for goal, _, measured, met in _goals(Measured(tuple(reads), {"typer": 0.1, "us": 0.14}))}
+    reads += [
+        replace(mixed, log="short"),
+        replace(mixed, log="escaped", runs=(replace(fast, cpu=30.0, seconds=25.0),)),
+    ]
+    goals = {
+        goal: (measured, met)
+        for goal, _, measured, met in _goals(Measured(tuple(reads), {"typer": 0.1, "us": 0.14}))
+    }
     assert list(goals.values()) == [
         ("1.25 ×", "**no**"),
         ("1.00 ×", "yes"),
@@ -98,7 +108,9 @@ def test_a_short_run_loses_nothing(checkout, tmp_path):
     command = [sys.executable, "-m", "bench.ingest", "--short", "--dir", str(tmp_path), "--into", str(page)]
     ran = subprocess.run(command, capture_output=True, check=False, text=True, cwd=checkout, timeout=280)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    rows = re.findall(r"^\| (\w+) \| (\w+) \| ([\d,]+) \|.*\| ([\d,]+) \| [\d.]+ \|$", ran.stdout, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\w+) \| (\w+) \| ([\d,]+) \|.*\| ([\d,]+) \| [\d.]+ \|$", ran.stdout, re.MULTILINE
+    )
     ours = {log: (lines, rows) for log, program, lines, rows in rows if program == "lpaudit"}
     assert ours == {
         "mixed": ("20,000", "20,000"),
@@ -106,6 +118,8 @@ def test_a_short_run_loses_nothing(checkout, tmp_path):
         "short": ("5,000", "5,000"),
         "escaped": ("5,000", "5,000"),
     }
-    assert {program for _, program, _, _ in rows} == {"lpaudit", "DuckDB"} | ({"GoAccess"} if GOACCESS else set())
+    assert {program for _, program, _, _ in rows} == {"lpaudit", "DuckDB"} | (
+        {"GoAccess"} if GOACCESS else set()
+    )
     assert ran.stdout.strip() in page.read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]

@@ -62,8 +62,14 @@ def test_a_page_keeps_what_else_it_says(tmp_path):
     page.write_text("# Page\n\nText.\n")
     for recipe, text in (("bench", "first"), ("bench-follow", "other"), ("bench", "second")):
         put_into(page, text, recipe, recipe.title())
-    regions = ["\n".join((begin, text, end)) for (begin, end), text in ((marks("bench"), "second"), (marks("bench-follow"), "other"))]
-    assert page.read_text() == f"# Page\n\nText.\n\n## Bench\n\n{regions[0]}\n\n## Bench-Follow\n\n{regions[1]}\n"
+    regions = [
+        f"{begin}\n{text}\n{end}"
+        for (begin, end), text in ((marks("bench"), "second"), (marks("bench-follow"), "other"))
+    ]
+    assert (
+        page.read_text()
+        == f"# Page\n\nText.\n\n## Bench\n\n{regions[0]}\n\n## Bench-Follow\n\n{regions[1]}\n"
+    )
 
 
 @pytest.mark.lighttpd
