@@ -16,7 +16,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench-follow clean lighttpd logrotate venv
+.PHONY: help run test check fmt docs lock soak bench bench-follow clean lighttpd logrotate venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -56,6 +56,9 @@ docs: $(DEV) ## Write the generated parts of the docs again.
 
 soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
+
+bench: $(RUNTIME) ## Measure `lpaudit ingest` beside DuckDB and GoAccess, and write docs/performance.md.
+	@$(BIN)/python -m bench.ingest $(BENCH_ARGS)
 
 bench-follow: $(RUNTIME) ## Measure `lpaudit ingest --follow` under load, and write docs/performance.md.
 	@$(BIN)/python -m bench.follow $(BENCH_ARGS)

@@ -1,1 +1,1 @@
-"""Measures lpaudit under load: `make bench-follow`."""
+"""Measures lpaudit: `make bench` how fast it ingests, `make bench-follow` how it follows under load."""

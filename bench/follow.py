@@ -157,7 +157,7 @@ def main() -> int:
     text = report(options, found, quiet)
     print(text)
     if options.into:
-        put_into(options.into, text)
+        put_into(options.into, text, "bench-follow", "Following under load")
     return int(any(run.wrong for run in found))
 
 

@@ -12,8 +12,6 @@ from bench import server
 from bench.process import Used
 from lpaudit import __version__
 
-BEGIN, END = "<!-- make bench-follow: begin -->", "<!-- make bench-follow: end -->"
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -99,7 +97,6 @@ def report(options: argparse.Namespace, found: Sequence[Run], quiet: Sequence[Id
 
 
 def _method(options: argparse.Namespace, found: Sequence[Run]) -> str:
-    here = f"{os.cpu_count()} cores ({_processor()}), Linux {platform.release()}, {server.version()}"
     probes = sum(run.probes for run in found)
     served = f"""\
 *lighttpd*: wrk with {server.CONNECTIONS} connections asks a lighttpd for {options.serve} s, as often as it can.
@@ -109,7 +106,7 @@ The log must hold all the answers that wrk has counted, and no more beside those
     elif not (server.LIGHTTPD and server.WRK):
         served = "Not measured with a real server: that needs lighttpd and wrk."
     return f"""\
-lpaudit {__version__}, Python {platform.python_version()}, {here}; {datetime.now(UTC):%Y-%m-%d}.
+{machine()}, {server.version()}.
 The loads run on the same cores.
 {served}
 *replay*: a process of its own appends recorded requests to the log every 20 ms, for {options.seconds:g} s.
@@ -123,6 +120,12 @@ for as old as the look before.
 Vector and Fluent Bit are not beside it: Debian, PyPI and npm do not have them."""
 
 
+def machine() -> str:
+    """Say what was measured, where and when."""
+    here = f"{os.cpu_count()} cores ({_processor()}), Linux {platform.release()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}: lpaudit {__version__}, Python {platform.python_version()}, {here}"
+
+
 def _processor() -> str:
     names = (
         line.partition(":")[2].strip()
@@ -132,11 +135,17 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
-def put_into(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page, or add it with a heading of its own."""
-    region = f"{BEGIN}\n{text}\n{END}"
+def marks(recipe: str) -> tuple[str, str]:
+    """Return what stands before and behind the tables of a recipe in a page."""
+    return f"<!-- make {recipe}: begin -->", f"<!-- make {recipe}: end -->"
+
+
+def put_into(page: Path, text: str, recipe: str, heading: str) -> None:
+    """Replace what stands between a recipe's marks in a page, or add it with a heading of its own."""
+    begin, end = marks(recipe)
+    region = f"{begin}\n{text}\n{end}"
     old = page.read_text("utf-8") if page.exists() else "# Performance\n"
-    before, begun, rest = old.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    new = before + region + after if begun and ended else f"{old}\n## Following under load\n\n{region}\n"
+    before, begun, rest = old.partition(begin)
+    _, ended, after = rest.partition(end)
+    new = before + region + after if begun and ended else f"{old}\n## {heading}\n\n{region}\n"
     page.write_text(new, "utf-8")

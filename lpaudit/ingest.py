@@ -7,6 +7,7 @@ and committed a segment at a time. What another writer commits meanwhile is skip
 import os
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -252,25 +253,28 @@ class OneInput:
         )
         reading: Reading | None = None
         offset, line_number = known.offset, known.line_number
-        for number, piece in enumerate(framing, 1):
-            reading = self.fitting.choose(
-                piece, self.kind, known.log_format, reading, begun=bool(known.segments)
-            )
-            data = kept(self.kind, piece)
-            segment = Segment.of(known.source_id, offset, data)
-            rows = Rows(reading, data, self._provenance(reading, segment, line_number))
-            if self.target is None or table is None or self.options.dry_run:
-                for _ in rows:
-                    pass
-            else:
-                remember(self.target, self.formats, reading, self.now(), self.unique)
-                store.append(self.target, table, [store.Piece(segment, data, rows)], self.unique())
-            offset, line_number = segment.end, line_number + rows.lines
-            self._count(reading, segment, rows)
-            if reader.position is not None:
-                self.observer.bytes_read(self.input.label, reader.position)
-            elif number % COMPACT_EVERY == 0:
-                self.options.compact()
+        # A file is read on while its lines are stored; what a pipe brings is waited for.
+        pieces = source.ahead(framing) if reader.position is not None else framing.pieces()
+        with closing(pieces):
+            for number, piece in enumerate(pieces, 1):
+                reading = self.fitting.choose(
+                    piece, self.kind, known.log_format, reading, begun=bool(known.segments)
+                )
+                data = kept(self.kind, piece)
+                segment = Segment.of(known.source_id, offset, data)
+                rows = Rows(reading, data, self._provenance(reading, segment, line_number))
+                if self.target is None or table is None or self.options.dry_run:
+                    for _ in rows:
+                        pass
+                else:
+                    remember(self.target, self.formats, reading, self.now(), self.unique)
+                    store.append(self.target, table, [store.Piece(segment, data, rows)], self.unique())
+                offset, line_number = segment.end, line_number + rows.lines
+                self._count(reading, segment, rows)
+                if reader.position is not None:
+                    self.observer.bytes_read(self.input.label, reader.position)
+                elif number % COMPACT_EVERY == 0:
+                    self.options.compact()
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
 

@@ -7,62 +7,69 @@ control characters as ``\u00HH``. Other bytes from 0x80 on are passed through ra
 1.4.77 those from 0x80 to 0x9F are not, also inside of a UTF-8 character. So ``\u00HH``
 stands for a byte there, not for a code point.
 
-Both are undone by one left-to-right replacement of the escapes (leftmost match first, so
-that ``\\x41`` stays ``\x41``). Bytes that are not UTF-8 come out as the text ``\xhh`` in
-lower case; the exact bytes are in the raw segment.
+Both read like Python's own escapes, so Python's decoder undoes them, a whole column in one go
+(leftmost first, so that ``\\x41`` stays ``\x41``). Bytes that are not UTF-8 come out as the
+text ``\xhh`` in lower case; the exact bytes are in the raw segment.
 """
 
 import re
-from functools import cache
 
 import polars as pl
 
 from lpaudit.model import Escaping
 
-_SHORT = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
-_CODE = {Escaping.DEFAULT: "\\x", Escaping.JSON: "\\u00"}
+_SHORT = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92, "/": 47}
 _ANY = {
-    Escaping.DEFAULT: re.compile(rb'\\(?:x[0-9A-Fa-f]{2}|[abtnvfr"\\])'),
-    Escaping.JSON: re.compile(rb'\\(?:u00[0-9A-Fa-f]{2}|[abtnvfr"\\/])'),
+    Escaping.DEFAULT: re.compile(rb'\\(?:x([0-9A-Fa-f]{2})|([abtnvfr"\\]))'),
+    Escaping.JSON: re.compile(rb'\\(?:u00([0-9A-Fa-f]{2})|([abtnvfr"\\/]))'),
 }
-
-
-@cache
-def _bytes_of(escaping: Escaping) -> dict[str, int]:
-    """Return every escape with the byte it stands for."""
-    escapes = {"\\" + letter: byte for letter, byte in _SHORT.items()}
-    if escaping is Escaping.JSON:
-        escapes["\\/"] = 47
-    return escapes | {f"{_CODE[escaping]}{byte:02{case}}": byte for byte in range(256) for case in "xX"}
-
-
-@cache
-def _raw_of(escaping: Escaping) -> dict[bytes, bytes]:
-    """Return the same as bytes."""
-    return {escape.encode(): bytes([byte]) for escape, byte in _bytes_of(escaping).items()}
+# A text all of whose escapes are lighttpd's, and mean the same to Python.
+_USUAL = {
+    Escaping.DEFAULT: r'^(?:[^\\]|\\(?:x[0-9A-Fa-f]{2}|[abtnvfr"\\]))*$',
+    Escaping.JSON: r'^(?:[^\\]|\\(?:u00[0-9A-Fa-f]{2}|[abtnvfr"\\]))*$',
+}
+# What stands between values while they are decoded together: the first character that no byte
+# becomes, and then one that no text has; if one has it after all, values are decoded one by one.
+_BETWEEN, _BETWEEN_ESCAPED = "\u0100", r"\u0100"
+_RARE = "\U0010ffff"
 
 
 def unescape(column: pl.Series, escaping: Escaping) -> pl.Series:
     """Return ``column`` (String, nulls kept) with its escapes undone."""
-    escaped = column.str.contains("\\", literal=True).fill_null(value=False)
-    if not escaped.any():
+    where = pl.arg_where(column.str.contains("\\", literal=True), eager=True)
+    if not len(where):
         return column
-    # Few values repeat as often as user agents and headers do: undo each once.
-    unique = column.filter(escaped).unique()
-    escapes = _bytes_of(escaping)
-    plain = unique.str.replace_many(list(escapes), [chr(byte) for byte in escapes.values()], leftmost=True)
-    # Where an escape stands for a byte of a UTF-8 character, characters are not enough.
-    odd = plain.str.len_bytes() != plain.str.len_chars()
-    if escaping is Escaping.JSON:
-        odd &= unique.str.contains(r"\\u00[89A-Fa-f]")
-    if odd.any():
-        exact = pl.Series([_exactly(text, escaping) for text in unique.filter(odd)], dtype=pl.String)
-        plain = plain.scatter(pl.arg_where(odd, eager=True), exact)
-    return column.scatter(pl.arg_where(escaped, eager=True), column.filter(escaped).replace(unique, plain))
+    texts = column.gather(where)
+    unusual = pl.arg_where(~texts.str.contains(_USUAL[escaping]), eager=True)
+    plain = _bytes(texts.clone().scatter(unusual, ""))
+    beyond_ascii = pl.arg_where(plain.str.len_bytes() != plain.str.len_chars(), eager=True)
+    if len(beyond_ascii):
+        plain = plain.scatter(beyond_ascii, _utf8(plain.gather(beyond_ascii)))
+    if len(unusual):
+        plain = plain.scatter(unusual, [_exactly(text, escaping) for text in texts.gather(unusual)])
+    return column.clone().scatter(where, plain)
+
+
+def _bytes(texts: pl.Series) -> pl.Series:
+    """Undo the escapes of texts that have no unusual ones; each byte becomes the character of its number."""
+    joined = texts.str.join(_BETWEEN_ESCAPED).item().encode().decode("unicode_escape")
+    return pl.Series([joined]).str.split(_BETWEEN).explode()
+
+
+def _utf8(values: pl.Series) -> pl.Series:
+    """Read values that have a character a byte as UTF-8."""
+    rare = _RARE.encode().decode("latin-1")
+    joined = values.str.join(rare).item()
+    if joined.count(rare) == len(values) - 1:
+        text = joined.encode("latin-1").decode("utf-8", "backslashreplace")
+        return pl.Series([text]).str.split(_RARE).explode()
+    return pl.Series([value.encode("latin-1").decode("utf-8", "backslashreplace") for value in values])
 
 
 def _exactly(text: str, escaping: Escaping) -> str:
-    """Undo the escapes of one value byte by byte."""
-    escapes = _raw_of(escaping)
-    data = _ANY[escaping].sub(lambda match: escapes[match[0]], text.encode())
-    return data.decode("utf-8", "backslashreplace")
+    """Undo the escapes of one value; what only looks like one stays."""
+
+    def byte(match: re.Match[bytes]) -> bytes:
+        return bytes([int(match[1], 16) if match[1] else _SHORT[match[2].decode()]])
+
+    return _ANY[escaping].sub(byte, text.encode()).decode("utf-8", "backslashreplace")

@@ -23,6 +23,8 @@ MAX_LINE = 1 << 20
 RAW_TEXT = 1 << 16
 """Characters of a rejected line that its row keeps; the segment keeps every byte."""
 
+_FEW_LINES = 1024  # that are decoded together where some in a block are not UTF-8
+
 _EARLIEST, _LATEST = -62_135_596_800_000_000, YEAR_10000 * 1_000_000 - 1  # microseconds: years 1 to 9999
 _INT_LIMITS = {"client_port": 65_535, "server_port": 65_535, "connection_request_number": 2**31 - 1}
 
@@ -44,7 +46,7 @@ def parse(layout: Layout, block: bytes) -> Parsed:
     """Parse a block of whole lines; only its last line may lack the line end."""
     lines = _split(block, layout.log_format.escaping)
     groups, matched = _extract(layout, lines.readable)
-    columns, reasons, notes = _convert(layout, groups, matched)
+    columns, reasons, notes = _convert(layout, groups, matched, _escaped(lines.readable))
     if block and not block.endswith(b"\n"):
         notes[ParseNote.NO_LINE_END] = pl.int_range(len(matched), eager=True) == len(matched) - 1
     reasons = _explain(reasons, matched, lines)
@@ -54,13 +56,23 @@ def parse(layout: Layout, block: bytes) -> Parsed:
         columns = columns.with_columns(
             pl.when(~rejected).then(pl.col(name)).alias(name) for name in columns.columns
         )
-    raw = lines.texts.str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
     columns = columns.with_columns(
         parse_note=pl.when(~rejected).then(_note_texts(notes, len(matched))),
         reject_reason=reasons,
-        raw=pl.when(rejected).then(raw),
+        raw=_raw(lines.texts, rejected),
     )
     return Parsed(columns, lines.lengths)
+
+
+def _raw(texts: pl.Series, rejected: pl.Series) -> pl.Series:
+    """Return what the rows of rejected lines keep of them; null for the others."""
+    where = pl.arg_where(rejected, eager=True)
+    kept = texts.gather(where).str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
+    return _nothing(len(texts)).scatter(where, kept)
+
+
+def _nothing(height: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, height)
 
 
 def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tuple[int, int]:
@@ -99,7 +111,9 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
     if _has_long_line(block):
         values, lengths = _shortened(block)
     else:
-        values = pc.split_pattern(pa.array([block], pa.large_binary()), b"\n").values
+        whole = pa.array([0, len(block)], pa.int64()).buffers()[1]
+        text = pa.Array.from_buffers(pa.large_binary(), 1, [None, whole, pa.py_buffer(block)])
+        values = pc.split_pattern(text, b"\n").values
         lengths = pl.Series(pc.add(pc.binary_length(values), 1), dtype=pl.Int64)
     if ended:
         values, lengths = values[:-1], lengths[:-1]
@@ -109,7 +123,7 @@ def _split(block: bytes, escaping: Escaping) -> _Lines:
         texts = pl.Series(values.cast(pa.large_string()), dtype=pl.String)
         readable, invalid = texts, None
     except pa.ArrowInvalid:
-        texts, readable, invalid = _decode(values.to_pylist(), escaping)
+        texts, readable, invalid = _decode(values, escaping)
     too_long = lengths > MAX_LINE
     if too_long.any():
         readable = readable.set(too_long, None)
@@ -134,14 +148,30 @@ def _shortened(block: bytes) -> tuple[pa.LargeBinaryArray, pl.Series]:
     return pa.array(kept, pa.large_binary()), lengths
 
 
-def _decode(lines: list[bytes], escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """Decode lines some of which are not UTF-8.
+def _decode(values: pa.LargeBinaryArray, escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Decode lines some of which are not UTF-8; those are looked for a few lines at a time."""
+    texts, readable, invalid = [], [], []
+    for start in range(0, len(values), _FEW_LINES):
+        few = values[start : start + _FEW_LINES]
+        try:
+            decoded = pl.Series(few.cast(pa.large_string()), dtype=pl.String)
+            texts.append(decoded)
+            readable.append(decoded)
+            invalid.append(pl.repeat(False, len(few), eager=True))  # noqa: FBT003
+        except pa.ArrowInvalid:
+            for found, more in zip((texts, readable, invalid), _decode_each(few, escaping), strict=True):
+                found.append(more)
+    return pl.concat(texts), pl.concat(readable), pl.concat(invalid)
+
+
+def _decode_each(values: pa.LargeBinaryArray, escaping: Escaping) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Decode lines one by one.
 
     Default escaping leaves no such byte, so the line is not lighttpd's. JSON escaping passes
     them through: they are read as if they had been escaped.
     """
     texts, readable, invalid = [], [], []
-    for line in lines:
+    for line in values.to_pylist():
         try:
             text: str | None = line.decode()
             readable.append(text)
@@ -222,30 +252,42 @@ def _split_request(request: pl.Series, group: str) -> tuple[pl.Series, pl.Series
 class _Entries:
     """The columns under construction, with what went wrong on the way."""
 
-    def __init__(self, escaping: Escaping, matched: pl.Series) -> None:
-        self.escaping = escaping
+    def __init__(self, matched: pl.Series) -> None:
         self.matched = matched
         self.columns: dict[str, pl.Series] = {}
         self.fields: dict[str, pl.Series] = {}
-        self.reasons = pl.Series([None], dtype=pl.String).new_from_index(0, len(matched))
+        self.reasons = _nothing(len(matched))
         self.notes: dict[ParseNote, pl.Series] = {}
+        self._escaped: list[tuple[dict[str, pl.Series], str]] = []
 
     def put(self, column: str | None, slot: Slot, values: pl.Series) -> None:
         """Keep ``values``. A directive that stands twice in a format says the same twice."""
-        if column is None:
-            if values.null_count() < len(values):
-                self.fields.setdefault(slot.text, values)
-        else:
-            self.columns.setdefault(column, values)
+        place, name = (self.columns, column) if column else (self.fields, slot.text)
+        if name in place or (column is None and values.null_count() == len(values)):
+            return
+        place[name] = values
+        if slot.directive.escaped:
+            self._escaped.append((place, name))
 
-    def text(self, slot: Slot, texts: pl.Series) -> pl.Series:
+    @staticmethod
+    def text(slot: Slot, texts: pl.Series) -> pl.Series:
+        """Texts; null for ``-`` where it means that there is none."""
         if slot.directive.dash:
             texts = texts.set(texts == "-", None)
-        return unescape(texts, self.escaping) if slot.directive.escaped else texts
+        return texts
+
+    def unescape(self, lines: pl.Series, escaping: Escaping) -> None:
+        """Undo the escapes of all values at once, of those lines (indices) that have some: mostly few."""
+        if not len(lines) or not self._escaped:
+            return
+        plain = unescape(pl.concat([place[name].gather(lines) for place, name in self._escaped]), escaping)
+        for number, (place, name) in enumerate(self._escaped):
+            of_this = plain.slice(number * len(lines), len(lines))
+            place[name] = place[name].clone().scatter(lines, of_this)
 
     def integer(self, texts: pl.Series, limit: int = 2**63 - 1) -> pl.Series:
         """Numbers; null for ``-`` and nothing. What does not fit rejects its line."""
-        absent = texts.is_in(["-", ""]) | texts.is_null()
+        absent = (texts == "-") | (texts == "") | texts.is_null()
         numbers = texts.cast(pl.Int64, strict=False)
         numbers = numbers.set(numbers > limit, None)
         self.reject(numbers.is_null() & ~absent, RejectReason.NUMBER_OUT_OF_RANGE)
@@ -263,9 +305,9 @@ class _Entries:
 
 
 def _convert(
-    layout: Layout, groups: pl.DataFrame, matched: pl.Series
+    layout: Layout, groups: pl.DataFrame, matched: pl.Series, escaped: pl.Series
 ) -> tuple[pl.DataFrame, pl.Series, dict[ParseNote, pl.Series]]:
-    entries = _Entries(layout.log_format.escaping, matched)
+    entries = _Entries(matched)
     for index, slot in enumerate(layout.slots):
         group = f"g{index}"
         match slot.directive.kind:
@@ -279,6 +321,7 @@ def _convert(
     _requests(layout, groups, entries)
     _times(layout, groups, entries)
     _durations(layout, groups, entries)
+    entries.unescape(escaped, layout.log_format.escaping)
     nothing = pl.Series([None], dtype=_FIELDS).new_from_index(0, len(matched))
     entries.columns["fields"] = _fields(entries.fields) if entries.fields else nothing
     columns = pl.DataFrame([values.alias(name) for name, values in entries.columns.items()])
@@ -298,9 +341,8 @@ def _fields(values: dict[str, pl.Series]) -> pl.Series:
 
 
 def _note_texts(notes: dict[ParseNote, pl.Series], height: int) -> pl.Series:
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, height)
     if not notes:
-        return nothing
+        return _nothing(height)
     words = [pl.when(where).then(pl.lit(str(note))) for note, where in sorted(notes.items())]
     text = pl.concat_str(words, separator=",", ignore_nulls=True)
     return pl.select(pl.when(text != "").then(text)).to_series()
@@ -312,12 +354,12 @@ def _requests(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
         if slot.directive.kind is not Kind.REQUEST:
             continue
         method, target, protocol = (groups[f"g{index}{part}"] for part in "mtp")
-        entries.put("http_request_method", slot, unescape(method, entries.escaping))
-        entries.put("network_protocol", slot, unescape(protocol, entries.escaping))
+        entries.put("http_request_method", slot, method)
+        entries.put("network_protocol", slot, protocol)
         halves = target.str.splitn("?", 2).struct.unnest()
-        entries.put("url_path", slot, unescape(halves.to_series(0), entries.escaping))
-        entries.put("url_query", slot, unescape(halves.to_series(1), entries.escaping))
-        entries.put("url_original", slot, unescape(target, entries.escaping))
+        entries.put("url_path", slot, halves.to_series(0))
+        entries.put("url_query", slot, halves.to_series(1))
+        entries.put("url_original", slot, target)
 
 
 _FINENESS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -416,12 +458,20 @@ def _durations(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
     entries.columns["event_duration_us"] = to_microseconds(numbers.set(numbers < 0, None), unit)
 
 
+def _escaped(lines: pl.Series) -> pl.Series:
+    """Return which lines have escapes, as indices."""
+    return pl.arg_where(lines.str.contains("\\", literal=True), eager=True)
+
+
 def _explain(reasons: pl.Series, matched: pl.Series, lines: _Lines) -> pl.Series:
     """Add the reasons of the lines that did not match, the most telling one for each."""
     if matched.all():
         return reasons
-    invalid = lines.invalid if lines.invalid is not None else pl.repeat(False, len(matched), eager=True)  # noqa: FBT003
-    frame = pl.DataFrame([lines.texts.alias("line"), lines.lengths.alias("length"), invalid.alias("invalid")])
+    where = pl.arg_where(~matched, eager=True)
+    unmatched = pl.DataFrame(
+        [lines.texts.gather(where).alias("line"), lines.lengths.gather(where).alias("length")]
+    )
+    invalid = pl.lit(False) if lines.invalid is None else pl.lit(lines.invalid.gather(where))  # noqa: FBT003
     why = (
         pl.when(pl.col("length") > MAX_LINE)
         .then(pl.lit(str(RejectReason.TOO_LONG)))
@@ -429,8 +479,8 @@ def _explain(reasons: pl.Series, matched: pl.Series, lines: _Lines) -> pl.Series
         .then(pl.lit(str(RejectReason.BLANK)))
         .when(pl.col("line").str.contains("\0", literal=True))
         .then(pl.lit(str(RejectReason.NUL_BYTES)))
-        .when(pl.col("invalid"))
+        .when(invalid)
         .then(pl.lit(str(RejectReason.INVALID_UTF8)))
         .otherwise(pl.lit(str(RejectReason.NO_MATCH)))
     )
-    return reasons.zip_with(matched, frame.select(why).to_series())
+    return reasons.scatter(where, unmatched.select(why).to_series())

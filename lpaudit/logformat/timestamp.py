@@ -21,17 +21,15 @@ PLAIN_CLOCK = Strftime(CLOCK, "[%d/%b/%Y:%H:%M:%S %z]", has_offset=True)
 def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series:
     """Texts → Datetime("us", "UTC"); null where a text is no such time (31/Feb).
 
-    Times come in runs, so each distinct text is read once.
+    Times come in runs, and each run is read once.
     """
-    unique = texts.drop_nulls().unique()
+    runs = texts.rle().struct.field("value")
     if clock.parts:
-        instants = read_strftime(unique, clock, timezone)
+        instants = read_strftime(runs, clock, timezone)
     else:
-        instants = unique.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
+        instants = runs.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
-    lookup = pl.DataFrame({"text": unique, "instant": instants.cast(pl.Datetime("us", "UTC"))})
-    joined = pl.DataFrame({"text": texts}).join(lookup, on="text", how="left", maintain_order="left")
-    return joined["instant"]
+    return instants.cast(pl.Datetime("us", "UTC")).gather(texts.rle_id())
 
 
 def to_microseconds(numbers: pl.Series, unit: str) -> pl.Series:

@@ -1,7 +1,7 @@
 """Where bytes come from: paths → inputs → decompressed bytes → pieces of whole lines."""
 
 from lpaudit.source.discover import Input, discover, label_of, unreadable
-from lpaudit.source.framing import Framing, blocks
+from lpaudit.source.framing import Framing, ahead, blocks
 from lpaudit.source.identity import HEAD, first_line, holds, source_id
 from lpaudit.source.linebuffer import LineBuffer
 from lpaudit.source.reader import Damage, Reader, is_compressed, open_reader
@@ -19,6 +19,7 @@ __all__ = [
     "Reader",
     "Stream",
     "Tail",
+    "ahead",
     "blocks",
     "discover",
     "first_line",

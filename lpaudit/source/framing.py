@@ -5,7 +5,8 @@ line, and each piece of it is a row of its own in quarantine. The cuts are count
 line's start, so they do not depend on how much a read happens to bring.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from lpaudit.source.reader import Reader
 
@@ -29,6 +30,10 @@ class Framing:
         self.held_back = 0
 
     def __iter__(self) -> Iterator[bytes]:
+        """Yield the pieces."""
+        return self.pieces()
+
+    def pieces(self) -> Generator[bytes]:
         """Yield pieces of about ``size`` bytes, each of one whole line or more."""
         begun = bytearray()  # a line whose end has not been read yet
         while data := self._reader.read(self._size, self._patience):
@@ -39,12 +44,24 @@ class Framing:
                 del begun[:LONGEST]
             if first:
                 last = data.rfind(b"\n") + 1
-                yield bytes(begun) + data[first:last]
+                piece = b"".join((begun, memoryview(data)[first:last]))  # which copies once
                 begun = bytearray(data[last:])
+                del data  # while the piece is worked on, one copy of it is enough
+                yield piece
         if begun and self._final and self._reader.damage is None:
             yield bytes(begun)
         else:
             self.held_back = len(begun)
+
+
+def ahead(pieces: Iterable[bytes]) -> Generator[bytes]:
+    """Yield each piece while the next one is being read. Close it before the reader is used otherwise."""
+    rest = iter(pieces)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, rest, None)
+        while (piece := coming.result()) is not None:
+            coming = pool.submit(next, rest, None)
+            yield piece
 
 
 def blocks(piece: bytes, size: int) -> Iterator[bytes]:

@@ -183,17 +183,18 @@ class Reader:
         With ``patience`` also fewer, but not none, where a pipe has brought some and no more
         within so many seconds.
         """
-        pieces = [self._pushed[:size]]
+        pieces = [self._pushed[:size]] if self._pushed else []
         self._pushed = self._pushed[size:]
-        missing = size - len(pieces[0])
-        until = None if patience is None or not pieces[0] else time.monotonic() + patience
+        missing = size - sum(map(len, pieces))
+        until = None if patience is None or not pieces else time.monotonic() + patience
+        step = size if self.seekable else _STEP  # a file's bytes are copied once
         if self.seekable:
             missing = min(missing, max(0, self.end - self._stream.tell()))
         while missing > 0 and self.damage is None:
             if until is not None and self._pipe and not self._pipe.wait(until - time.monotonic()):
                 break
             try:
-                piece = cast("_Read1", self._stream).read1(min(missing, _STEP))
+                piece = cast("_Read1", self._stream).read1(min(missing, step))
             except _DamagedError as error:
                 self.damage = error.damage
                 break

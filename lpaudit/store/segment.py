@@ -25,7 +25,7 @@ else:
     from backports import zstd
 
 _OPTIONS: Mapping[int, int] = {
-    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.compression_level: 1,
     zstd.CompressionParameter.checksum_flag: 1,
 }
 

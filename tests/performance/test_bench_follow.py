@@ -11,7 +11,7 @@ import pytest
 from bench.commits import Piece
 from bench.growth import File
 from bench.judge import judge, percentile
-from bench.page import BEGIN, END, put_into
+from bench.page import marks, put_into
 from lpaudit.model import Segment
 from lpaudit.store import create_store
 from lpaudit.store.segment import write_segment
@@ -60,9 +60,16 @@ def test_what_is_stored_wrongly_is_found(followed):
 def test_a_page_keeps_what_else_it_says(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Page\n\nText.\n")
-    put_into(page, "first")
-    put_into(page, "second")
-    assert page.read_text() == f"# Page\n\nText.\n\n## Following under load\n\n{BEGIN}\nsecond\n{END}\n"
+    for recipe, text in (("bench", "first"), ("bench-follow", "other"), ("bench", "second")):
+        put_into(page, text, recipe, recipe.title())
+    regions = [
+        f"{begin}\n{text}\n{end}"
+        for (begin, end), text in ((marks("bench"), "second"), (marks("bench-follow"), "other"))
+    ]
+    assert (
+        page.read_text()
+        == f"# Page\n\nText.\n\n## Bench\n\n{regions[0]}\n\n## Bench-Follow\n\n{regions[1]}\n"
+    )
 
 
 @pytest.mark.lighttpd
