@@ -1,6 +1,6 @@
 """Which log an input is, and which format its lines are in: as told, as before, or as the lines look."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -40,18 +40,21 @@ class Fitting:
         return self.asked or looks
 
     def choose(
-        self, piece: bytes, kind: LogKind, own: str | None, current: Reading | None, *, begun: bool
+        self, piece: bytes, kind: LogKind, own: Sequence[str], current: Reading | None, *, begun: bool
     ) -> Reading:
         """Choose how a piece is read.
 
-        ``own`` is the name of the source's format so far, ``current`` the reading that its
-        last piece was read with; ``begun`` says whether lines of it are stored. Where nothing
-        was told, these come first, and a piece that fits no line of them may be in another.
+        ``own`` are the names of the source's formats so far, the newest first, ``current`` the
+        reading that its last piece was read with; ``begun`` says whether lines of it are
+        stored. A line that the first format does not fit may be in another of the source's or,
+        where nothing was told, in any other that is known.
         Lines in the middle of a source are never refused: what its format does not fit is in
         quarantine. Raises SourceError if a source's first piece fits no format, NotALog if
         that is no wonder.
         """
-        if current and (self.told or isinstance(current, ErrorReading)):
+        if isinstance(current, AccessReading) and own:
+            return current.newest(own[0])
+        if current:
             return current
         sample = _sample(piece)
         if kind is LogKind.ERROR:
@@ -60,26 +63,26 @@ class Fitting:
             return ErrorReading(self.timezone)
         if not self.found.named and not begun and errorlog.is_error_log(sample):
             raise NotALog("lighttpd's error log, not an access log: skipped")
-        candidates = [self.told] if self.told else self._candidates(own or "")
-        layouts = [current.layout] if isinstance(current, AccessReading) else []
-        layouts += [logformat.compile_layout(candidate) for candidate in candidates]
+        layouts = [logformat.compile_layout(candidate) for candidate in self._candidates(own)]
         best, most, readable = layouts[0], 0, 0
-        for layout in layouts:
+        for layout in layouts[:1] if self.told else layouts:
             matched, readable = match_count(layout, sample, plausible=self.told is None)
             if matched > most:
                 best, most = layout, matched
             if most == readable:
                 break
-        in_the_middle = current is not None or best.log_format.name == own
-        if most or not readable or in_the_middle:
-            return AccessReading(best)
+        if most or not readable or best.log_format.name in own:
+            return AccessReading(tuple(layouts)).newest(best.log_format.name)
         raise self._wrong_format(sample)
 
-    def _candidates(self, own: str) -> list[LogFormat]:
-        """Return the formats that lines may be in, the source's own first."""
-        presets = [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]
-        stored = [self.stored[own]] if own in self.stored else []
-        return stored + [preset for preset in presets if preset.name != own]
+    def _candidates(self, own: Sequence[str]) -> list[LogFormat]:
+        """Return the formats that lines may be in: what was told, the source's own, any other."""
+        found = [self.told] if self.told else []
+        found += [self.stored[name] for name in own if name in self.stored]
+        if not self.told:
+            found += [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]
+            found += self.stored.values()
+        return list({log_format.name: log_format for log_format in reversed(found)}.values())[::-1]
 
     def _check_error_log(self, sample: bytes) -> None:
         """Raise SourceError, or NotALog, if no line is an error log's: not only lighttpd writes there."""

@@ -225,7 +225,7 @@ class Follower:
         tail.start_at(known.offset, line)
         log.begun = bool(known.segments)
         log.line_number = known.line_number
-        log.log_format = known.log_format or self.succession.format_before(log)
+        log.formats = known.formats or self.succession.formats_before(log)
         self.succession.begins(log, self.logs, now)
         self.next_scan = 0.0 if any(not s.scanned for s in self.succession.searches) else self.next_scan
         return True
@@ -253,7 +253,7 @@ class Follower:
             self.files.open[fresh.tail.file] = fresh
             return
         log.cut = True
-        fresh.log_format = log.log_format
+        fresh.formats = log.formats
         self.succession.cut(log, fresh.tail.size, now)
         self.next_scan = 0.0
 

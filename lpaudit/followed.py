@@ -47,7 +47,8 @@ class Log:
     anew: str | None = None
     """Which source it was, while it has to be recognised anew."""
     line_number: int = 0
-    log_format: str | None = None
+    formats: tuple[str, ...] = ()
+    """What its lines are in, the newest first."""
     reading: Reading | None = None
     last_time: datetime | None = None
     since: float | None = None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from deltalake import DeltaTable
@@ -252,24 +253,24 @@ class OneInput:
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
         reading: Reading | None = None
+        own = known.formats
         offset, line_number = known.offset, known.line_number
         # A file is read on while its lines are stored; what a pipe brings is waited for.
         pieces = source.ahead(framing) if reader.position is not None else framing.pieces()
         with closing(pieces):
             for number, piece in enumerate(pieces, 1):
-                reading = self.fitting.choose(
-                    piece, self.kind, known.log_format, reading, begun=bool(known.segments)
-                )
+                reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
                 data = kept(self.kind, piece)
                 segment = Segment.of(known.source_id, offset, data)
-                rows = Rows(reading, data, self._provenance(reading, segment, line_number))
+                where = self._provenance(reading, segment, line_number)
+                rows = Rows(reading, data, where, partial(self._remember, reading))
                 if self.target is None or table is None or self.options.dry_run:
                     for _ in rows:
                         pass
                 else:
-                    remember(self.target, self.formats, reading, self.now(), self.unique)
                     store.append(self.target, table, [store.Piece(segment, data, rows)], self.unique())
                 offset, line_number = segment.end, line_number + rows.lines
+                own = rows.formats + tuple(name for name in own if name not in rows.formats)
                 self._count(reading, segment, rows)
                 if reader.position is not None:
                     self.observer.bytes_read(self.input.label, reader.position)
@@ -277,6 +278,10 @@ class OneInput:
                     self.options.compact()
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
+
+    def _remember(self, reading: Reading, name: str) -> None:
+        if self.target is not None and not self.options.dry_run:
+            remember(self.target, self.formats, reading, name, self.now(), self.unique)
 
     def _provenance(self, reading: Reading, segment: Segment, line_number: int) -> Provenance:
         return Provenance(
@@ -296,7 +301,7 @@ class OneInput:
             lines=self.result.lines + rows.lines,
             rejected=self.result.rejected + rows.rejected,
             bytes_read=self.result.bytes_read + segment.end - segment.start,
-            log_format=reading.name,
+            log_format=rows.formats[0] if rows.formats else reading.name,
             reject_examples=self.result.reject_examples + tuple(rows.examples[:room]),
         )
         self.observer.segment_committed(self.input.label, segment, rows.lines, rows.rejected)
@@ -321,13 +326,14 @@ def remember(
     target: store.Store,
     formats: dict[str, LogFormat],
     reading: Reading,
+    name: str,
     now: datetime,
     unique: Callable[[], str],
 ) -> None:
     """Keep a format before the first line that is read with it: its name alone would say nothing."""
-    if isinstance(reading, AccessReading) and reading.name not in formats:
-        store.append_format(target, reading.layout.log_format, now, unique())
-        formats[reading.name] = reading.layout.log_format
+    if isinstance(reading, AccessReading) and name not in formats:
+        store.append_format(target, reading.format(name), now, unique())
+        formats[name] = reading.format(name)
 
 
 def counted_lines(count: int) -> str:

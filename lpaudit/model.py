@@ -106,7 +106,8 @@ class Known:
     source_id: str
     segments: tuple[Segment, ...] = ()
     line_number: int = 0
-    log_format: str | None = None
+    formats: tuple[str, ...] = ()
+    """What its lines were in, as far as the ends of segments tell: the newest first."""
 
     @property
     def offset(self) -> int:

@@ -1,31 +1,77 @@
 """How a source's bytes are kept, and its lines read: the two kinds of lighttpd's logs in one shape."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
+from itertools import compress
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit import errorlog, logformat
 from lpaudit.logformat import Layout
-from lpaudit.model import LogKind, Provenance
+from lpaudit.model import LogFormat, LogKind, Provenance, RejectReason
 from lpaudit.normalise import normalise
 
 
 @dataclass(frozen=True, slots=True)
 class AccessReading:
-    """The lines of an access log, in one format."""
+    """The lines of an access log: each in the first of the formats that fits it.
 
-    layout: Layout
+    The first is the one that its newest lines are in.
+    """
+
+    layouts: tuple[Layout, ...]
 
     @property
     def name(self) -> str:
-        """The format's name: ``log_format`` of each row."""
-        return self.layout.log_format.name
+        """The first format's name: ``log_format`` of the rows that it reads, and of those that none does."""
+        return self.layouts[0].log_format.name
+
+    def format(self, name: str) -> LogFormat:
+        """Return the format of that name. It is one of those that are tried."""
+        return next(layout.log_format for layout in self.layouts if layout.log_format.name == name)
+
+    def newest(self, name: str | None) -> "AccessReading":
+        """Return the same with the format of that name first, if it is one of them."""
+        first = [layout for layout in self.layouts if layout.log_format.name == name]
+        return AccessReading((*first, *(layout for layout in self.layouts if layout not in first)))
 
     def rows(self, block: bytes, where: Provenance) -> pa.Table:
         """Return the rows of access_event for a block of lines."""
-        parsed = logformat.parse(self.layout, block)
-        return normalise("access_event", parsed.columns, parsed.lengths, where)
+        rows = _read(self.layouts[0], block, where)
+        for layout in self.layouts[1:]:
+            left = pc.indices_nonzero(pc.equal(rows.column("reject_reason"), str(RejectReason.NO_MATCH)))
+            if not len(left):
+                break
+            rows = _read_again(layout, block, where, rows, left)
+        return rows
+
+
+def _read(layout: Layout, block: bytes, where: Provenance) -> pa.Table:
+    parsed = logformat.parse(layout, block)
+    return normalise("access_event", parsed.columns, parsed.lengths, where)
+
+
+def _read_again(
+    layout: Layout, block: bytes, where: Provenance, rows: pa.Table, left: pa.UInt64Array
+) -> pa.Table:
+    """Return ``rows`` with those at the places ``left`` that are in another format read in that."""
+    starts = pc.subtract(rows.column("byte_offset").take(left), where.byte_offset).to_pylist()
+    lengths = rows.column("byte_length").take(left).to_pylist()
+    lines = [block[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    fitting = logformat.fits(layout, b"".join(lines))
+    if not any(fitting):
+        return rows
+    places = left.filter(pa.array(fitting))
+    name = layout.log_format.name
+    again = _read(layout, b"".join(compress(lines, fitting)), replace(where, log_format=name))
+    for column in ("line_id", "byte_offset", "line_number"):  # what depends on a line's place
+        index = again.schema.get_field_index(column)
+        again = again.set_column(index, again.schema.field(index), rows.column(column).take(places))
+    read = again.column("reject_reason").is_null()
+    again, places = again.filter(read), places.filter(read.combine_chunks())
+    others = pc.invert(pc.is_in(rows.column("byte_offset"), again.column("byte_offset").combine_chunks()))
+    return pa.concat_tables([rows.filter(others), again]).sort_by("byte_offset").combine_chunks()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A segment's bytes → its rows, block by block, counted on their way to the store."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,17 +28,27 @@ EXAMPLES = 3
 """Rejected lines that are shown."""
 
 
+def _nobody(name: str) -> None:
+    pass
+
+
 class Rows:
     """The rows of one piece: made while they are iterated over, so that memory stays flat.
 
-    ``where`` describes the piece's first line. ``lines``, ``rejected`` and ``examples``
-    count what has been handed out; ``last_time`` is the latest time of a line among it.
+    ``where`` describes the piece's first line. ``met`` is told of every format that lines are
+    in, before they are handed out. ``lines``, ``rejected`` and ``examples`` count what has been
+    handed out; ``last_time`` is the latest time of a line among it, ``formats`` what its lines
+    are in, the newest first.
     """
 
-    def __init__(self, reading: Reading, piece: bytes, where: Provenance) -> None:
+    def __init__(
+        self, reading: Reading, piece: bytes, where: Provenance, met: Callable[[str], object] = _nobody
+    ) -> None:
         self._reading = reading
         self._piece = piece
         self._where = where
+        self._met = met
+        self.formats: tuple[str, ...] = ()
         self.lines = 0
         self.rejected = 0
         self.examples: list[tuple[int, str, str]] = []
@@ -48,6 +58,7 @@ class Rows:
         """Yield a table a block, in order."""
         for rows in self._tables():
             self._note_rejects(rows)
+            self._note_formats(rows)
             times = (pc.max(rows.column(name)).as_py() for name in _TIMES if name in rows.column_names)
             self.last_time = max((t for t in (self.last_time, *times) if t is not None), default=None)
             self.lines += rows.num_rows
@@ -76,6 +87,21 @@ class Rows:
                 byte_offset=where.byte_offset + len(block),
                 line_number=where.line_number + block.count(b"\n"),
             )
+
+    def _note_formats(self, rows: pa.Table) -> None:
+        """Note the formats of lines, of good ones in their order."""
+        names = rows.column("log_format")
+        different = pc.unique(names).to_pylist()
+        for name in different:
+            self._met(name)
+        if "reject_reason" in rows.column_names and rows.column("reject_reason").null_count < len(names):
+            names = names.filter(rows.column("reject_reason").is_null())
+            different = pc.unique(names).to_pylist()
+        if len(different) > 1:
+            last = {name: pc.max(pc.indices_nonzero(pc.equal(names, name))).as_py() for name in different}
+            different.sort(key=lambda name: last[name])
+        for name in different:
+            self.formats = (name, *(other for other in self.formats if other != name))
 
     def _note_rejects(self, rows: pa.Table) -> None:
         if "reject_reason" not in rows.column_names:

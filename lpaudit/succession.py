@@ -81,10 +81,10 @@ class Succession:
     def _is_found(self, search: Search) -> bool:
         return bool(self._found.get(search.generation.source_id, set()) - {search.file})
 
-    def format_before(self, log: Log) -> str | None:
-        """Return the format that the path's lines were in before."""
+    def formats_before(self, log: Log) -> tuple[str, ...]:
+        """Return the format that the path's lines were in before, if that is known."""
         generations = self._known.get(log.key)
-        return generations[-1].log_format if generations else None
+        return (generations[-1].log_format,) if generations and generations[-1].log_format else ()
 
     def begins(self, log: Log, logs: Sequence[Log], clock: float) -> None:
         """A path holds a source that it did not hold before, or still does: ask for those before it."""
@@ -101,7 +101,7 @@ class Succession:
                 self.searches.append(
                     Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE)
                 )
-        self._known[log.key] = [Generation(source_id, log.last_time, log.log_format)]
+        self._known[log.key] = [Generation(source_id, log.last_time, _newest(log))]
         self._note(log.key, source_id, SourceChange.FOLLOWED, 0, None)
 
     def cut(self, log: Log, size: int, clock: float) -> None:
@@ -111,7 +111,7 @@ class Succession:
         detail = f"{size} bytes, of which {seen} had been seen"
         self._note(log.key, log.source_id or "", change, log.tail.stored, detail)
         if path is not None and log.source_id is not None:
-            generation = Generation(log.source_id, log.last_time, log.log_format)
+            generation = Generation(log.source_id, log.last_time, _newest(log))
             since = log.tail.modified - _SLACK
             self.searches.append(
                 Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE, seen)
@@ -127,7 +127,7 @@ class Succession:
         """Lines of a log were stored."""
         for generation in self._known.get(log.key, []):
             if generation.source_id == log.source_id:
-                generation.last_time, generation.log_format = log.last_time, log.log_format
+                generation.last_time, generation.log_format = log.last_time, _newest(log)
 
     def finished(self, log: Log) -> None:
         """A rotated log was read to its end."""
@@ -223,6 +223,10 @@ class Succession:
     def _note(self, key: Key, source_id: str, change: SourceChange, offset: int, detail: str | None) -> None:
         label, host_name = key
         self.told.append(SourceEvent(self._now(), label, source_id, host_name, change, offset, detail))
+
+
+def _newest(log: Log) -> str | None:
+    return log.formats[0] if log.formats else None
 
 
 def _rest(search: Search, logs: Sequence[Log]) -> list[Log]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from lpaudit import fitting, store
 from lpaudit.errors import OffsetConflict, SourceError, StoreError
@@ -10,7 +11,7 @@ from lpaudit.files import Files
 from lpaudit.followed import Log, Surroundings
 from lpaudit.ingest import COMPACT_EVERY, IngestOptions, remember
 from lpaudit.model import Gap, LogFormat, LogKind, Observer, Provenance, Segment
-from lpaudit.reading import kept
+from lpaudit.reading import Reading, kept
 from lpaudit.rows import Rows
 from lpaudit.source import Stream
 from lpaudit.succession import Succession
@@ -69,9 +70,6 @@ class Writer:
         try:
             if began - self._opened > STALE:
                 self._tables = self._open_tables()
-            for log, _, _ in batch:
-                if log.reading is not None:
-                    remember(self._target, self._formats, log.reading, self._now(), self._unique)
             store.append(self._target, self.table(kind), [piece for _, piece, _ in batch], self._unique())
             self._opened = self._clock()
         except OffsetConflict as conflict:
@@ -99,7 +97,7 @@ class Writer:
                 continue
             data = log.tail.buffer.take(room, final=log.final)
             try:
-                log.reading = log.fitting.choose(data, log.kind, log.log_format, log.reading, begun=log.begun)
+                log.reading = log.fitting.choose(data, log.kind, log.formats, log.reading, begun=log.begun)
             except fitting.NotALog:
                 self._files.refuse(log, None)
                 continue
@@ -117,7 +115,7 @@ class Writer:
                 byte_offset=segment.start,
                 line_number=log.line_number + 1,
             )
-            rows = Rows(log.reading, data, where)
+            rows = Rows(log.reading, data, where, partial(self._remember, log.reading))
             room -= len(data)
             batch.append((log, store.Piece(segment, data, rows), rows))
         return batch
@@ -139,11 +137,14 @@ class Writer:
         if self._commits % COMPACT_EVERY == 0:
             self._options.compact()
 
+    def _remember(self, reading: Reading, name: str) -> None:
+        remember(self._target, self._formats, reading, name, self._now(), self._unique)
+
     def _stored(self, log: Log, piece: store.Piece, rows: Rows) -> None:
         log.begun, log.conflicts = True, 0
         log.tail.buffer.drop(len(piece.data))
         log.line_number += rows.lines
-        log.log_format = log.reading.name if log.reading else None
+        log.formats = rows.formats + tuple(name for name in log.formats if name not in rows.formats)
         log.last_time = rows.last_time or self._now()
         if not log.ready:
             log.since = None

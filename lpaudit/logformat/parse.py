@@ -82,13 +82,22 @@ def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tup
     format may look alike, with something else in that place.
     """
     lines = _split(block, layout.log_format.escaping)
+    readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
+    return int(_matches(layout, lines, plausible=plausible).sum()), int(readable.sum())
+
+
+def fits(layout: Layout, block: bytes) -> list[bool]:
+    """Tell of each line of a block whether it matches the layout, and its client is an address."""
+    return _matches(layout, _split(block, layout.log_format.escaping), plausible=True).to_list()
+
+
+def _matches(layout: Layout, lines: "_Lines", *, plausible: bool) -> pl.Series:
     groups, matched = _extract(layout, lines.readable)
     if plausible:
         for index, slot in enumerate(layout.slots):
             if slot.column == "client_address":
                 matched &= groups[f"g{index}"].str.contains(r"^(?:[0-9A-Fa-f.:]+|-)$").fill_null(value=False)
-    readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
-    return int(matched.sum()), int(readable.sum())
+    return matched
 
 
 @dataclass(frozen=True, slots=True)

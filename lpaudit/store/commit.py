@@ -81,7 +81,8 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
             f"but its rows end at {found[-1][0].end if found else 0}",
             hint="keep it as it is, and restore a copy beside it",
         )
-    return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], found[-1][2])
+    formats = dict.fromkeys(name for _, _, name in reversed(found))
+    return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], tuple(formats))
 
 
 def _last_lines(rows: pl.DataFrame) -> pl.DataFrame:
