@@ -6,6 +6,7 @@ status is 1 if a line was lost, whatever the figures are; a goal that is missed 
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -118,6 +119,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Measured:
     """Measure everything that was asked for, one thing after the other."""
     log, escaped, few, many = (folder / f"{name}.log" for name in ("access", "escaped", "few", "many"))
     reads: list[Read] = []
+    load = os.getloadavg()[0]
 
     def done(*more: Read) -> None:
         reads.extend(more)
@@ -142,7 +144,7 @@ def measure(options: argparse.Namespace, folder: Path) -> Measured:
     for same in zip(*pairs, strict=True):
         runs = tuple(run for one in same for run in one.runs)
         done(replace(same[-1], runs=runs, wrong=tuple(what for one in same for what in one.wrong)))
-    return Measured(tuple(reads), starts(options.starts))
+    return Measured(tuple(reads), starts(options.starts), load)
 
 
 def main() -> int:

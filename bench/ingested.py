@@ -20,7 +20,7 @@ class Read:
     runs: tuple[Spent, ...]
     rows: int  # that the program has made of it
     size: int  # bytes of what it has written
-    wrong: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()  # what of the log is not in it
 
     @property
     def seconds(self) -> float:
@@ -45,10 +45,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All of it; ``starts`` are seconds until the first output, by command."""
+    """All of it; ``starts`` are seconds until the first output, by command.
+
+    ``load`` is how many programs wanted to run before the first was measured (the system's load average).
+    """
 
     reads: tuple[Read, ...]
     starts: dict[str, float]
+    load: float = 0.0
 
     def of(self, log: str, program: str = "lpaudit") -> Read | None:
         """Return how a program has read a log, if it has."""
@@ -80,7 +84,9 @@ def report(options: argparse.Namespace, found: Measured, seconds: float) -> str:
         [(command, f"{1000 * seconds:.0f}") for command, seconds in found.starts.items()],
     )
     wrong = "\n".join(f"- {one.log}: {what}" for one in found.reads for what in one.wrong)
-    return "\n\n".join(part for part in (_method(options, seconds), goals, reads, wrong, starts) if part)
+    return "\n\n".join(
+        part for part in (_method(options, found.load, seconds), goals, reads, wrong, starts) if part
+    )
 
 
 def _goals(found: Measured) -> Iterator[tuple[str, str, str, str]]:
@@ -121,13 +127,13 @@ def _yes(met: bool) -> str:  # noqa: FBT001 -- the answer is the argument
     return "yes" if met else "**no**"
 
 
-def _method(options: argparse.Namespace, seconds: float) -> str:
+def _method(options: argparse.Namespace, load: float, seconds: float) -> str:
     goaccess = (
         "GoAccess once." if peers.GOACCESS else "GoAccess is not here (Debian: goaccess), and was left out."
     )
     return f"""\
 {machine()}, DuckDB {peers.duckdb_version()}, {peers.goaccess_version()}.
-`make bench` took {seconds / 60:.0f} minutes.
+`make bench` took {seconds / 60:.0f} minutes; when it began, the load of other programs was {load:.1f}.
 All logs are made for the run: lighttpd's default format, requests of Prefect clients, every line with another UUID, \
 {logs.PER_SECOND} lines a second.
 Of a thousand lines one is odd: what a real lighttpd wrote of hostile requests, and blank lines, garbage, binary.
