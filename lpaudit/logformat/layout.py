@@ -34,7 +34,7 @@ from lpaudit.logformat.timestamp import PLAIN_CLOCK, UNITS_PER_SECOND
 from lpaudit.model import Escaping, LogFormat
 
 HEAD = "head"
-_GROUPS = 15  # of an expression: the regex engine resolves few of them in one pass, and many only slowly
+_GROUPS = 15  # of an expression: with the head 16, and more the regex engine resolves only slowly
 _END = r"\r?$"
 MAX_FIELDS = 127  # mod_accesslog refuses more; a run of literal text counts as one
 
