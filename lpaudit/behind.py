@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from lpaudit import source, store
 from lpaudit.errors import SourceError
 from lpaudit.model import LogKind
-from lpaudit.reading import kept
+from lpaudit.reading import identity
 from lpaudit.recognise import recognise
 
 Tables = dict[LogKind, DeltaTable]
@@ -129,7 +129,7 @@ def _recognise(
     free = []
     for kind, table in open_tables.items():
         for host in (None, *hosts):  # a host is part of the identity only if it was told
-            known, _, _ = recognise(reader, target, table, host, kept(kind, line))
+            known, _, _ = recognise(reader, target, table, host, identity(kind, line))
             if known.offset:
                 return (known.source_id,), known.offset
             free.append(known.source_id)

@@ -13,7 +13,8 @@ from lpaudit.archives import Archive, Archives
 from lpaudit.errors import LpauditError, SourceError
 from lpaudit.followed import Log
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import LogFormat, Observer
+from lpaudit.model import LogFormat, LogKind, Observer
+from lpaudit.reading import identity
 from lpaudit.source import FileId, Input, Tail
 from lpaudit.succession import Search
 
@@ -188,7 +189,8 @@ def _changed_last(search: Search) -> int:
                 line = source.first_line(reader, final=True)
             finally:
                 reader.close()
-            ids = (source.source_id(search.host, line, ordinal) for ordinal in range(_ALIKE))
+            known_by = [identity(kind, line) for kind in LogKind]
+            ids = (source.source_id(search.host, one, n) for one in known_by for n in range(_ALIKE))
             if search.generation.source_id in ids:
                 return changed
     return search.since

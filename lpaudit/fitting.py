@@ -8,10 +8,11 @@ from lpaudit import errorlog, logformat, source
 from lpaudit.errors import ConfigError, SourceError
 from lpaudit.logformat.parse import MAX_LINE, match_count
 from lpaudit.model import LogFormat, LogKind
-from lpaudit.reading import AccessReading, ErrorReading, Reading, kept
+from lpaudit.reading import ERRORLOG, AccessReading, ErrorReading, Reading
 from lpaudit.redaction import MASK, masked
 from lpaudit.visible import visible
 
+_RARE = 10  # of so many lines of an error log lighttpd writes one at least
 _SAMPLE = 1 << 20  # bytes of a piece that its format is told by
 
 
@@ -34,10 +35,46 @@ class Fitting:
     stored: Mapping[str, LogFormat]
     timezone: ZoneInfo
 
-    def kind_of(self, line: bytes) -> LogKind:
-        """Return which kind of log begins with a line."""
-        looks = LogKind.ERROR if errorlog.is_error_log(line) else LogKind.ACCESS
-        return self.asked or looks
+    def kind_of(self, lines: bytes, own: Sequence[str] = ()) -> LogKind:
+        """Return which kind of log begins with some lines.
+
+        ``own`` are the formats of what was at the same path before: it stays what it is, also
+        where another program's stderr comes first.
+        """
+        if self.asked:
+            return self.asked
+        if own:
+            return LogKind.ERROR if own[0] == ERRORLOG else LogKind.ACCESS
+        return self._looks_like(lines)
+
+    def check_kind(self, stored: LogKind) -> None:
+        """Raise SourceError if it is stored as another kind of log than it was asked for as, or NotALog."""
+        if self.asked is None or stored is self.asked:
+            return
+        if not self.found.named:
+            raise NotALog(f"stored as an {stored} log: skipped")
+        raise SourceError(
+            f"{visible(self.found.label)} is stored as an {stored} log already",
+            hint=f"leave out --kind {self.asked}",
+        )
+
+    def _looks_like(self, lines: bytes) -> LogKind:
+        """Return which kind of log some lines are of.
+
+        A client may write the start of an access line, if the format lets it; another program
+        may write anything into an error log. So neither the first line decides nor any other
+        alone: lines of an error log are those that no access format reads.
+        """
+        each = [line for line in lines.split(b"\n") if line.strip()]
+        headed = [line for line in each if errorlog.is_error_log(line)]
+        if _RARE * len(headed) < len(each) or not headed:
+            return LogKind.ACCESS
+        joined = b"\n".join(headed) + b"\n"
+        layouts = [logformat.compile_layout(candidate) for candidate in self._candidates(())]
+        plausible = self.told is None
+        told = len(headed) - max(match_count(layout, joined, plausible=plausible)[0] for layout in layouts)
+        asked = max(match_count(layout, lines, plausible=plausible)[0] for layout in layouts)
+        return LogKind.ERROR if told and told >= asked else LogKind.ACCESS
 
     def choose(
         self, piece: bytes, kind: LogKind, own: Sequence[str], current: Reading | None, *, begun: bool
@@ -61,7 +98,7 @@ class Fitting:
             if not begun and self.asked:
                 self._check_error_log(sample)
             return ErrorReading(self.timezone)
-        if not self.found.named and not begun and errorlog.is_error_log(sample):
+        if self.asked and not self.found.named and not begun and self._looks_like(sample) is LogKind.ERROR:
             raise NotALog("lighttpd's error log, not an access log: skipped")
         layouts = [logformat.compile_layout(candidate) for candidate in self._candidates(own)]
         best, most, readable = layouts[0], 0, 0
@@ -82,7 +119,10 @@ class Fitting:
         if not self.told:
             found += [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]
             found += self.stored.values()
-        return list({log_format.name: log_format for log_format in reversed(found)}.values())[::-1]
+        first: dict[str, LogFormat] = {}
+        for log_format in found:
+            first.setdefault(log_format.name, log_format)
+        return list(first.values())
 
     def _check_error_log(self, sample: bytes) -> None:
         """Raise SourceError, or NotALog, if no line is an error log's: not only lighttpd writes there."""
@@ -93,10 +133,9 @@ class Fitting:
             raise NotALog("not lighttpd's error log: skipped")
         if b"\0" in sample:
             raise binary(self.found, 1)
-        shown = kept(LogKind.ERROR, lines[0][:160]).replace(MASK, b"*") if lines else b""
+        shown = _shown(lines[0]) if lines else ""
         raise SourceError(
-            f"{visible(self.found.label)} is not lighttpd's error log; line 1 reads:\n"
-            f"  {shown.decode('utf-8', 'backslashreplace')}",
+            f"{visible(self.found.label)} is not lighttpd's error log; line 1 reads:\n  {shown}",
             hint="leave out --kind: the lines tell what it is",
         )
 
@@ -104,7 +143,7 @@ class Fitting:
         name = visible(self.found.label)
         lines = sample.split(b"\n")
         number, text = next((i, line) for i, line in enumerate(lines, 1) if line.strip())
-        shown = masked(text[:160].decode("utf-8", "backslashreplace"))
+        shown = _shown(text)
         if b"\0" in sample:
             return binary(self.found, number)
         if self.told is None:
@@ -151,6 +190,12 @@ def binary(found: source.Input, number: int) -> SourceError:
         f"{visible(found.label)} is not a log: line {number} holds NUL bytes",
         hint="name the access log itself; compressed logs may be gzip, zstd, bzip2 or xz",
     )
+
+
+def _shown(line: bytes) -> str:
+    """Return what a message shows of a line, of whatever log it may be: no secret."""
+    redacted = errorlog.redact(line[:MAX_LINE])[:160].replace(MASK, b"*")
+    return masked(redacted.decode("utf-8", "backslashreplace"))
 
 
 def _sample(piece: bytes) -> bytes:

@@ -15,9 +15,9 @@ from lpaudit.errors import SourceError, StoreError
 from lpaudit.files import LINGER, SCAN, Files
 from lpaudit.followed import Log, Surroundings
 from lpaudit.ingest import IngestOptions, OneInput, open_for_writing
-from lpaudit.model import Lag, Observer, Segment, SourceResult
-from lpaudit.reading import kept
-from lpaudit.recognise import recognise
+from lpaudit.model import Known, Lag, LogKind, Observer, Segment, SourceResult
+from lpaudit.reading import identity
+from lpaudit.recognise import recognise_any
 from lpaudit.source import Input, Look, Stream
 from lpaudit.succession import GRACE, Succession
 from lpaudit.visible import visible
@@ -84,7 +84,7 @@ class Follower:
         self.logs = self.files.logs
         self.formats = formats
         self.next_scan = 0.0
-        self.room = options.segment_bytes
+        self.room: dict[LogKind, int] = {}
 
     def run(self) -> bool:
         """Follow until ``stop`` is called or every pipe has ended; say whether what was read is stored."""
@@ -113,7 +113,7 @@ class Follower:
         if now >= self.next_scan:
             self.files.scan(now, self.archives, self.succession.searches)
             self.next_scan = now + min(30 * SCAN, max(SCAN, 300 * (self.clock() - now)))
-        self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
+        self._measure_room()
         busy = False
         for log in list(self.logs):
             if now >= log.look_at and not log.cut:
@@ -122,7 +122,7 @@ class Follower:
         busy |= self._commit_if_due(more=busy)
         self._account()
         self.observer.lagging(self._lag())
-        return busy and self.clock() >= self.writer.blocked
+        return busy
 
     # What is new in them.
 
@@ -130,7 +130,7 @@ class Follower:
         """Take in what is new of a log; say whether there is more to do at once."""
         tail = log.tail
         long_line = len(tail.buffer) > 0 and not tail.buffer.whole
-        room = max(self.room, _READ if long_line else 0)
+        room = max(self.room[log.kind], _READ if long_line else 0)
         before = tail.position
         looked, log.looked = log.looked, now
         try:
@@ -138,7 +138,7 @@ class Follower:
                 self._look_again(log, now)
                 return False
             look = tail.look(room)
-            self.room -= max(0, tail.position - before)
+            self.room[log.kind] -= max(0, tail.position - before)
             if look is Look.CUT:
                 self._cut(log, now)
                 return True
@@ -188,19 +188,10 @@ class Follower:
         tail = log.tail
         if isinstance(tail, Stream):
             return self._identify_stream(log, now)
-        reader = tail.reader()
-        try:
-            line = source.first_line(reader, final=log.final)
-            if not line:
-                return False
-            log.kind = log.fitting.kind_of(line)
-            table = self.writer.table(log.kind)
-            known, position, _ = recognise(reader, self.target, table, log.host, kept(log.kind, line))
-        finally:
-            reader.close()
-        if not known.segments and b"\0" in line:
-            self.files.refuse(log, fitting.binary(tail.found, 1))
+        found = self._recognise(log)
+        if found is None:
             return False
+        line, known, position = found
         log.source_id, log.anew = known.source_id, None
         if position >= known.offset:
             self.succession.found(known.source_id, tail.file)
@@ -225,22 +216,66 @@ class Follower:
         tail.start_at(known.offset, line)
         log.begun = bool(known.segments)
         log.line_number = known.line_number
-        log.formats = known.formats or self.succession.formats_before(log)
+        log.continued = log.kind is LogKind.ERROR and self._ends_within_a_line(known)
         self.succession.begins(log, self.logs, now)
         self.next_scan = 0.0 if any(not s.scanned for s in self.succession.searches) else self.next_scan
         return True
+
+    def _recognise(self, log: Log) -> tuple[bytes, Known, int] | None:
+        """Return a log's first line, the source that it is, and how far they agree; None if it is no log yet.
+
+        Raises SourceError, StoreError.
+        """
+        reader = log.tail.reader()
+        try:
+            lines = source.first_lines(reader, final=log.final)
+            if not lines:
+                return None
+            line, tables = source.line_of(lines), self.writer.tables()
+            before = log.formats or self.succession.formats_before(log)
+            log.kind, known, position, _ = recognise_any(
+                reader, self.target, tables, log.host, line, lambda: log.fitting.kind_of(lines, before)
+            )
+        finally:
+            reader.close()
+        if not self._accept(log, known, lines, before):
+            return None
+        log.formats = known.formats or before
+        return line, known, position
+
+    def _accept(self, log: Log, known: Known, lines: bytes, before: Sequence[str]) -> bool:
+        """Say whether a file is a log, and of a kind that is asked for: only then it comes after anything."""
+        try:
+            if known.segments:
+                log.fitting.check_kind(log.kind)
+                return True
+            if b"\0" in source.line_of(lines):
+                raise fitting.binary(log.tail.found, 1)
+            log.reading = log.fitting.choose(lines, log.kind, before, None, begun=False)
+        except fitting.NotALog:
+            self.files.refuse(log, None)
+        except SourceError as error:
+            self.files.refuse(log, error)
+        else:
+            return True
+        return False
+
+    def _ends_within_a_line(self, known: Known) -> bool:
+        if not known.segments:
+            return False
+        return not store.read_segment(self.target.storage, known.segments[-1]).endswith(b"\n")
 
     def _identify_stream(self, log: Log, now: float) -> bool:
         """What comes through a pipe is always new: it cannot be read twice."""
         buffer = log.tail.buffer
         if not buffer.ready and not log.final:
             return False
-        line = buffer.take(1, final=log.final)[: source.HEAD]
-        log.kind = log.fitting.kind_of(line)
-        line = kept(log.kind, line)
+        lines = buffer.take(source.HEAD, final=log.final)[: source.HEAD]
+        log.kind = log.fitting.kind_of(lines)
+        line = identity(log.kind, source.line_of(lines))
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
         taken = {other.source_id for other in self.logs}
-        log.source_id = next(i for i in ids if i not in taken and not self.writer.offset_of(i))
+        log.source_id = next(i for i in ids if i not in taken and self.writer.is_new(log.kind, i))
         log.since = now
         return False
 
@@ -264,7 +299,7 @@ class Follower:
         try:
             self.succession.end_searches(self.logs, self.writer.offset_now, now, self.archives)
         except StoreError as error:
-            self.writer.fail(error)
+            self.files.complain(error)
         for log in list(self.logs):
             if log.cut:
                 if not log.ready and all(
@@ -307,7 +342,7 @@ class Follower:
     def _collect(self) -> None:
         for archive, result in self.archives.collect():
             if isinstance(result, StoreError):
-                self.writer.fail(result)
+                self.files.complain(result)
                 self.files.settled[archive.file] = ((-1, -1), self.clock() + _AGAIN)
             elif isinstance(result, SourceResult):
                 self.files.settled[archive.file] = (archive.signature, 0.0)
@@ -335,16 +370,28 @@ class Follower:
         """
         now = self.clock()
         ready = self._ready()
-        if not ready or now < self.writer.blocked:
+        if not ready:
             return False
         oldest = min(now if log.since is None else log.since for log in ready)
-        if self.room > 0 and (more or now - oldest < self.options.flush_interval):
+        full = any(self.room[log.kind] <= 0 for log in ready)
+        if not full and (more or now - oldest < self.options.flush_interval):
             return False
         return self.writer.commit(ready)
 
     def _ready(self) -> list[Log]:
         now, waits = self.clock(), self.succession.must_wait
-        return [log for log in self.logs if log.ready and not waits(log, self.logs, now, self.archives)]
+        return [
+            log
+            for log in self.logs
+            if log.ready and self.writer.may_write(log.kind)
+            if not waits(log, self.logs, now, self.archives)
+        ]
+
+    def _measure_room(self) -> None:
+        """Tell how many bytes may be read: a kind of log that cannot be stored takes no room of the other."""
+        self.room = dict.fromkeys(LogKind, self.options.segment_bytes)
+        for log in self.logs:
+            self.room[log.kind] -= len(log.tail.buffer)
 
     def _lag(self) -> Lag:
         now = self.clock()
@@ -364,19 +411,19 @@ class Follower:
         What is left then is in the logs: the next follower goes on with it.
         """
         until = self.clock() + FINISH
+        self.writer.try_again()
+        failures = self.writer.failures
         while True:
             now = self.clock()
-            self.room = self.options.segment_bytes - sum(len(log.tail.buffer) for log in self.logs)
+            self._measure_room()
             more = False
             for log in list(self.logs):
                 if log.source_id is not None and not log.cut and now < until:
                     more |= self._look(log, now)
-            ready, failures = self._ready(), self.writer.failures
+            ready = self._ready()
             if ready:
                 self.writer.commit(ready)
-            if self.writer.failures > failures:
-                return False
-            if not more and not ready:
+            if not ready and (not more or self.writer.failures > failures):
                 break
         self.writer.tell()
-        return not self.succession.told
+        return not self.succession.told and self.writer.failures <= failures

@@ -60,6 +60,8 @@ class Log:
     """Its name says that it was rotated away."""
     begun: bool = False
     """Lines of the source are stored."""
+    continued: bool = False
+    """What comes next is the rest of a line whose start is stored."""
     cut: bool = False
     """What was read of it is no longer in the file: only its buffer counts."""
     final: bool = False

@@ -28,7 +28,7 @@ from lpaudit.model import (
     SourceResult,
 )
 from lpaudit.reading import AccessReading, Reading, kept
-from lpaudit.recognise import recognise
+from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
 from lpaudit.visible import visible
@@ -180,8 +180,8 @@ class OneInput:
 
     def _read(self, reader: source.Reader) -> None:
         final = self.options.final or reader.final
-        line = source.first_line(reader, final=final)
-        if not line:
+        lines = source.first_lines(reader, final=final)
+        if not lines:
             head = reader.read(1 << 16)
             if b"\0" in head:
                 raise fitting.binary(self.input, 1)
@@ -189,13 +189,10 @@ class OneInput:
             self.result = replace(self.result, held_back=len(head), note=note)
             self._complain(reader)
             return
-        self.kind = self.fitting.kind_of(line)
-        self.result = replace(self.result, kind=self.kind)
-        line = kept(self.kind, line)
         stuck, offset = 0, -1
         while stuck < _ATTEMPTS:
+            known = self._recognise(reader, lines)
             table = self._table()
-            known = self._recognise(reader, table, line)
             stuck, offset = (stuck + 1 if known.offset == offset else 0), known.offset
             try:
                 self._go_on(reader, known, table)
@@ -219,9 +216,16 @@ class OneInput:
             self.target.table(name) if self.options.dry_run else self.target.create_table(name, self.unique())
         )
 
-    def _recognise(self, reader: source.Reader, table: DeltaTable | None, line: bytes) -> Known:
-        known, self.position, alike = recognise(reader, self.target, table, self.host, line)
-        if not known.segments:
+    def _recognise(self, reader: source.Reader, lines: bytes) -> Known:
+        opened = ((kind, self.target.table(kind.table)) for kind in LogKind) if self.target else ()
+        tables = {kind: table for kind, table in opened if table is not None}
+        self.kind, known, self.position, alike = recognise_any(
+            reader, self.target, tables, self.host, source.line_of(lines), lambda: self.fitting.kind_of(lines)
+        )
+        self.result = replace(self.result, kind=self.kind)
+        if known.segments:
+            self.fitting.check_kind(self.kind)
+        else:
             note = "begins like another source, but goes on differently" if alike else None
             self.result = replace(self.result, note=note)
         return known
@@ -253,14 +257,15 @@ class OneInput:
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
         reading: Reading | None = None
-        own = known.formats
+        own, continued = known.formats, self._is_continued(known)
         offset, line_number = known.offset, known.line_number
         # A file is read on while its lines are stored; what a pipe brings is waited for.
         pieces = source.ahead(framing) if reader.position is not None else framing.pieces()
         with closing(pieces):
             for number, piece in enumerate(pieces, 1):
                 reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
-                data = kept(self.kind, piece)
+                data = kept(self.kind, piece, continued=continued)
+                continued = not piece.endswith(b"\n")
                 segment = Segment.of(known.source_id, offset, data)
                 where = self._provenance(reading, segment, line_number)
                 rows = Rows(reading, data, where, partial(self._remember, reading))
@@ -278,6 +283,12 @@ class OneInput:
                     self.options.compact()
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
+
+    def _is_continued(self, known: Known) -> bool:
+        """Whether what comes next is the rest of an error log's line whose start is stored."""
+        if self.kind is LogKind.ACCESS or self.target is None or not known.segments:
+            return False
+        return not store.read_segment(self.target.storage, known.segments[-1]).endswith(b"\n")
 
     def _remember(self, reading: Reading, name: str) -> None:
         if self.target is not None and not self.options.dry_run:

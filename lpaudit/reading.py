@@ -7,10 +7,14 @@ from itertools import compress
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lpaudit import errorlog, logformat
+from lpaudit import errorlog, logformat, source
 from lpaudit.logformat import Layout
 from lpaudit.model import LogFormat, LogKind, Provenance, RejectReason
 from lpaudit.normalise import normalise
+from lpaudit.redaction import MASK
+
+ERRORLOG = "errorlog"
+"""``log_format`` of the rows of error logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class ErrorReading:
     """The lines of an error log, redacted; its times are local, of ``timezone``."""
 
     timezone: tzinfo
-    name: str = "errorlog"
+    name: str = ERRORLOG
 
     def rows(self, block: bytes, where: Provenance) -> pa.Table:
         """Return the rows of server_event for a block of lines."""
@@ -89,6 +93,24 @@ class ErrorReading:
 Reading = AccessReading | ErrorReading
 
 
-def kept(kind: LogKind, data: bytes) -> bytes:
-    """Return what is stored of whole lines, and hashed: of an error log no secrets. As long as ``data``."""
-    return errorlog.redact(data) if kind is LogKind.ERROR else data
+def kept(kind: LogKind, data: bytes, *, continued: bool = False) -> bytes:
+    """Return what is stored of whole lines, and hashed: of an error log no secrets. As long as ``data``.
+
+    ``continued``: it begins with the rest of a line whose start is stored. What that would
+    say of the rest cannot be known any more, so nothing of it is kept.
+    """
+    if kind is LogKind.ACCESS:
+        return data
+    if not continued:
+        return errorlog.redact(data)
+    rest = source.line_of(data)
+    end = len(rest.rstrip(b"\r\n"))
+    return MASK * end + rest[end:] + errorlog.redact(data[len(rest) :])
+
+
+def identity(kind: LogKind, line: bytes) -> bytes:
+    """Return what of a source's first line it is known by: of an error log nothing that may be redacted.
+
+    Else the same log would be another one as soon as something else is redacted.
+    """
+    return errorlog.identity(line) if kind is LogKind.ERROR else line

@@ -1,11 +1,16 @@
 """Which source an input is: the store is asked, and the input's bytes decide."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from deltalake import DeltaTable
 
 from lpaudit import source, store
-from lpaudit.model import Known
+from lpaudit.model import Known, LogKind
+from lpaudit.reading import identity
+
+Tables = Mapping[LogKind, DeltaTable]
+"""The tables of lines that a store has, by the kind of log that they are of."""
 
 
 def recognise(
@@ -13,10 +18,10 @@ def recognise(
 ) -> tuple[Known, int, bool]:
     """Return the source that an input is, how far the two agree, and whether it only began like another.
 
-    ``line`` is the input's first, as it is kept; ``table`` that of its kind of log. The reader
-    then stands at the position that is returned: at ``known.offset``, or before it where the
-    input ends within what is stored. What is not stored is a new source: ``known.offset`` is 0.
-    Raises StoreError.
+    ``line`` is what it is known by of its first line; ``table`` that of its kind of log. The
+    reader then stands at the position that is returned: at ``known.offset``, or before it
+    where the input ends within what is stored. What is not stored is a new source:
+    ``known.offset`` is 0. Raises StoreError.
     """
     ordinal = 0
     while True:
@@ -30,3 +35,25 @@ def recognise(
             return known, position, False
         reader.restart()
         ordinal += 1
+
+
+def recognise_any(
+    reader: source.Reader,
+    target: store.Store | None,
+    tables: Tables,
+    host: str | None,
+    line: bytes,
+    kind: Callable[[], LogKind],
+) -> tuple[LogKind, Known, int, bool]:
+    """Return the same of an input that may be any kind of log, and which kind it is.
+
+    What is stored of it says so; else ``kind``. ``line`` is its first. Raises StoreError.
+    """
+    for stored, table in tables.items():
+        known, position, alike = recognise(reader, target, table, host, identity(stored, line))
+        if known.segments:
+            return stored, known, position, alike
+        reader.restart()
+    chosen = kind()
+    found = recognise(reader, target, tables.get(chosen), host, identity(chosen, line))
+    return (chosen, *found)

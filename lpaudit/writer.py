@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from lpaudit import fitting, store
@@ -26,12 +27,22 @@ _Taken = tuple[Log, store.Piece, Rows]
 """What was taken from a log for a commit."""
 
 
-class Writer:
-    """Commits what logs have, and knows how far each source is stored.
+@dataclass(slots=True)
+class _Way:
+    """How one kind of log stands with its table: what is wrong with one does not hold up the other.
 
-    After a failure nothing is written before ``blocked`` (monotonic seconds); ``failures``
-    counts those since the last commit.
+    ``table`` is None until it is needed, or has to be opened anew. Nothing is written before
+    ``blocked`` (monotonic seconds); ``failures`` counts those since the last commit.
     """
+
+    table: store.Table | None = None
+    opened: float = 0.0
+    blocked: float = 0.0
+    failures: int = 0
+
+
+class Writer:
+    """Commits what logs have, and knows how far each source is stored."""
 
     def __init__(
         self,
@@ -52,10 +63,23 @@ class Writer:
         self._succession = succession
         self._mark = store.mark_file(target, os.environ)
         self._commits = 0
-        self.failures = 0
-        self.blocked = 0.0
-        self._opened = 0.0
-        self._tables = self._open_tables()
+        self._ways = {kind: _Way() for kind in LogKind}
+        self._records = _Way()  # into the tables of gaps and events
+        self.table(LogKind.ACCESS)
+
+    @property
+    def failures(self) -> int:
+        """How often it has failed since it last succeeded."""
+        return sum(way.failures for way in (*self._ways.values(), self._records))
+
+    def may_write(self, kind: LogKind) -> bool:
+        """Whether there is a reason to believe that a commit will succeed now."""
+        return self._clock() >= self._ways[kind].blocked
+
+    def try_again(self) -> None:
+        """Wait for nothing any more: it is the last chance."""
+        for way in (*self._ways.values(), self._records):
+            way.blocked = 0.0
 
     def commit(self, ready: Iterable[Log]) -> bool:
         """Commit what is ready, about a segment's worth of bytes; say whether more is waiting.
@@ -68,18 +92,22 @@ class Writer:
             return False
         kind = batch[0][0].kind
         try:
-            if began - self._opened > STALE:
-                self._tables = self._open_tables()
+            if began - self._ways[kind].opened > STALE:
+                self._ways[kind].table = None
             store.append(self._target, self.table(kind), [piece for _, piece, _ in batch], self._unique())
-            self._opened = self._clock()
         except OffsetConflict as conflict:
-            if self._resync(conflict.source_ids):
-                return True
-            self.fail(conflict)  # it was about something else
+            try:
+                if self._resync(kind, conflict.source_ids):
+                    return True
+            except StoreError as error:
+                self.fail(kind, error)
+                return False
+            self.fail(kind, conflict)  # it was about something else
             return False
         except StoreError as error:
-            self.fail(error)
+            self.fail(kind, error)
             return False
+        self._ways[kind].opened = self._clock()
         self._committed(kind, batch, self._clock() - began)
         return any(log.ready for log, _, _ in batch)
 
@@ -104,7 +132,7 @@ class Writer:
             except SourceError as error:
                 self._files.refuse(log, error)
                 continue
-            data = kept(log.kind, data)
+            data = kept(log.kind, data, continued=log.continued)
             segment = Segment.of(log.source_id or "", log.tail.stored, data)
             where = Provenance(
                 source=log.label,
@@ -121,7 +149,7 @@ class Writer:
         return batch
 
     def _committed(self, kind: LogKind, batch: Sequence[_Taken], seconds: float) -> None:
-        self.failures = 0
+        self._ways[kind].failures = 0
         for log, piece, rows in batch:
             self._stored(log, piece, rows)
         self._observer.committed(
@@ -142,6 +170,7 @@ class Writer:
 
     def _stored(self, log: Log, piece: store.Piece, rows: Rows) -> None:
         log.begun, log.conflicts = True, 0
+        log.continued = not piece.data.endswith(b"\n")
         log.tail.buffer.drop(len(piece.data))
         log.line_number += rows.lines
         log.formats = rows.formats + tuple(name for name in log.formats if name not in rows.formats)
@@ -150,49 +179,63 @@ class Writer:
             log.since = None
         self._succession.stored(log)
 
-    def _open_tables(self) -> dict[LogKind, store.Table]:
-        """Open the tables that are there; that of access logs is there once a follower has begun."""
-        self._opened = self._clock()
-        access = self._target.create_table(LogKind.ACCESS.table, self._unique())
-        error = self._target.table(LogKind.ERROR.table)
-        return {LogKind.ACCESS: access} | ({LogKind.ERROR: error} if error is not None else {})
-
     def table(self, kind: LogKind) -> store.Table:
         """Return the table that a kind of log is stored in. Raises StoreError."""
-        if kind not in self._tables:
-            self._tables[kind] = self._target.create_table(kind.table, self._unique())
-        return self._tables[kind]
+        way = self._ways[kind]
+        if way.table is None:
+            way.table = self._target.create_table(kind.table, self._unique())
+            way.opened = self._clock()
+        return way.table
+
+    def tables(self) -> dict[LogKind, store.Table]:
+        """Return the tables that can be opened now."""
+        found = {}
+        for kind, way in self._ways.items():
+            with suppress(StoreError):  # whoever stores that kind of log says so
+                if way.table is None and self._target.table(kind.table) is None:
+                    continue
+                found[kind] = self.table(kind)
+        return found
 
     def offset_now(self, source_id: str) -> int:
-        """Return how far a source is stored by now, whoever has stored it."""
-        self._tables = self._open_tables()
-        return self.offset_of(source_id)
+        """Return how far a source is stored by now, whoever has stored it. Raises StoreError."""
+        for way in self._ways.values():
+            way.table = None
+        return max(self._offset(kind, source_id) for kind in LogKind)  # a source is of one kind
 
-    def offset_of(self, source_id: str) -> int:
+    def _offset(self, kind: LogKind, source_id: str) -> int:
         """Return how far a source is stored, as was seen last."""
-        offsets = (self._target.offset(table, source_id) for table in self._tables.values())
-        return max(offset or 0 for offset in offsets)  # a source is of one kind: the others have none of it
+        if self._ways[kind].table is None and self._target.table(kind.table) is None:
+            return 0
+        return self._target.offset(self.table(kind), source_id) or 0
 
-    def fail(self, error: StoreError) -> None:
+    def is_new(self, kind: LogKind, source_id: str) -> bool:
+        """Whether nothing of a source is stored, as was seen last. Raises StoreError."""
+        return not self._offset(kind, source_id)
+
+    def fail(self, kind: LogKind, error: StoreError) -> None:
         """Wait, and look anew at what the store holds: a commit that failed may have been made."""
-        delay = _RETRIES[min(self.failures, len(_RETRIES) - 1)]
-        self.failures += 1
-        self.blocked = self._clock() + delay
-        self._observer.retrying(error, delay)
+        self._wait(self._ways[kind], error)
         with suppress(StoreError):  # it is as it was: the next attempt says why
-            self._resync()
+            self._resync(kind)
 
-    def _resync(self, moved: Sequence[str] = ()) -> bool:
+    def _wait(self, way: _Way, error: StoreError) -> None:
+        delay = _RETRIES[min(way.failures, len(_RETRIES) - 1)]
+        way.failures += 1
+        way.blocked = self._clock() + delay
+        self._observer.retrying(error, delay)
+
+    def _resync(self, kind: LogKind, moved: Sequence[str] = ()) -> bool:
         """Read the offsets anew, and skip what others have stored of the same sources; say if they have.
 
-        The one who loses waits ever longer: the other is doing its work.
+        The one who loses waits ever longer: the other is doing its work. Raises StoreError.
         """
-        self._tables = self._open_tables()
+        self._ways[kind].table = None
         now, found = self._clock(), False
         for log in self._files.logs:
-            if log.source_id is None or not log.active:
+            if log.source_id is None or not log.active or log.kind is not kind:
                 continue
-            ahead = self.offset_of(log.source_id) - log.tail.stored
+            ahead = self._offset(kind, log.source_id) - log.tail.stored
             if ahead == 0:
                 continue
             found = True
@@ -217,7 +260,7 @@ class Writer:
     def tell(self) -> None:
         """Record what has happened; what cannot be recorded now waits."""
         told = self._succession.told
-        while told and self._clock() >= self.blocked:
+        while told and self._clock() >= self._records.blocked:
             what = told[0]
             try:
                 if isinstance(what, Gap):
@@ -226,6 +269,7 @@ class Writer:
                 elif store.append_event(self._target, what, self._unique()):
                     self._observer.source_changed(what)
             except StoreError as error:
-                self.fail(error)
+                self._wait(self._records, error)
             else:
+                self._records.failures = 0
                 del told[0]

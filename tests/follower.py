@@ -166,6 +166,7 @@ class Following:
         *arguments: object,
         env: dict[str, str] | None = None,
         prefix: tuple[str, ...] = (),
+        options: tuple[str, ...] = ("--log-format", "default"),
         stdin: int | IO[bytes] = subprocess.DEVNULL,
     ) -> None:
         self.store = store
@@ -173,7 +174,7 @@ class Following:
         command = [
             *prefix,
             *(sys.executable, "-m", "lpaudit", "ingest", "--follow", "--no-compact"),
-            *("--flush-interval", "0.2", "--log-format", "default", "--store", str(store)),
+            *("--flush-interval", "0.2", *options, "--store", str(store)),
             *("--", *map(os.fsdecode, map(_argument, arguments))),
         ]
         self.process = subprocess.Popen(

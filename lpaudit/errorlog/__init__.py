@@ -1,7 +1,8 @@
 """lighttpd's error log: who tried to log in, what was refused, when the server ran."""
 
+from lpaudit.errorlog.identity import identity
 from lpaudit.errorlog.messages import is_error_log
 from lpaudit.errorlog.parse import parse
 from lpaudit.errorlog.redact import redact
 
-__all__ = ["is_error_log", "parse", "redact"]
+__all__ = ["identity", "is_error_log", "parse", "redact"]

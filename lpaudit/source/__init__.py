@@ -2,7 +2,7 @@
 
 from lpaudit.source.discover import Input, discover, label_of, unreadable
 from lpaudit.source.framing import Framing, ahead, blocks
-from lpaudit.source.identity import HEAD, first_line, holds, source_id
+from lpaudit.source.identity import HEAD, first_line, first_lines, holds, line_of, source_id
 from lpaudit.source.linebuffer import LineBuffer
 from lpaudit.source.reader import Damage, Reader, is_compressed, open_reader
 from lpaudit.source.rotation import is_rotated_name, looks_rotated, original, rotated, was_rotated
@@ -23,10 +23,12 @@ __all__ = [
     "blocks",
     "discover",
     "first_line",
+    "first_lines",
     "holds",
     "is_compressed",
     "is_rotated_name",
     "label_of",
+    "line_of",
     "looks_rotated",
     "open_reader",
     "open_tail",

@@ -20,14 +20,28 @@ def first_line(reader: Reader, *, final: bool) -> bytes:
 
     Nothing is consumed.
     """
+    return line_of(first_lines(reader, final=final))
+
+
+def line_of(lines: bytes) -> bytes:
+    """Return the first of some lines with its end."""
+    line, newline, _ = lines.partition(b"\n")
+    return line + newline
+
+
+def first_lines(reader: Reader, *, final: bool) -> bytes:
+    """Return the whole lines among the first 64 KiB, or all of these if they are of one line.
+
+    b"" if no whole line is there yet. Of a pipe, what has come with the first line.
+    Nothing is consumed.
+    """
     head = reader.read(HEAD, patience=0)
     while b"\n" not in head and len(head) < HEAD and (more := reader.read(HEAD - len(head), patience=0)):
         head += more
     reader.push_back(head)
-    line, newline, _ = head.partition(b"\n")
-    if newline or len(head) == HEAD or final:
-        return line + newline
-    return b""
+    if b"\n" not in head:
+        return head if len(head) == HEAD or final else b""
+    return head if final and len(head) < HEAD else head[: head.rfind(b"\n") + 1]
 
 
 def source_id(host: str | None, line: bytes, ordinal: int) -> str:

@@ -118,6 +118,12 @@ def test_what_is_no_error_log_is_refused_if_named_and_skipped_in_a_directory(
     assert "access.log: 0 new lines, not lighttpd's error log: skipped" in ran.stdout
     ran = lpaudit("ingest", "--kind", "access", "logs/error.log")
     assert ran.returncode == 3
+    assert "error.log is stored as an error log already" in ran.stderr
+    ran = lpaudit("ingest", "--kind", "access", "logs")
+    assert ran.returncode == 0, ran.stderr
+    assert "error.log: 0 new lines, stored as an error log: skipped" in ran.stdout
+    ran = lpaudit("ingest", "--kind", "access", "--store", "other", "logs/error.log")
+    assert ran.returncode == 3
     assert "none of the known formats" in ran.stderr
 
 
@@ -275,6 +281,121 @@ def test_the_health_check_looks_at_it(tmp_path: Path, lpaudit: Lpaudit) -> None:
     ran = lpaudit("status", "--check", "--max-lag", "0.5")
     assert ran.returncode == 1
     assert "error.log still not stored" in ran.stdout
+
+
+FOREIGN = b"PHP Warning:  oops, Authorization: Bearer SECRETSECRETSECRET in /srv/x.php\n"
+BACKEND = b'127.0.0.1 - - [23/Nov/2026:10:00:00 +0000] "GET /x HTTP/1.1" 200 12 "-" "curl"\n'
+
+
+@pytest.mark.parametrize("first", [FOREIGN, BACKEND, FOREIGN * 5])
+def test_another_program_may_have_written_the_first_line(
+    first: bytes, tmp_path: Path, lpaudit: Lpaudit
+) -> None:
+    (tmp_path / "error.log").write_bytes(first + errors(1, 6))
+    ran = lpaudit("ingest", "error.log")
+    assert ran.returncode == 0, ran.stderr
+    assert "format errorlog" in ran.stdout
+    assert "SECRETSECRETSECRET" not in ran.stdout + ran.stderr
+    check(tmp_path / "lpaudit-store", first + errors(1, 6))
+    assert "nothing new" in lpaudit("ingest", "error.log").stdout
+
+
+def test_a_rotated_error_log_may_begin_with_another_programs_line(logs: Path, store: Path) -> None:
+    error = logs / "error.log"
+    with Driven(store, logs) as follower:
+        one = append(error, errors(1, 5))
+        follower.wait()
+        rotate(error)
+        two = append(error, FOREIGN)
+        follower.wait(LONG)
+        two += append(error, errors(20, 2))
+        follower.wait(LONG)
+        rotate(error)
+        three = append(error, errors(30, 2))
+        follower.wait(LONG).stop()
+    check(store, one, two, three)
+    assert follower.told.complaints == ""
+
+
+def test_what_is_refused_is_never_said_to_be_read_to_its_end(logs: Path, store: Path) -> None:
+    error = logs / "error.log"
+    with Driven(store, logs, kind=LogKind.ACCESS) as follower:
+        for generation in range(3):
+            append(error, errors(10 * generation + 1, 5))
+            append(logs / "access.log", lines(f"g{generation}", 5))
+            follower.wait(LONG)
+            rotate(error)
+            rotate(logs / "access.log")
+        follower.wait(LONG).stop()
+    assert {event["source"] for event in table(store, "source_event")} == {str(logs / "access.log")}
+
+
+FORGEABLE = '%{X-Forwarded-For}i %h %u %t "%r" %>s %b'
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_client_cannot_make_an_error_log_of_an_access_log(
+    follow: bool, tmp_path: Path, lpaudit: Lpaudit
+) -> None:
+    """Its header is what the first line begins with."""
+    forged = b"2026-11-23 10:00:00: (server.c.1) server stopped"
+    end = b' 192.0.2.1 - [23/Nov/2026:10:00:00 +0000] "GET /admin/delete-all HTTP/1.1" 200 5\n'
+    log = tmp_path / "access.log"
+    log.write_bytes(forged + end + (b"-" + end) * 3)
+    store = tmp_path / "lpaudit-store"
+    if follow:
+        with Following(store, log, env={"LPAUDIT_LOG_FORMAT": FORGEABLE}, options=()) as follower:
+            follower.until_stored(4)
+            follower.stop()
+    else:
+        assert lpaudit("ingest", "--log-format", FORGEABLE, log).returncode == 0
+    assert [row["path"] for row in rows(lpaudit, "select path from access")] == ["/admin/delete-all"] * 4
+    assert rows(lpaudit, "select * from server_event") == []
+
+
+def test_a_log_stays_what_it_was_stored_as(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(BACKEND)
+    assert "format default" in lpaudit("ingest", "x.log").stdout
+    append(log, errors(1, 5))
+    assert "1 already stored" in lpaudit("ingest", "x.log").stdout
+    assert [row["kind"] for row in rows(lpaudit, "select kind from source")] == ["access"]
+    ran = lpaudit("ingest", "--kind", "error", "x.log")
+    assert ran.returncode == 3
+    assert "x.log is stored as an access log already" in ran.stderr
+
+
+def test_the_rest_of_a_line_whose_start_was_stored_is_not_kept(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log = tmp_path / "error.log"
+    log.write_bytes(errors(1, 2) + said(3)[:-12])
+    assert lpaudit("ingest", "--final", "error.log").returncode == 0
+    append(log, said(3)[-12:] + errors(4, 3))
+    assert lpaudit("ingest", "error.log").returncode == 0
+    assert SECRET[-5:].encode() not in everything(tmp_path / "lpaudit-store")
+    found = rows(lpaudit, "select message from server_event order by byte_offset")
+    assert found[3]["message"] == "*" * 11
+    assert found[-1]["message"].startswith("missing ':' in pnu_*")
+    assert "nothing new" in lpaudit("ingest", "error.log").stdout
+
+
+def test_what_is_wrong_with_one_table_does_not_hold_up_the_other(logs: Path, store: Path) -> None:
+    error, access = logs / "error.log", logs / "access.log"
+    with Driven(store, logs, segment_bytes=4000) as follower:
+        told, asked = append(error, errors(1, 5)), append(access, lines("one", 5))
+        follower.wait()
+        table_files = store / "server_event"
+        table_files.rename(store / "away")
+        table_files.write_bytes(b"")
+        told += append(error, errors(10, 200))
+        for number in range(20):
+            asked += append(access, lines(f"more{number}", 30))
+            follower.wait(4)
+        assert stored_sources(store) == {next(iter(stored_sources(store))): asked}
+        table_files.unlink()
+        (store / "away").rename(table_files)
+        follower.wait(60).stop()
+    check(store, told)
+    assert list(stored_sources(store).values()) == [asked]
 
 
 # A real lighttpd.

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from lpaudit.model import LogKind
 from tests.follower import (
     Driven,
     Following,
@@ -389,7 +390,8 @@ def test_fault_04_bytes_that_were_seen_and_are_in_no_copy_are_a_gap(log: Path, s
     with Driven(store, log, segment_bytes=1000) as follower:
         old = append(log, lines("old", 30))
         follower.wait()
-        follower.follower.writer.blocked = follower.time + 60  # as after a commit that has failed
+        # As after a commit that has failed.
+        follower.follower.writer._ways[LogKind.ACCESS].blocked = follower.time + 60
         missing = append(log, lines("x" * 60_000, 150))  # more than is read ahead
         follower.wait(5)
         copytruncate(log, None)
