@@ -32,6 +32,7 @@ else:
     from backports import zstd
 
 _LISTEN = 0.2  # seconds after which a pipe that is waited for is asked whether to stop
+_SMALL = 1 << 22  # bytes of a pipe that are kept in memory
 _STEP = 1 << 18  # bytes a read of a decompressor asks for
 _PEEK = 10
 
@@ -101,7 +102,8 @@ class Reader:
         return copy
 
     def _temporary(self) -> BinaryIO:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the reader
+        # In memory while it is small: what an error log's pipe brings is not redacted yet.
+        file = tempfile.SpooledTemporaryFile(_SMALL)  # noqa: SIM115 -- lives as long as the reader
         return self._kept.enter_context(cast("BinaryIO", file))
 
     def _decompressed(self) -> BinaryIO:
@@ -171,6 +173,8 @@ class Reader:
 
     def forget(self) -> None:
         """Keep nothing more: a pipe cannot be restarted from here on."""
+        if self._spool is not None:
+            self._spool.close()
         self._spool = None
 
     def push_back(self, data: bytes) -> None:

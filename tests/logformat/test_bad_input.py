@@ -15,7 +15,6 @@ READ = row(DEFAULT, LINE)
 OTHERS = {
     "nginx error log": b'2026/11/23 10:15:45 [error] 1234#1234: *1 open() "/srv/x" failed (2: No such file or directory),'
     b' client: 192.0.2.1, server: gw, request: "GET /x HTTP/1.1", host: "gw"\n',
-    "lighttpd error log": b"2026-11-23 10:15:45: (server.c.1704) server started (lighttpd/1.4.69)\n",
     "Apache vhost_combined": b'www.example.com:443 192.0.2.1 - bob [23/Nov/2026:10:15:45 +0000] "GET / HTTP/1.1" 200 7 "-"'
     b' "curl/8"\n',
     "Caddy": json.dumps({
