@@ -94,8 +94,9 @@ def ingest(
             result = OneInput(target, formats, found, options, observer, now, unique).run()
         observer.source_finished(result)
         results.append(result)
-    if target is not None and not options.dry_run and (table := target.table("access_event")) is not None:
-        store.remember(target, table, store.mark_file(target, os.environ))
+    for kind in LogKind if target is not None and not options.dry_run else ():
+        if target is not None and (table := target.table(kind.table)) is not None:
+            store.remember(target, table, store.mark_file(target, os.environ, kind))
     return IngestResult(tuple(results))
 
 
@@ -115,16 +116,16 @@ def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -
                     hint="what it held is read again from the logs",
                 )
             )
-    table = target.table("access_event")
-    mark = store.read_mark(store.mark_file(target, os.environ))
-    told = store.rolled_back(target, table, mark) if existed and mark is not None else None
-    if told is not None:
-        observer.alarm(
-            StoreError(
-                f"the store {target.location} was rolled back: {told}",
-                hint="if you restored a copy: ingest again every log since then, also the rotated ones",
+    for kind in LogKind if existed else ():
+        mark = store.read_mark(store.mark_file(target, os.environ, kind))
+        told = store.rolled_back(target, kind, target.table(kind.table), mark) if mark is not None else None
+        if told is not None:
+            observer.alarm(
+                StoreError(
+                    f"the store {target.location} was rolled back: {told}",
+                    hint="if you restored a copy: ingest again every log since then, also the rotated ones",
+                )
             )
-        )
     return target
 
 

@@ -61,7 +61,6 @@ class Writer:
         self._now, self._clock, self._unique = around.now, around.clock, around.unique
         self._files = files
         self._succession = succession
-        self._mark = store.mark_file(target, os.environ)
         self._commits = 0
         self._ways = {kind: _Way() for kind in LogKind}
         self._records = _Way()  # into the tables of gaps and events
@@ -159,8 +158,7 @@ class Writer:
             sum(len(piece.data) for _, piece, _ in batch),
             seconds,
         )
-        if kind is LogKind.ACCESS:
-            store.remember(self._target, self.table(kind), self._mark)
+        store.remember(self._target, self.table(kind), store.mark_file(self._target, os.environ, kind))
         self._commits += 1
         if self._commits % COMPACT_EVERY == 0:
             self._options.compact()

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from lpaudit.store.tables import Store
+from lpaudit.model import LogKind
+from lpaudit.store.tables import Store, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class Mark:
     entry: str
 
 
-def mark_file(store: Store, environ: Mapping[str, str]) -> Path:
-    """Return where the mark of a store is kept: $XDG_STATE_HOME/lpaudit, by the hash of the store's path."""
+def mark_file(store: Store, environ: Mapping[str, str], kind: LogKind) -> Path:
+    """Return where the mark of a store's table is kept: $XDG_STATE_HOME/lpaudit, by the hash of its path."""
     home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
-    return home / "lpaudit" / f"{sha256(os.fsencode(store.location)).hexdigest()[:16]}.json"
+    name = sha256(os.fsencode(store.location)).hexdigest()[:16]
+    return home / "lpaudit" / (f"{name}.json" if kind is LogKind.ACCESS else f"{name}-{kind}.json")
 
 
 def read_mark(file: Path) -> Mark | None:
@@ -42,22 +44,22 @@ def read_mark(file: Path) -> Mark | None:
         return None
 
 
-def rolled_back(store: Store, table: DeltaTable | None, mark: Mark) -> str | None:
+def rolled_back(store: Store, kind: LogKind, table: DeltaTable | None, mark: Mark) -> str | None:
     """Say how a table contradicts its mark; None if it does not, or if it is another table."""
     if table is None:
-        return f"it had come to version {mark.version}, and has no access_event now"
+        return f"{kind.table} had come to version {mark.version}, and is not there now"
     if str(table.metadata().id) != mark.table:
         return None  # somebody has begun anew in the same place
     if table.version() < mark.version:
-        return f"it had come to version {mark.version}, and is at version {table.version()}"
-    if _entry(store, mark.version) not in (None, mark.entry):
-        return f"its version {mark.version} is not the one that was written"
+        return f"{kind.table} had come to version {mark.version}, and is at version {table.version()}"
+    if _entry(store, kind.table, mark.version) not in (None, mark.entry):
+        return f"version {mark.version} of {kind.table} is not the one that was written"
     return None
 
 
 def remember(store: Store, table: DeltaTable, file: Path) -> None:
-    """Keep how far access_event has come. A mark that cannot be kept is no reason to stop."""
-    entry = _entry(store, table.version())
+    """Keep how far a table has come. A mark that cannot be kept is no reason to stop."""
+    entry = _entry(store, name_of(table), table.version())
     if entry is None:
         return
     with suppress(OSError):
@@ -69,9 +71,9 @@ def remember(store: Store, table: DeltaTable, file: Path) -> None:
         temporary.replace(file)
 
 
-def _entry(store: Store, version: int) -> str | None:
+def _entry(store: Store, name: str, version: int) -> str | None:
     try:
-        entry = store.storage.read(f"access_event/_delta_log/{version:020d}.json")
+        entry = store.storage.read(f"{name}/_delta_log/{version:020d}.json")
     except OSError:
         return None
     return sha256(entry).hexdigest()

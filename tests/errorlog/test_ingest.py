@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -376,6 +377,20 @@ def test_the_rest_of_a_line_whose_start_was_stored_is_not_kept(tmp_path: Path, l
     assert found[3]["message"] == "*" * 11
     assert found[-1]["message"].startswith("missing ':' in pnu_*")
     assert "nothing new" in lpaudit("ingest", "error.log").stdout
+
+
+def test_a_table_of_error_logs_that_was_rolled_back_gives_an_alarm(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log, store = tmp_path / "error.log", tmp_path / "lpaudit-store"
+    log.write_bytes(errors(1, 3))
+    assert lpaudit("ingest", "error.log").returncode == 0
+    shutil.copytree(store, tmp_path / "copy")
+    append(log, errors(4, 3))
+    assert lpaudit("ingest", "error.log").returncode == 0
+    shutil.rmtree(store)
+    (tmp_path / "copy").rename(store)
+    ran = lpaudit("ingest", "error.log")
+    assert "rolled back: server_event had come to version 2, and is at version 1" in ran.stderr
+    check(store, errors(1, 6))
 
 
 def test_what_is_wrong_with_one_table_does_not_hold_up_the_other(logs: Path, store: Path) -> None:

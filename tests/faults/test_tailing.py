@@ -1472,7 +1472,7 @@ def test_fault_22_a_store_that_was_rolled_back_raises_an_alarm(
         said = follower.said
     else:
         said = lpaudit("ingest", "--store", store, log).stderr
-    assert "was rolled back: it had come to version" in said
+    assert "was rolled back: access_event had come to version" in said
     assert "rolled back" not in lpaudit("ingest", "--store", store, log).stderr, "once it has been told"
     check(store, whole)
 
