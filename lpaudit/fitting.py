@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from datetime import tzinfo
 
 from lpaudit import errorlog, logformat, source
 from lpaudit.errors import ConfigError, SourceError
@@ -33,7 +33,7 @@ class Fitting:
     told: LogFormat | None
     asked: LogKind | None
     stored: Mapping[str, LogFormat]
-    timezone: ZoneInfo
+    timezone: tzinfo
 
     def kind_of(self, lines: bytes, own: Sequence[str] = ()) -> LogKind:
         """Return which kind of log begins with some lines.

@@ -9,11 +9,12 @@ from lpaudit.doctor import findings
 from lpaudit.doctor.findings import Finding, Severity
 from lpaudit.doctor.propose import propose
 from lpaudit.errors import LpauditError, SourceError
+from lpaudit.fitting import Fitting
 from lpaudit.logformat import Layout
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.layout import Slot
 from lpaudit.logformat.parse import match_count
-from lpaudit.model import LogFormat
+from lpaudit.model import LogFormat, LogKind
 from lpaudit.redaction import masked, secret_name
 
 _SAMPLE = 4 << 20  # bytes of a log that are looked at
@@ -87,9 +88,14 @@ def examine(arguments: Sequence[str], format_of: FormatOf, timezone: tzinfo) -> 
 
 def _look(found: source.Input, format_of: FormatOf, timezone: tzinfo) -> Diagnosis:
     sample, whole = _beginning(found)
-    if errorlog.is_error_log(sample):
+    try:
+        told, refused = format_of(found.label), None
+    except LpauditError as error:  # the configuration says nothing of it: it may be the error log
+        told, refused = None, error
+    if Fitting(found, told, None, {}, timezone).kind_of(sample[: source.HEAD]) is LogKind.ERROR:
         return Diagnosis(found.label, note=_of_error_log(sample))
-    told = format_of(found.label)
+    if refused is not None:
+        raise refused
     layouts = [logformat.compile_layout(p.log_format(timezone)) for p in logformat.PRESETS.values()]
     counts = [(layout, *match_count(layout, sample)) for layout in layouts]
     fits = tuple(

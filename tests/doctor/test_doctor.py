@@ -198,3 +198,13 @@ def test_it_writes_nothing(lpaudit, tmp_path):
     (tmp_path / "a.log").write_text(LINE)
     lpaudit("doctor", ".")
     assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
+
+
+@pytest.mark.parametrize("first", ["", "PHP Warning:  oops\n"])
+def test_an_error_log_is_no_mistake(first, lpaudit, tmp_path):
+    told = "2026-11-23 10:13:43: (mod_auth.c.805) missing ':' in "
+    (tmp_path / "error.log").write_text(first + told + "hunter2\n" + told + "hunter3\n")
+    ran = lpaudit("doctor", "error.log")
+    assert ran.returncode == 0, ran.stderr
+    assert "`lpaudit ingest` stores it in server_event, without the secrets that 2 of its lines" in ran.stdout
+    assert "hunter" not in ran.stdout + ran.stderr
