@@ -67,7 +67,7 @@ def test_several_pieces_of_a_source_follow_each_other(store: Store) -> None:
     assert table.transaction_version(log.source_id) == len(log.content)
     found = known(store, table, log.source_id)
     assert found is not None
-    assert (list(found.segments), found.line_number, found.log_format) == (log.segments, 7, "default")
+    assert (list(found.segments), found.line_number, found.formats) == (log.segments, 7, ("default",))
 
 
 def test_pieces_of_a_source_that_overlap_are_refused(store: Store) -> None:
