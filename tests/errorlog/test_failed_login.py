@@ -274,7 +274,9 @@ OTHERS = st.lists(st.tuples(TENTHS, TENTHS.map(lambda length: length / 6)), max_
 
 def scene_of(made: list[tuple[int, float, float]], others: list[tuple[float, float]]) -> Scene:
     begins = [(second + tenths % 2, length) for second, tenths, length in made] + others
-    return [second for second, _, _ in made], [(start, start + length) for start, length in begins]
+    return [second for second, _, _ in made], [
+        (round(start, 6), round(start + length, 6)) for start, length in begins
+    ]
 
 
 @settings(max_examples=20, phases=(Phase.generate,))  # a scene says more than the smallest list of scenes
