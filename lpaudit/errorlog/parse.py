@@ -50,7 +50,9 @@ def _columns(lines: list[bytes], timezone: tzinfo) -> pl.DataFrame:
     rows = zip(*(_row(line, timezone) for line in lines), strict=True)
     columns = pl.DataFrame({"length": [len(line) + 1 for line in lines]}, schema={"length": pl.Int64})
     return columns.with_columns(
-        pl.lit(None, kind).alias(name) if values.count(None) == len(values) else pl.Series(name, values, dtype=kind)
+        pl.lit(None, kind).alias(name)
+        if values.count(None) == len(values)
+        else pl.Series(name, values, dtype=kind)
         for (name, kind), values in zip(_COLUMNS.items(), rows, strict=True)
     )
 
@@ -75,7 +77,9 @@ def _row(line: bytes, timezone: tzinfo) -> tuple[object, ...]:
 def _shown(text: bytes | None) -> str | None:
     if text is None:
         return None
-    shown = text[: 4 * _TEXT].replace(MASK, b"*").replace(b"\0", rb"\x00")  # a character has at most four bytes
+    shown = (
+        text[: 4 * _TEXT].replace(MASK, b"*").replace(b"\0", rb"\x00")
+    )  # a character has at most four bytes
     return shown.decode("utf-8", "backslashreplace")[:_TEXT]
 
 

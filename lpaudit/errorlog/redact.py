@@ -18,8 +18,14 @@ _OF_CLIENT = ("url", "user")
 # a group ``secret``. To search for each is far quicker than one expression for all.
 _SIGNS = (*SIGNS, b"missing ':' in ", b"decoding base64", b"decoding gssapi", b"trying to get tgt")
 _NO_SIGN = b"password doesn't match for "  # the commonest message
-# A line of a private key shows no other sign.
-_BASE64 = re.compile(rb"[ \n]([A-Za-z0-9+/]{64})[A-Za-z0-9+/]{0,12}={0,2}\r?(?=\n|\Z)")
+# A full line of a private key (PEM), in any of the usual widths, shows no other sign; a digest in
+# hexadecimal digits is none.
+_KEY = (
+    rb"(?=[A-Za-z0-9+/]{64})(?=\S{0,75}?[0-9])(?=\S{0,75}?[A-Z])(?=\S{0,75}?[g-z])"
+    rb"([A-Za-z0-9+/]{64}(?:[A-Za-z0-9+/]{6}|[A-Za-z0-9+/]{12})?={0,2})\r?(?=\n|\Z)"
+)
+_KEY_LINE = re.compile(_KEY)
+_KEY_LINES = re.compile(rb"[ \n]" + _KEY)
 
 
 def redact(data: bytes) -> bytes:
@@ -41,7 +47,7 @@ def _suspects(data: bytes) -> Iterator[tuple[int, int]]:
             starts.add(data.rfind(b"\n", 0, at) + 1)
             end = data.find(b"\n", at)
             at = lower.find(sign, end) if end >= 0 else -1
-    starts.update(data.rfind(b"\n", 0, match.start(1)) + 1 for match in _BASE64.finditer(data))
+    starts.update(data.rfind(b"\n", 0, match.start(1)) + 1 for match in _KEY_LINES.finditer(data))
     for start in starts:
         end = data.find(b"\n", start)
         yield start, len(data) if end < 0 else end
@@ -52,7 +58,7 @@ def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     end -= data.endswith(b"\r", start, end)
     header = HEADER.match(data, start, end)
     if header is None:
-        yield from secret_spans(data, start, end, prose=True)
+        yield from _prose(data, start, end)
         return
     _, found = find(data, header, end)
     if found:
@@ -64,4 +70,10 @@ def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
                 yield mask_from(data, begin, until), until
             else:
                 yield from secret_spans(data, begin, until, prose=name not in _OF_CLIENT)
-    yield from secret_spans(data, found.end() if found else header.end(), end, prose=True)
+    yield from _prose(data, found.end() if found else header.end(), end)
+
+
+def _prose(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from secret_spans(data, start, end, prose=True)
+    if key := _KEY_LINE.match(data, max(start, data.rfind(b" ", start, end) + 1)):
+        yield key.span(1)
