@@ -82,7 +82,10 @@ MESSAGES = _table(
     (
         "login-malformed",
         "mod_auth.c",
-        r"digest: auth failed: uri mismatch \( ?(?P<url>(?>.*?(?= != ))) != (?P<sent>.*)\), IP: (?P<client>\S+)\s*$",
+        (
+            r"digest: auth failed: uri mismatch \( ?(?P<url>(?>.*?(?= != ))) != (?P<sent>.*)\), "
+            r"IP: (?P<client>\S+)\s*$"
+        ),
     ),
     ("login-malformed", "mod_auth.c", r"missing ':' in (?P<secret>.*)"),
     (
@@ -108,8 +111,10 @@ MESSAGES = _table(
     (
         "request-malformed",
         "connections.c connections-glue.c h1.c h2.c",
-        r"(?:chunked [\w ]{1,40}|oversized request-header|invalid request-line|request-size too long: \d+) "
-        rf"->(?: sending Status)? (?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$",
+        (
+            r"(?:chunked [\w ]{1,40}|oversized request-header|invalid request-line|request-size too long: \d+) "
+            rf"->(?: sending Status)? (?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$"
+        ),
     ),
     (
         "request-malformed",

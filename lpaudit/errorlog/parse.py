@@ -41,7 +41,7 @@ def parse(block: bytes, timezone: tzinfo) -> tuple[pl.DataFrame, pl.Series]:
     if unended:
         last = _columns([unended], timezone)
         slices.append(last.with_columns(length=last["length"] - 1))
-    columns = pl.concat([pl.DataFrame(schema={"length": pl.Int64} | _COLUMNS), *slices])
+    columns = pl.concat([pl.DataFrame(schema={"length": pl.Int64, **_COLUMNS}), *slices])
     return columns.drop("length").with_columns(timezone=pl.lit(str(timezone))), columns["length"]
 
 
