@@ -112,8 +112,8 @@ MESSAGES = _table(
         "request-malformed",
         "connections.c connections-glue.c h1.c h2.c",
         (
-            r"(?:chunked [\w ]{1,40}|oversized request-header|invalid request-line|request-size too long: \d+)"
-            rf" ->(?: sending Status)? (?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$"
+            r"(?:chunked [\w ]{1,40}|oversized request-header|invalid request-line"
+            rf"|request-size too long: \d+) ->(?: sending Status)? (?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$"
         ),
     ),
     (
