@@ -113,7 +113,8 @@ MESSAGES = _table(
         "connections.c connections-glue.c h1.c h2.c",
         (
             r"(?:chunked [\w ]{1,40}|oversized request-header|invalid request-line"
-            rf"|request-size too long: \d+) ->(?: sending Status)? (?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$"
+            r"|request-size too long: \d+) ->(?: sending Status)? "
+            rf"(?P<status>[45]\d\d)(?: \((?:{_CLIENT}|[^()]*)\))?\s*$"
         ),
     ),
     (
