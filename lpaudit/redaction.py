@@ -11,45 +11,89 @@ MASK = b"\x1a"
 """What stands for a byte that was redacted: ASCII's SUBSTITUTE."""
 
 _MASKED = re.compile(MASK + b"+")
-_LONGEST = 1 << 14  # characters of a line that are looked at: expressions stay linear
+_LONGEST = 1 << 14  # characters of a line that are looked at, where it is shown
 
-_NAMES = re.compile(
-    r"authori[sz]ation|cookie|api[-_]?key|token|secret|passw|credential|\bjwt\b|(?<!ssl_)session[-_]?(?:id|key)",
-    re.IGNORECASE,
+# What the name of a header, a cookie, a variable or a setting says that holds a secret.
+# Each alternative begins with a letter: so a search skips what begins with another.
+_WORDS = (
+    r"(?:authori[sz]ation|auth[-_]?(?:key|string)|access[-_]?key|api[-_]?key|cookie|credential|passw|passphrase"
+    r"|pass(?<![a-z]pass)(?![a-z_-])|private[-_]?key|pwd|secret|session(?<!ssl_session)[-_]?(?:id|key)|token)"
 )
 # lighttpd logs no value of these, and nobody is let in by them.
-_NAMES_OF_NO_SECRET = re.compile(r"token[-_]?(?:type|id|fail)|auth_(?:jti|fail)", re.IGNORECASE)
+_NO_WORDS = r"token[-_]?(?:type|id|fail)|auth_(?:jti|fail)"
+_NAMES = re.compile(rf"{_WORDS}|\bjwt\b", re.IGNORECASE)
+_NAMES_OF_NO_SECRET = re.compile(_NO_WORDS, re.IGNORECASE)
 
-# Group 1 is what must not be shown.
+
+def _behind(before: str) -> str:
+    r"""Behind something else than ``before``, or behind a character that a log escapes: ``\t``, ``\xc3``."""
+    return rf"(?:(?<!{before})|(?<=\\[abefnrtv])|(?<=\\x[0-9A-Fa-f]{{2}}))"
+
+
+_AT_WORD = _behind(r"\w")
+
+# Group 1 is what must not be shown. Quantifiers without a limit give nothing back, or end at what
+# begins the next match: the time that a line takes is in proportion to its length.
 _VALUES: Mapping[str, re.Pattern[str]] = {
-    "a Prefect API key": re.compile(r"\b(pn[ub]_[A-Za-z0-9_-]{6,200})"),
-    "a JSON Web Token": re.compile(r"(?<![\w-])(eyJ[\w-]{5,2000}\.[\w-]{5,2000}\.[\w-]{0,2000})"),
-    "credentials": re.compile(r"\b(?:Basic|Bearer|Digest|Token)(?: |%20|\+)([A-Za-z0-9+/._~=-]{8,2000})"),
-    "a password in a URL": re.compile(r'://[^/\s:@"]{1,100}:([^/\s@"]{3,200})@'),
-    "a secret parameter": re.compile(
-        r"[?&;](?:[A-Za-z]{1,20}[-_])?(?:api_?key|token|passw(?:or)?d|passphrase|pwd|secret|private_?key|credential)"
-        r'=([^&;#\s"]{3,2000})',
-        re.IGNORECASE,
-    ),
-    "an AWS key": re.compile(r"\b(AKIA[0-9A-Z]{16})\b"),
-    "a GitHub token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_\w{20,255})"),
-    "a Slack token": re.compile(r"\b(xox[abprs]-[A-Za-z0-9-]{10,200})"),
-    "a Google API key": re.compile(r"\b(AIza[\w-]{35})"),
+    kind: re.compile(pattern, re.ASCII)
+    for kind, pattern in {
+        "a Prefect API key": rf"{_AT_WORD}(pn[ub]_[A-Za-z0-9_-]{{6,}}+)",
+        "a JSON Web Token": _behind(r"[\w-]") + r"(eyJ[\w-]{5,}+\.[\w-]*+\.[\w-]*+)",
+        "credentials": rf"{_AT_WORD}(?:Basic|Bearer|Digest|Token)(?: |%20|\+)([A-Za-z0-9+/._~=-]{{8,}}+)",
+        "a password in a URL": r'://[^/\s:@"]{0,100}:([^/\s"]+)@',
+        "a secret parameter": (
+            rf'(?i:[?&;#][\w.%[\]-]{{0,40}}?(?!{_NO_WORDS}){_WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+        ),
+        "an AWS key": rf"{_AT_WORD}(AKIA[0-9A-Z]{{16}})\b",
+        "a GitHub token": rf"{_AT_WORD}(gh[pousr]_[A-Za-z0-9]{{20,}}+|github_pat_\w{{20,}}+)",
+        "a Slack token": rf"{_AT_WORD}(xox[abprs]-[A-Za-z0-9-]{{10,}}+)",
+        "a Google API key": rf"{_AT_WORD}(AIza[\w-]{{35}})",
+    }.items()
 }
 
 # Of a token this part says only what it is.
-_PREFIX = re.compile(r"pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza")
+_PREFIX = re.compile(rb"pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza")
 
-# What a program says of itself when it is asked to say much: the header, or the setting, and its value.
-_IN_PROSE: tuple[re.Pattern[str], ...] = (
-    re.compile(
-        r"(?:authorization|cookie|api[-_]?key|token|secret|passw(?:or)?d|pwd)[\w-]{0,40}: (.+)", re.IGNORECASE
+# A name with what may stand around it in settings, JSON, Python: `"a": `, `{\"a\": `, `d['a'] = `.
+_NAMED = rf"{_WORDS}[\w-]{{0,40}}+\\{{0,4}}[\"']?\]?\s*+"
+
+# What programs say of themselves when they are asked to say much, in lower case letters: rather too
+# much is redacted there.
+_IN_PROSE: Mapping[str, str] = {
+    "a header, or a value in JSON: all that follows": (
+        rf"{_NAMED}(?::|=>)\s*+(?:[bfru]?\\{{0,4}}[\"'])?+(.+)"
     ),
-    re.compile(
-        r"(?:api[-_]?key|token|secret|passw(?:or)?d|pwd)[\"']?[:=][\"']?([^\s\"'&;,]{3,2000})", re.IGNORECASE
+    "a setting: up to its closing quote, or a space": (
+        rf"{_NAMED}=(?!>)\s*+(\\+[\"'].*|[bfru]?\"(?:[^\"\\]|\\.)*+\S*|[bfru]?'(?:[^'\\]|\\.)*+\S*|\S+)"
     ),
+    "a private key on one line": r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----(.+)",
+}
+
+_OF_NAMES = (
+    b"authori cookie key auth_string auth-string authstring token secret pass pwd credential session".split()
 )
-_REST = re.compile(r"[\w.+/=~%-]*")  # of a token that is longer than an expression looks
+# What is, in lower case letters, wherever the expression finds something; most lines have none of it,
+# and to search for a word is far quicker than for an expression.
+_SIGNS: Mapping[str, list[bytes]] = {
+    "a Prefect API key": [b"pnu_", b"pnb_"],
+    "a JSON Web Token": [b"eyj"],
+    "credentials": [b"basic", b"bearer", b"digest", b"token"],
+    "a password in a URL": [b"@"],
+    "a secret parameter": _OF_NAMES,
+    "an AWS key": [b"akia"],
+    "a GitHub token": [b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"],
+    "a Slack token": [b"xox"],
+    "a Google API key": [b"aiza"],
+    "a header, or a value in JSON: all that follows": _OF_NAMES,
+    "a setting: up to its closing quote, or a space": _OF_NAMES,
+    "a private key on one line": [b"private key"],
+}
+SIGNS = frozenset(sign for signs in _SIGNS.values() for sign in signs)
+"""One of these is, in lower case letters, in every line in which ``secret_spans`` finds something."""
+
+_VALUES_IN_BYTES = tuple((_SIGNS[k], re.compile(pattern.pattern.encode())) for k, pattern in _VALUES.items())
+_PROSE_IN_BYTES = tuple((_SIGNS[k], re.compile(pattern.encode())) for k, pattern in _IN_PROSE.items())
+_REST = re.compile(rb"[\w.+/=~%-]*")  # of a token that is longer than what its expression knows
 
 
 def secret_name(name: str) -> bool:
@@ -74,24 +118,33 @@ def masked(text: str) -> str:
 def _mask(match: re.Match[str]) -> str:
     start, end = (position - match.start() for position in match.span(1))
     whole = match.group()
-    return f"{whole[:start]}{whole[start : start + 3]}…{whole[end:]}"
+    return f"{whole[:start]}{whole[start : min(start + 3, end - 1)]}…{whole[end:]}"
 
 
-def secret_spans(text: str, start: int, end: int, *, prose: bool) -> Iterator[tuple[int, int]]:
+def secret_spans(line: bytes, start: int, end: int, *, prose: bool) -> Iterator[tuple[int, int]]:
     """Yield where secrets seem to be between ``start`` and ``end``, but for what only says what they are.
 
     With ``prose`` also what follows a name such as ``Authorization:``, to the line's end.
     """
-    for pattern in (*_VALUES.values(), *(_IN_PROSE if prose else ())):
-        for match in pattern.finditer(text, start, end):
+    text = line[start:end]
+    lower = text.lower()
+    looks = [(text, *look) for look in _VALUES_IN_BYTES]
+    if prose:
+        looks += [(lower, *look) for look in _PROSE_IN_BYTES]
+    for where, signs, pattern in looks:
+        if not any(map(lower.__contains__, signs)):
+            continue
+        until = 0
+        while match := pattern.search(where, until):
             begin, until = match.span(1)
-            rest = _REST.match(text, until, end)
-            yield mask_from(text, begin, end), rest.end() if rest else until
+            if rest := _REST.match(text, until):
+                until = rest.end()
+            yield start + mask_from(text, begin, len(text)), start + until
 
 
-def mask_from(text: str, start: int, end: int) -> int:
+def mask_from(line: bytes, start: int, end: int) -> int:
     """Return where a secret begins to be secret: behind what says which kind of token it is."""
-    prefix = _PREFIX.match(text, start, end)
+    prefix = _PREFIX.match(line, start, end)
     return prefix.end() if prefix else start
 
 

@@ -14,7 +14,8 @@ from lpaudit.errorlog.messages import HEADER, NO_HEADER, find
 from lpaudit.redaction import MASK
 
 _TEXT = 1 << 16  # characters of a message that its row keeps; the segment keeps every byte
-_MASKED = re.compile(MASK.decode() + "+")
+_SLICE = 1 << 14  # lines that are read at a time: Python's values are larger than a column's
+_MASKED = re.compile(MASK + b"+")
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "time": pl.Datetime("us", "UTC"),
     "event": pl.String,
@@ -35,52 +36,61 @@ def parse(block: bytes, timezone: tzinfo) -> tuple[pl.DataFrame, pl.Series]:
     The log's times are local and name no zone: they are read as ``timezone``'s.
     """
     lines = block.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-        ends = [1] * len(lines)
-    else:
-        ends = [1] * (len(lines) - 1) + [0]
-    rows = [_row(_text(line), timezone) for line in lines]
-    columns = pl.DataFrame(rows, schema=_COLUMNS, orient="row")
-    lengths = pl.Series([len(line) + end for line, end in zip(lines, ends, strict=True)], dtype=pl.Int64)
-    return columns.with_columns(timezone=pl.lit(str(timezone))), lengths
+    unended = lines.pop()
+    slices = [_columns(lines[at : at + _SLICE], timezone) for at in range(0, len(lines), _SLICE)]
+    if unended:
+        last = _columns([unended], timezone)
+        slices.append(last.with_columns(length=last["length"] - 1))
+    columns = pl.concat([pl.DataFrame(schema={"length": pl.Int64, **_COLUMNS}), *slices])
+    return columns.drop("length").with_columns(timezone=pl.lit(str(timezone))), columns["length"]
 
 
-def _text(line: bytes) -> str:
-    text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
-    return text if "\0" not in text else text.replace("\0", r"\x00")
+def _columns(lines: list[bytes], timezone: tzinfo) -> pl.DataFrame:
+    """Return the columns of some lines; what no line has takes no memory."""
+    rows = zip(*(_row(line, timezone) for line in lines), strict=True)
+    columns = pl.DataFrame({"length": [len(line) + 1 for line in lines]}, schema={"length": pl.Int64})
+    return columns.with_columns(
+        pl.lit(None, kind).alias(name)
+        if values.count(None) == len(values)
+        else pl.Series(name, values, dtype=kind)
+        for (name, kind), values in zip(_COLUMNS.items(), rows, strict=True)
+    )
 
 
-def _row(text: str, timezone: tzinfo) -> tuple[object, ...]:
-    header = HEADER.match(text)
-    time = _time(header["time"], timezone) if header else None
-    secrets = len(_MASKED.findall(text))
-    if header is None or time is None:
-        return None, NO_HEADER, None, None, None, None, secrets, _shown(text), None, None
-    if header["fraction"]:
+def _row(line: bytes, timezone: tzinfo) -> tuple[object, ...]:
+    end = len(line) - line.endswith(b"\r")
+    secrets = len(_MASKED.findall(line))
+    header = HEADER.match(line)
+    if header is None:
+        return None, NO_HEADER, None, None, None, None, secrets, _shown(line[:end]), None, None
+    time = _time(header["time"], timezone)
+    if time and header["fraction"]:
         time = time.replace(microsecond=int(header["fraction"][:6]))
-    event, found = find(text, header.end(), header["file"])
+    event, found = find(line, header, end)
     named = found.groupdict() if found else {}
     user, client, url = (_shown(named.get(name)) for name in ("user", "client", "url"))
-    if user is not None:
-        user = user.strip(" ")  # lighttpd 1.4.55 wrote spaces around it
     status = int(named["status"]) if named.get("status") else None
-    message = _shown(text[header.end() :])
-    return time, event, user, client, url, status, secrets, message, header["file"], int(header["line"])
+    message, file = _shown(line[header.end() : end]), header["file"].decode()
+    return time, event, user, client, url, status, secrets, message, file, int(header["line"])
 
 
-def _shown(text: str | None) -> str | None:
-    return text[:_TEXT].replace(MASK.decode(), "*") if text is not None else None
+def _shown(text: bytes | None) -> str | None:
+    if text is None:
+        return None
+    shown = (
+        text[: 4 * _TEXT].replace(MASK, b"*").replace(b"\0", rb"\x00")
+    )  # a character has at most four bytes
+    return shown.decode("utf-8", "backslashreplace")[:_TEXT]
 
 
 @lru_cache(maxsize=1024)
-def _time(text: str, timezone: tzinfo) -> datetime | None:
+def _time(text: bytes, timezone: tzinfo) -> datetime | None:
     """Return a local time in UTC; None if there is no such time, or was none in that zone.
 
     An hour that a daylight-saving change repeats is read as its first occurrence.
     """
     try:
-        local = datetime.fromisoformat(text).replace(tzinfo=timezone)
+        local = datetime.fromisoformat(text.decode()).replace(tzinfo=timezone)
         instant = local.astimezone(UTC)
         there = instant.astimezone(timezone)
     except (ValueError, OverflowError):

@@ -1,6 +1,8 @@
 """What lighttpd's versions have said in their error logs, and what it means."""
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -28,8 +30,18 @@ SAID = [
         {"event": "login-failed", "url": "/api/flows", "user": "bob", "client": "192.0.2.7"},
     ),
     (
-        "password doesn't match for /api/flows username: bob, IP: 192.0.2.7",  # up to 1.4.55
+        "password doesn't match for /api/flows username: bob, IP: 192.0.2.7",  # its name ends in a comma
         "mod_auth.c",
+        {"event": "login-failed", "url": "/api/flows", "user": "bob,", "client": "192.0.2.7"},
+    ),
+    (
+        "password doesn't match for /api/flows username:  admin  IP: 192.0.2.7",
+        "mod_auth.c",
+        {"event": "login-failed", "url": "/api/flows", "user": " admin ", "client": "192.0.2.7"},
+    ),
+    (
+        "password doesn't match for /api/flows username: bob IP: 192.0.2.7",
+        "mod_authn_gssapi.c",
         {"event": "login-failed", "url": "/api/flows", "user": "bob", "client": "192.0.2.7"},
     ),
     (
@@ -55,7 +67,12 @@ SAID = [
     (
         "digest: auth failed for  bob : wrong password, IP: 192.0.2.7",
         "mod_auth.c",
-        {"event": "login-failed", "user": "bob", "client": "192.0.2.7"},
+        {"event": "login-failed", "user": "bob", "client": "192.0.2.7"},  # up to 1.4.55: line 850
+    ),
+    (
+        "digest: auth failed: uri mismatch ( /a != /b ), IP: 192.0.2.7",  # 1.4.55
+        "mod_auth.c",
+        {"event": "login-malformed", "url": "/a", "client": "192.0.2.7"},
     ),
     (
         "digest: auth failed: uri mismatch (/a != /b), IP: 192.0.2.7",
@@ -83,6 +100,49 @@ SAID = [
         {"event": "request-malformed", "status": 431, "client": None},
     ),
     ("request-size too long: 70000 -> 413", "h2.c", {"event": "request-malformed", "status": 413}),
+    ("request-size too long: 70000 -> 413 ", "response.c", {"event": "request-malformed", "status": 413}),
+    (
+        "chunked header line too long -> 400",
+        "connections-glue.c",
+        {"event": "request-malformed", "status": 400},
+    ),
+    ("invalid request-line -> sending Status 400 ()", "h1.c", {"event": "request-malformed", "status": 400}),
+    ("invalid character in URI -> 400 ('<')", "request.c", {"event": "request-malformed", "status": 400}),
+    ("invalid character in header -> 400 (0x1f)", "request.c", {"event": "request-malformed", "status": 400}),
+    (r"invalid character in header key -> 400 ('\xff')", "request.c", {"event": "request-malformed"}),
+    ("invalid header missing ':' -> 400", "request.c", {"event": "request-malformed", "secrets": 0}),
+    ("GET/HEAD with content-length -> 400", "request.c", {"event": "request-malformed", "status": 400}),
+    ("invalid character in URI -> 400 /a b ", "response.c", {"event": "request-malformed", "status": 400}),
+    (
+        "uri-path does not begin with '/': x -> 400 ",
+        "response.c",
+        {"event": "request-malformed", "status": 400, "url": "x"},
+    ),
+    (
+        "HTTP/1.0 with Transfer-Encoding (bad HTTP/1.0 proxy?) -> 400",
+        "request.c",
+        {"event": "request-malformed", "status": 400},
+    ),
+    (
+        "[note] idle timeout 300s exceeded, initiating graceful shutdown",
+        "server.c",
+        {"event": "server-stopping"},
+    ),
+    (
+        "[note] idle timeout 300 s exceeded, initiating graceful shutdown",
+        "server.c",
+        {"event": "server-stopping"},
+    ),
+    # What others say in lighttpd's words.
+    ("FastCGI-stderr: x, initiating graceful shutdown", "mod_fastcgi.c", {"event": "other"}),
+    ("server stopped by UID = 0 PID = 1", "mod_cgi.c", {"event": "other"}),
+    ("rqst: X: -> 431 (6.6.6.6)", "request.c", {"event": "other", "client": None, "status": None}),
+    ("fd:7 rqst: X: a -> 431 (6.6.6.6)", "h1.c", {"event": "other", "client": None, "status": None}),
+    (
+        "url denied as we match access_deny /x -> 400 (6.6.6.6)",
+        "mod_access.c",
+        {"event": "request-denied", "url": "/x -> 400 (6.6.6.6)", "client": None},
+    ),
     (
         "url denied as we match access_deny /.env",
         "mod_access.c",
@@ -120,6 +180,22 @@ def test_a_message_is_understood(message: str, file: str, expected: dict[str, ob
     assert row["event"] in EVENTS
 
 
+@pytest.mark.parametrize(
+    ("place", "message", "user"),
+    [
+        ("mod_auth.c.603", "password doesn't match for /x username: bob, IP: 192.0.2.7", "bob"),
+        ("mod_auth.c.603", "password doesn't match for /x username: bob,, IP: 192.0.2.7", "bob,"),
+        ("mod_authn_gssapi.c.792", "password doesn't match for /x username: bob, IP: 192.0.2.7", "bob"),
+        ("mod_auth.c.826", "password doesn't match for /x username: bob, IP: 192.0.2.7", "bob,"),
+        ("mod_auth.c.1135", "digest: auth failed for  bob : wrong password, IP: 192.0.2.7", "bob"),
+        ("mod_auth.c.1563", "digest: auth failed for  bob : wrong password, IP: 192.0.2.7", " bob "),
+    ],
+)
+def test_what_stood_around_a_name_until_1_4_55_is_not_of_it(place: str, message: str, user: str) -> None:
+    [row] = rows(f"2026-11-23 10:16:33: ({place}) {message}\n")
+    assert (row["event"], row["user"], row["client"]) == ("login-failed", user, "192.0.2.7")
+
+
 def test_the_schema_names_every_event() -> None:
     [field] = [f for f in tables()["server_event"].fields if f.name == "event"]
     assert {event for event in EVENTS if not re.search(rf"\b{event}\b", field.description)} == set()
@@ -137,10 +213,11 @@ def test_the_schema_names_every_event() -> None:
     ],
 )
 def test_times_are_those_of_the_zone(stamp: str, zone: str, expected: str | None) -> None:
-    [row] = rows(f"{stamp}: (server.c.1) server started\n", zone)
+    said = "password doesn't match for /x username: bob IP: 192.0.2.7"
+    [row] = rows(f"{stamp}: (mod_auth.c.850) {said}\n", zone)
     assert row["time"] == (datetime.fromisoformat(expected) if expected else None)
-    assert row["event"] == ("server-started" if expected else "unstructured")
-    assert row["timezone"] == zone
+    names = ("event", "user", "url", "client", "message", "timezone")
+    assert [row[name] for name in names] == ["login-failed", "bob", "/x", "192.0.2.7", said, zone]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +239,34 @@ def test_lines_that_lighttpd_did_not_write_are_kept(text: str, shown: str) -> No
 def test_a_byte_that_is_not_utf8_is_shown_as_such() -> None:
     columns, _ = parse(b"caf\xe9\n", UTC)
     assert columns["message"].to_list() == ["caf\\xe9"]
+
+
+def test_what_looks_like_a_header_in_other_digits_and_letters_is_none() -> None:
+    for line in (
+        "２０２６-11-23 10:16:33: (mod_auth.c.850) pam: x\n",
+        "2026-11-23 10:16:33: (möd.c.850) pam: x\n",
+    ):
+        [row] = rows(line)
+        assert row["event"] == "unstructured"
+
+
+@pytest.mark.parametrize("space", ["\x85", "\u2028", "\u3000", "\xa0", "\x1c"])
+def test_what_is_redacted_is_what_is_read(space: str) -> None:
+    """A message is found with the same bytes' groups before and after its secrets are gone."""
+    line = f"password doesn't match for /pnu_abcdefgh{space} username: bob{space} IP: 192.0.2.7"
+    [row] = rows(f"2026-11-23 10:16:33: (mod_auth.c.850) {line}\n")
+    assert (row["user"], row["url"]) == (f"bob{space}", f"/pnu_{'*' * 8}{space}")
+
+
+def test_many_short_lines_take_little_memory() -> None:
+    program = (
+        "import resource; from lpaudit.errorlog import parse; from datetime import UTC\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak(); columns, lengths = parse(b'\\n' * (1 << 22), UTC)\n"
+        "assert len(columns) == lengths.sum() == 1 << 22; print((peak() - before) >> 10)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 400  # MiB
 
 
 def test_of_a_very_long_line_its_beginning_is_kept() -> None:
