@@ -9,5 +9,5 @@ def identity(line: bytes) -> bytes:
     A line without a header says only how long it is: logs that begin so alike are told apart
     by what follows.
     """
-    header = HEADER.match(line[:200].decode("latin-1"))
-    return b"lpaudit error log 1\0%s\0%d" % (header[0].encode("latin-1") if header else b"", len(line))
+    header = HEADER.match(line)
+    return b"lpaudit error log 1\0%s\0%d" % (header[0] if header else b"", len(line))
