@@ -9,6 +9,8 @@ RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
+# One more than there are processors: tests also wait, for disks and for each other.
+WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 BENCH_ARGS = --into docs/performance.md
 
 # What `make run` shows: one host's logs of 13 minutes, and hostile requests in three more formats.
@@ -31,7 +33,7 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit status
 
 test: $(DEV) lighttpd logrotate ## Run the tests, also those against a real lighttpd and logrotate.
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
 check-format: $(DEV)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.nursery import Nursery
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 # Deadlines measure the machine, not the code. CI must fail for the commit, not for its luck: campaigns find luck.
@@ -92,24 +94,40 @@ def sample_logs():
     return CHECKOUT / "sample_logs"
 
 
+@pytest.fixture(scope="session")
+def nursery():
+    """Where commands are born."""
+    where = Nursery()
+    yield where
+    where.close()
+
+
 @pytest.fixture
-def lpaudit(tmp_path):
+def lpaudit(tmp_path, nursery):
     """Run the real command line in tmp_path: ``lpaudit("ingest", log)`` → CompletedProcess.
 
     Keywords go to subprocess.run; ``env`` is added to the environment. It never waits on a terminal.
     """
 
     def run(*arguments, env=None, timeout=120, cwd=tmp_path, **keywords):
+        words, environment = [*map(str, arguments)], {**os.environ, **(env or {})}
+        plain = keywords.keys() <= {"input"} and isinstance(keywords.get("input", ""), str)
+        if plain and not any(name.startswith("PYTHON") for name in env or ()):
+            given = keywords["input"].encode() if "input" in keywords else None
+            status, out, err = nursery.run(words, cwd, environment, given, timeout)
+            return subprocess.CompletedProcess(
+                words, status, *(said.decode().replace("\r\n", "\n") for said in (out, err))
+            )
         if "input" not in keywords:
             keywords.setdefault("stdin", subprocess.DEVNULL)
         keywords.setdefault("text", True)
         if keywords["text"]:
             keywords.setdefault("encoding", "utf-8")
         return subprocess.run(
-            [sys.executable, "-m", "lpaudit", *map(str, arguments)],
+            [sys.executable, "-m", "lpaudit", *words],
             capture_output=True,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env=environment,
             timeout=timeout,
             check=False,
             **keywords,

@@ -305,9 +305,10 @@ def _expected_times(
             if finest and ceilings[finest] == fractions[finest]:
                 notes.add("frac-carry")
         else:
-            for form, unit in fractions.items():
-                fields[forms[form]] = f"{ceilings[form]:0{len(str(unit)) - 1}}"
-                if ceilings[form] == unit:
+            for name, written in mine:  # %{msec_frac}t and %{end:msec_frac}t are two fields
+                form = name.removeprefix("begin:").removeprefix("end:")
+                fields[written] = f"{ceilings[form]:0{len(str(fractions[form])) - 1}}"
+                if ceilings[form] == fractions[form]:
                     notes.add("frac-carry")
     begin, end = row.get("event_start"), row.get("event_end")
     if isinstance(begin, datetime) and isinstance(end, datetime) and begin > end:
