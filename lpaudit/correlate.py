@@ -90,6 +90,8 @@ def correlate(
         last = connection.select(_LAST, {"rules": RULE_VERSION}).to_pylist()[0]
         seen = connection.select(_SEEN).to_pylist()[0]["lines"]
         records = connection.select(_RECORDS).to_pylist()[0]["records"]
+        if records is None:
+            return CorrelateResult()  # nothing is known of any run
         since = {
             "lines": _ALL if everything or last["lines"] is None else last["lines"] - _LATE,
             "records": _ALL if everything or last["records"] is None else last["records"],
@@ -97,7 +99,7 @@ def correlate(
         if since["lines"] is not _ALL and seen == last["lines"] and records == last["records"]:
             return CorrelateResult()
         # What was beyond the newest record is no longer, once there is a newer one.
-        horizon = since["records"] if records is not None and records != last["records"] else None
+        horizon = since["records"] if records != last["records"] else None
         hours = [row["hour"] for row in connection.select(_HOURS, {**since, "horizon": horizon}).to_pylist()]
     made_at = now()
     lines = added = 0

@@ -14,6 +14,7 @@ class Relation(StrEnum):
 
     TARGET = "target"
     ORIGIN = "origin"
+    CREATED = "created"
     CLAIM = "claim"
 
 
@@ -23,6 +24,7 @@ class Method(StrEnum):
     PATH = "path"
     QUERY = "query"
     TASK_RUN = "task_run"
+    CREATION_TIME = "creation_time"
     HEADER = "header"
     CONNECTION = "connection"
     DEPLOYMENT = "deployment"
@@ -72,7 +74,7 @@ class Run:
 
     ``process`` is the run whose process executes it: itself, or for a subflow the nearest run above
     it that a worker or a runner starts. ``root`` is the uppermost run. ``begin`` is when it was due
-    or created; ``start`` and ``end`` are None before it started or ended.
+    or created, whichever came first; ``start`` and ``end`` are None before it started or ended.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Run:
     root: str
     deployment: str | None
     flow: str | None
+    created: int | None
     begin: int
     start: int | None
     end: int | None

@@ -38,7 +38,7 @@ with wanted as (
     select unnest($ids::varchar[]) as id
     union
     select id from flow_run_latest
-    where coalesce(start_time, expected_start_time, created) < $end and coalesce(end_time, $end) >= $start
+    where least(created, expected_start_time, start_time) < $end and coalesce(end_time, $end) >= $start
 ), family as (
     select flow_run_id from flow_run_tree
     where process_flow_run_id in (
@@ -46,6 +46,7 @@ with wanted as (
 )
 select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as root,
     run.deployment_id as deployment, run.flow_id as flow,
+    epoch_us(run.created) as created,
     epoch_us(coalesce(least(run.created, run.expected_start_time), $start)) as begin,
     epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
 from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
