@@ -11,7 +11,6 @@ import gzip
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +59,8 @@ def recording(folder: Path, log: str, truth: str, unscored: Sequence[str]) -> Re
             facts = read(connection.select, _FROM, _TO)
             numbers = connection.select("select line_id, line_number from access").to_pylist()
     ids = {row["line_number"]: row["line_id"] for row in numbers}
-    left_out = frozenset(line.line_id for line in facts.lines if line.user in unscored)
+    # Processes that sent a header of their own did not send the one that tells the truth.
+    left_out = frozenset(line.line_id for line in facts.lines if line.user in unscored or line.run in facts.runs)
     return Recording(facts, {ids[number]: run for number, run in by_number.items()}, left_out)
 
 
@@ -121,32 +121,63 @@ def score(of: Recording, found: Iterable[Link]) -> Score:
     return Score(len(counted), right, len(of.truth.keys() - of.unscored))
 
 
+GOALS = (
+    ("strong and better", Confidence.STRONG, 0.99, 0.50),
+    ("all", Confidence.WEAK, 0.88, 0.68),
+    ("all, stretch", Confidence.WEAK, 0.93, 0.85),
+)
+"""What was aimed at: from which confidence on, at least which precision, at least which recall."""
+
+_METHOD = """\
+A real lighttpd in front of a real Prefect 3.9.1, 13 minutes, up to ten runs at a time of two users from one address \
+(`sample_logs/audit.log.gz`): of {lines:,} lines {made:,} were made by the processes of {runs} flow runs.
+Which, is known from a header that a hook in the test added, and that was cut out of the log \
+(`sample_logs/audit.truth.csv.gz`).
+Lines of one worker whose runs sent no such header are left out.
+*Precision*: of the lines that are given an origin, those with the right one.
+*Recall*: of the lines that a run made, those that are given the right one.
+The table of delays is learnt from one half of the recording and judged on the other, both ways: no line is judged by \
+what it has taught itself."""
+
+
 def report(of: Recording, found: Sequence[Link]) -> str:
-    """Return the tables."""
-    by_word, total = [], []
+    """Return the method, the goals and the tables."""
+    words, goals = [], []
     for word in Confidence:
         mine = [link for link in found if link.confidence is word]
         if not mine:
             continue
-        total += mine
-        one, all_ = score(of, mine), score(of, total)
-        by_word.append(
-            (
-                f"`{word}`",
-                f"{one.links:,}",
-                f"{one.precision:.3f}",
-                f"{all_.precision:.3f}",
-                f"{all_.recall:.3f}",
-            )
-        )
-    methods = Counter((link.method, link.confidence) for link in found)
-    by_method = [
+        one, upto = score(of, mine), score(of, _upto(found, word))
+        words.append((f"`{word}`", f"{one.links:,}", *_two(one.precision, upto.precision), f"{upto.recall:.3f}"))
+    for name, word, precision, recall in GOALS:
+        got = score(of, _upto(found, word))
+        met = "yes" if got.precision >= precision and got.recall >= recall else "**no**"
+        goals.append((name, *_two(precision, recall), *_two(got.precision, got.recall), met))
+    kinds = {(link.method, link.confidence) for link in found}
+    methods = [
         (f"`{method}`, {word}", f"{one.links:,}", f"{one.precision:.3f}")
-        for method, word in sorted(methods, key=lambda each: (list(Confidence).index(each[1]), each[0]))
+        for method, word in sorted(kinds, key=lambda each: (list(Confidence).index(each[1]), each[0]))
         for one in [score(of, (x for x in found if (x.method, x.confidence) == (method, word)))]
     ]
-    words = table(("confidence", "lines", "precision", "and better: precision", "recall"), by_word)
-    return "\n\n".join((words, table(("method", "lines", "precision"), by_method)))
+    made = of.truth.keys() - of.unscored
+    runs = len({of.truth[line] for line in made})
+    return "\n\n".join(
+        (
+            _METHOD.format(lines=len(of.facts.lines), made=len(made), runs=runs),
+            table(("goal", "precision", "recall", "measured: precision", "recall", "met"), goals),
+            table(("confidence", "lines", "precision", "with the better: precision", "recall"), words),
+            table(("method", "lines", "precision"), methods),
+        )
+    )
+
+
+def _upto(found: Iterable[Link], word: Confidence) -> list[Link]:
+    order = list(Confidence)
+    return [link for link in found if order.index(link.confidence) <= order.index(word)]
+
+
+def _two(*values: float) -> tuple[str, ...]:
+    return tuple(f"{value:.3f}" for value in values)
 
 
 def main() -> int:
@@ -166,7 +197,7 @@ def main() -> int:
     print(text)
     if options.into:
         put_into(options.into, text, "bench-correlate", "Precision and recall")
-    return 0
+    return int("**no**" in text)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ select max(lines_until) as lines, max(records_until) as records
 from correlation where rule_version = $rules
 """
 
-# The hours of lines that have come since, and of the records that have: of these only what tells something new.
+# The hours of lines that have come since, and of records that tell something new.
 _HOURS = """
 with fresh as (
     select min(least(created, expected_start_time, start_time)) as begin from flow_run as run
