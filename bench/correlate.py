@@ -60,7 +60,9 @@ def recording(folder: Path, log: str, truth: str, unscored: Sequence[str]) -> Re
             numbers = connection.select("select line_id, line_number from access").to_pylist()
     ids = {row["line_number"]: row["line_id"] for row in numbers}
     # Processes that sent a header of their own did not send the one that tells the truth.
-    left_out = frozenset(line.line_id for line in facts.lines if line.user in unscored or line.run in facts.runs)
+    left_out = frozenset(
+        line.line_id for line in facts.lines if line.user in unscored or line.run in facts.runs
+    )
     return Recording(facts, {ids[number]: run for number, run in by_number.items()}, left_out)
 
 
@@ -148,7 +150,9 @@ def report(of: Recording, found: Sequence[Link]) -> str:
         if not mine:
             continue
         one, upto = score(of, mine), score(of, _upto(found, word))
-        words.append((f"`{word}`", f"{one.links:,}", *_two(one.precision, upto.precision), f"{upto.recall:.3f}"))
+        words.append(
+            (f"`{word}`", f"{one.links:,}", *_two(one.precision, upto.precision), f"{upto.recall:.3f}")
+        )
     for name, word, precision, recall in GOALS:
         got = score(of, _upto(found, word))
         met = "yes" if got.precision >= precision and got.recall >= recall else "**no**"

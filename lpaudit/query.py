@@ -5,7 +5,7 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from lpaudit import routes
 from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
@@ -135,17 +136,23 @@ class Connection:
 
 
 def connect(
-    datasets: Mapping[str, Any], unreadable: Callable[[Exception], StoreError] | None = None
+    datasets: Mapping[str, Any],
+    unreadable: Callable[[Exception], StoreError] | None = None,
+    api_prefixes: Sequence[str] = routes.PREFIXES,
 ) -> Connection:
     """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
 
     The datasets are those of one version of each table: a query is never half old and half
-    new. ``unreadable`` says what it means that one of their files cannot be read.
+    new. ``unreadable`` says what it means that one of their files cannot be read, and
+    ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
     for name, table in tables().items():
         dataset = datasets.get(name)
         connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
+    connection.register(routes.RELATION, routes.catalogue().arrow)
+    for macro in routes.macros(api_prefixes):
+        connection.execute(macro)
     for table in tables().values():
         for view in table.views:
             connection.execute(f'create view "{view.name}" as {view.sql}')

@@ -16,22 +16,16 @@ _HEX = re.compile(r"(?<![0-9a-z])[0-9a-f][0-9a-f-]{30,34}[0-9a-f](?![0-9a-z])")
 
 Select = Callable[[str, dict[str, object] | None], pa.Table]
 
-_ROUTE = (
-    "regexp_replace(regexp_replace(regexp_replace(regexp_replace(path,'^(/prefect)?/api',''),"
-    "'[0-9a-f]{8}-[0-9a-f-]{27}','{id}','g'), '/variables/name/[^/]+','/variables/name/{name}'),"
-    " '/work_pools/[^/]+','/work_pools/{name}')"
-)
-
-_LINES = f"""
+_LINES = """
 select line_id, host, client, client_port as port, connection_request_number as number, "user",
-    method || ' ' || {_ROUTE} as route, status,
+    method || ' ' || route as route, status,
     epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
     path as named, query as asked,
     lower(prefect_flow_run_id) as run, lower(prefect_deployment_id) as deployment,
     lower(prefect_flow_id) as flow, lower(prefect_worker_id) as worker
 from access
 where time >= $start and time < $end
-"""  # noqa: S608 -- our own text
+"""
 
 _RUNS = """
 with wanted as (
