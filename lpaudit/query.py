@@ -151,6 +151,8 @@ def connect(
         dataset = datasets.get(name)
         connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
     connection.register(routes.RELATION, routes.catalogue().arrow)
+    for name, value in routes.variables().items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
     for macro in routes.macros(api_prefixes):
         connection.execute(macro)
     for table in tables().values():

@@ -7,12 +7,12 @@ a better catalogue is a better answer about the past as well.
 import csv
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
 
-from lpaudit.errors import ConfigError, LpauditError
+from lpaudit.errors import ConfigError
 from lpaudit.resources import folder
 
 PREFIXES = ("/api", "/prefect/api")
@@ -61,8 +61,8 @@ class Route:
         return f"{self.method} /{'/'.join(shape)}"
 
     def position(self, parameter: str) -> int:
-        """Which segment a parameter is, from 1; 0 for none."""
-        return self.segments.index(f"{{{parameter}}}") + 1 if parameter else 0
+        """Which segment of a path a parameter is, where 1 is before the first slash; 0 for none."""
+        return self.segments.index(f"{{{parameter}}}") + 2 if parameter else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,121 +106,101 @@ def prefixes(setting: str, origin: str) -> tuple[str, ...]:
     return found
 
 
+def variables() -> dict[str, object]:
+    """Return what `access` looks up, by the names of DuckDB's variables.
+
+    Variables and not literals: a query would have to read hundreds of those again each time.
+    """
+    routes = catalogue().routes
+    return {
+        "route_key": [r.key for r in routes],
+        "route_template": [r.template for r in routes],
+        "route_action": [r.action for r in routes],
+        "route_privileged": [r.privileged == "true" for r in routes],
+        "route_resource_type": [r.resource_type for r in routes],
+        "route_resource_at": [r.position(r.resource_parameter) for r in routes],
+        "route_resource_kind": [r.resource_kind for r in routes],
+        "route_parent_type": [r.parent_type or None for r in routes],
+        "route_parent_at": [r.position(r.parent_parameter) for r in routes],
+        "route_parent_kind": [r.parent_kind for r in routes],
+    }
+
+
 def macros(prefixes: Sequence[str]) -> list[str]:
     """Return the statements that define how `access` finds a line's route.
 
-    No joins: DuckDB leaves out a column that nobody asks for, but not a join. The key of an
-    operation is cast to an enum, which is a look-up in a hash table.
+    No joins: DuckDB leaves out a column that nobody asks for, but not a join.
     """
-    routes = catalogue().routes
-    lists: dict[str, Sequence[object]] = {
-        "route": [r.template for r in routes],
-        "action": [r.action for r in routes],
-        "privileged": [r.privileged == "true" for r in routes],
-        "resource_type": [r.resource_type for r in routes],
-        "parent_type": [r.parent_type or None for r in routes],
-        "resource_position": [r.position(r.resource_parameter) + 1 for r in routes],
-        "parent_position": [r.position(r.parent_parameter) + 1 for r in routes],
-        "resource_kind": [r.resource_kind or None for r in routes],
-        "parent_kind": [r.parent_kind or None for r in routes],
-    }
+    keys = "getvariable('route_key')"
     return [
+        f"set variable route_number = map({keys}, generate_series(1, len({keys})))",
         f"create macro prefect_decoded(path) as {_DECODED}",
         f"create macro prefect_api_path(decoded) as {_api_path(prefixes)}",
         f"create macro prefect_segments(api_path) as {_SEGMENTS}",
-        f"create macro prefect_operation(method, segments) as {_OPERATION.format(matching=_matching(_tree(routes)))}",
-        *(
-            f"create macro prefect_{name}(operation) as {_list(values)}[operation]"
-            for name, values in lists.items()
-        ),
+        f"create macro prefect_operation(method, segments) as {_operation(catalogue().routes)}",
         f"create macro prefect_uuid(text) as {_CANONICAL}",
-        *(
-            f"""create macro prefect_{of}_id(operation, segments) as
-            case prefect_{of}_kind(operation)
-                when 'uuid' then prefect_uuid(segments[prefect_{of}_position(operation)])
-                when 'text' then segments[prefect_{of}_position(operation)]
-                when 'either' then coalesce(prefect_uuid(segments[prefect_{of}_position(operation)]),
-                    segments[prefect_{of}_position(operation)])
-            end"""
-            for of in ("resource", "parent")
-        ),
+        f"create macro prefect_id(kind, text) as {_ID}",
     ]
 
 
-# Once, as uvicorn does before it routes. Bytes that are not UTF-8 become U+FFFD, as there.
-_DECODED = r"""case when contains(path, '%')
-    then coalesce(try(url_decode(path)), url_decode(regexp_replace(path, '%[89a-fA-F][0-9a-fA-F]', '%EF%BF%BD', 'g')))
+# Once, as uvicorn does before it routes. Where that is not UTF-8, every byte beyond ASCII is U+FFFD.
+_DECODED = """case when contains(path, '%') then coalesce(
+        try(url_decode(path)),
+        url_decode(regexp_replace(path, '%[89a-fA-F][0-9a-fA-F]', '%EF%BF%BD', 'g')))
     else path end"""
 
 # A slash at the end is none: Starlette redirects to the other writing.
 _SEGMENTS = "string_split(case when api_path like '%/' then rtrim(api_path, '/') else api_path end, '/')"
 
-# random() is never below 0. It is there because DuckDB copies what is certain into a filter, once for
-# every column that the filter reads; what depends on chance it computes once, where it stands.
-_OPERATION = "case when random() >= 0 then {matching} end"
-
 _CANONICAL = f"""case when length(text) >= 32 and regexp_full_match(text, {"'" + _UUID + "'"})
     then try_cast(replace(text, 'urn:uuid:', '') as uuid)::varchar end"""
 
+_ID = """case kind
+    when 'uuid' then prefect_uuid(text)
+    when 'text' then text
+    when 'either' then coalesce(prefect_uuid(text), text)
+end"""
+
 
 def _api_path(prefixes: Sequence[str]) -> str:
-    """Return SQL for what follows the prefix, null for what is not below any; the longest prefix wins."""
-    literal = sorted((p for p in prefixes if not p.startswith("*")), key=len, reverse=True)
-    cases = [
-        f"when starts_with(decoded, {_text(p + '/')}) then substr(decoded, {len(p) + 1})" for p in literal
+    """Return SQL for what follows the prefix, null for what is below none; the longest prefix wins."""
+    literal = sorted((p + "/" for p in prefixes if not p.startswith("*")), key=len, reverse=True)
+    endings = [p[1:] + "/" for p in prefixes if p.startswith("*")]
+    cases = [f"when starts_with(decoded, {_text(p)}) then substr(decoded, {len(p)})" for p in literal]
+    cases += [
+        f"when contains(decoded, {_text(e)}) then substr(decoded, instr(decoded, {_text(e)}) + {len(e) - 1})"
+        for e in endings
     ]
-    for ending in (p[1:] + "/" for p in prefixes if p.startswith("*")):
-        cases.append(
-            f"when contains(decoded, {_text(ending)})"
-            f" then substr(decoded, instr(decoded, {_text(ending)}) + {len(ending) - 1})"
-        )
     return f"case {' '.join(cases)} end"
 
 
-@dataclass(slots=True)
-class _Node:
-    """The routes that go on after some segments: by method where they end, and by the next segment."""
+def _operation(routes: Sequence[Route]) -> str:
+    """Return SQL for a route's number; null for none.
 
-    ends: dict[str, int] = field(default_factory=dict)
-    literal: dict[str, "_Node"] = field(default_factory=dict)
-    parameter: "_Node | None" = None
-
-
-def _tree(routes: Sequence[Route]) -> _Node:
-    root = _Node()
-    for number, route in enumerate(routes, start=1):
-        node = root
-        for segment, free in zip(route.segments, route.mask, strict=True):
-            if free:
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
-            else:
-                node = node.literal.setdefault(segment, _Node())
-        if node.ends.setdefault(route.method, number) != number:
-            raise LpauditError(f"two routes of one shape: {route.method} {route.template}", hint="a bug")
-    return root
+    It looks up the shapes that a path of so many segments may have, and literal segments go
+    before parameters. random() is never below 0: it is there because DuckDB copies what is
+    certain into every filter that reads it, and computes once what depends on chance.
+    """
+    cases = []
+    for length in sorted({len(r.mask) for r in routes}):
+        masks = sorted({r.mask for r in routes if len(r.mask) == length})
+        tries = ", ".join(f"getvariable('route_number')[{_key(mask)}]" for mask in masks)
+        cases.append(f"when {length + 1} then coalesce({tries})")
+    return f"case when random() >= 0 then case len(segments) {' '.join(cases)} end end"
 
 
-def _matching(node: _Node, depth: int = 1) -> str:
-    """Return SQL for the number of the route of these segments; null for none. A literal goes before a parameter."""
-    here = f"segments[{depth + 1}]"
-    tries = []
-    if node.literal:
-        whens = (f"when {_text(word)} then {_matching(n, depth + 1)}" for word, n in node.literal.items())
-        tries.append(f"case {here} {' '.join(whens)} end")
-    if node.parameter:
-        # What Starlette calls a parameter is not empty.
-        tries.append(f"case when {here} <> '' then {_matching(node.parameter, depth + 1)} end")
-    if node.ends:
-        whens = (f"when {_text(method)} then {number}" for method, number in node.ends.items())
-        tries.append(f"case when {here} is null then case method {' '.join(whens)} end end")
-    return tries[0] if len(tries) == 1 else f"coalesce({', '.join(tries)})"
-
-
-def _list(values: Sequence[object]) -> str:
-    return (
-        f"[{', '.join(_text(v) if isinstance(v, str) else 'null' if v is None else str(v) for v in values)}]"
-    )
+def _key(mask: tuple[bool, ...]) -> str:
+    """Return SQL for the key of a path under a mask; segments[1] is what is before the first slash."""
+    parts = ["method", "' '"]
+    for position, free in enumerate(mask, start=2):
+        # What Starlette takes for a parameter is not empty.
+        parts += [
+            "'/'",
+            f"case when segments[{position}] <> '' then '{_PARAMETER}' end"
+            if free
+            else f"segments[{position}]",
+        ]
+    return " || ".join(parts)
 
 
 def _text(value: str) -> str:
