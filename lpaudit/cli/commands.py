@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpaudit import STORE_VERSION, __version__, console
-from lpaudit.cli import compact, config, correlate, doctor, formats, ingest, query, report, status, sync
+from lpaudit.cli import compact, config, correlate, doctor, formats, ingest, query, questions, report, status, sync
 from lpaudit.errors import Exit
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "ingest": ingest.ingest,
     "sync": sync.sync,
     "correlate": correlate.correlate,
+    "explain": questions.explain,
+    "denied": questions.denied,
+    "bypass": questions.bypass,
+    "orphans": questions.orphans,
     "sql": query.sql,
     "tables": query.tables,
     "report": report.report,
