@@ -45,7 +45,7 @@ def ordered(
     came or went meanwhile. Raises NoOverlapError if pages cannot overlap (``settled`` can do
     without), PrefectError if the answers are not sorted, or the set does not stand still.
     """
-    offset, idle = 0, 0
+    offset, idle, full = 0, 0, 0
     floor: K | None = None  # of all records above it, those that were there throughout have been yielded
     while True:
         page = ask(offset)
@@ -60,8 +60,12 @@ def ordered(
             offset = max(0, offset - max(len(page) // 2, 1) * 2 ** min(idle, 20))
             continue
         yield page
-        if not keys or (floor is not None and keys[-1] == floor) or enough(keys[-1]):
+        if not keys or enough(keys[-1]):
             return
+        # The end is a page that has room for more below the floor, and has nothing there.
+        if floor is not None and keys[-1] >= floor and len(keys) < full:
+            return
+        full = max(full, len(keys))
         if floor is None or keys[-1] < floor:
             floor, idle = keys[-1], 0
         # The next page begins before the records that have the last key: there may be more of them.
