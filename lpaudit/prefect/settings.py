@@ -8,7 +8,7 @@ named with ``--profile`` comes before all of them, as it does for the ``prefect`
 import base64
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "PREFECT_CLIENT_CUSTOM_HEADERS": ("client", "custom_headers"),
     "PREFECT_PROFILES_PATH": ("profiles_path",),
 }
+_CUSTOM = "PREFECT_CLIENT_CUSTOM_HEADERS"
 # Prefect's client does not let these be set either.
 _PROTECTED = {"user-agent", "prefect-csrf-token", "prefect-csrf-client"}
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
@@ -98,25 +99,41 @@ def _found(
         (dot, ".env"),
         (env, "the environment"),
     ]
-    found: dict[str, tuple[Any, str]] = {}
-
-    def take(values: Mapping[str, Any], origin: str) -> None:
-        for name in _NAMES:
-            if values.get(name) is not None:
-                found[name] = (values[name], origin if origin != "the environment" else name)
-
-    for values, origin in above:
-        take(values, origin)
     named = profile or env.get("PREFECT_PROFILE")
-    path = _profiles_path(found, env)
-    chosen, name = _profile(path, named)
-    if profile is None:
-        found = {key: (value, f"profile {name}") for key, value in chosen.items() if key in _NAMES} | found
-    else:
-        take(chosen, f"profile {name}")
+    found = _merged(above)
+    chosen, name = _profile(_profiles_path(found, env), named)
+    last = (chosen, f"profile {name}")
+    found = _merged([last, *above] if profile is None else [*above, last])
     if url is not None:
         found["PREFECT_API_URL"] = (url, "--url")
     return found
+
+
+def _merged(sources: Iterable[tuple[Mapping[str, Any], str]]) -> dict[str, tuple[Any, str]]:
+    """Return settings and where each is from; a later source wins, and of headers it adds to those before."""
+    found: dict[str, tuple[Any, str]] = {}
+    for values, origin in sources:
+        for name in _NAMES.keys() & values.keys():
+            value, where = values[name], name if origin == "the environment" else origin
+            if name == _CUSTOM:
+                value = _header_values(value, where)
+                value = {**found.get(name, ({}, ""))[0], **value}
+            found[name] = (value, where)
+    return found
+
+
+def _header_values(raw: Any, origin: str) -> dict[str, str]:
+    """Return custom headers, from JSON or a TOML table. Raises ConfigError."""
+    try:
+        custom = json.loads(raw) if isinstance(raw, str) and raw else raw or {}
+    except ValueError:
+        custom = None
+    if not isinstance(custom, dict) or not all(isinstance(v, str) for v in custom.values()):
+        raise ConfigError(
+            f"{_CUSTOM} ({origin}) is not a JSON object of texts",
+            hint="""write it like '{"X-Header": "value"}'""",
+        )
+    return custom
 
 
 def _profiles_path(found: _Found, env: Mapping[str, str]) -> Path:
@@ -139,7 +156,7 @@ def _profile(path: Path, named: str | None) -> tuple[dict[str, Any], str]:
                 f"there is no profile {named!r} in {path}", hint="`prefect profile ls` lists the profiles"
             )
         return {}, ""
-    return {key.upper(): value for key, value in settings.items()}, str(name)
+    return {key.upper(): value for key, value in settings.items() if value is not None}, str(name)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -188,16 +205,7 @@ def _headers(found: _Found, userinfo: str) -> dict[str, str]:
         headers["authorization"] = "Basic " + base64.b64encode(auth.encode()).decode("ascii")
     elif key := _text(found, "PREFECT_API_KEY"):
         headers["authorization"] = f"Bearer {key}"
-    raw, origin = found.get("PREFECT_CLIENT_CUSTOM_HEADERS", ({}, ""))
-    try:
-        custom = json.loads(raw) if isinstance(raw, str) and raw else raw or {}
-    except ValueError:
-        custom = None
-    if not isinstance(custom, dict) or not all(isinstance(v, str) for v in custom.values()):
-        raise ConfigError(
-            f"PREFECT_CLIENT_CUSTOM_HEADERS ({origin}) is not a JSON object of texts",
-            hint="""write it like '{"X-Header": "value"}'""",
-        )
+    custom = found.get(_CUSTOM, ({}, ""))[0]
     headers |= {name.lower(): value for name, value in custom.items() if name.lower() not in _PROTECTED}
     for name, value in headers.items():
         if not value.isascii() or not value.isprintable() or not name.isascii() or not name.isprintable():
