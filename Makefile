@@ -7,6 +7,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
+PREFECT = .venv-prefect
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 # One more than there are processors: tests also wait, for disks and for each other.
@@ -18,7 +19,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate venv
+.PHONY: help run test check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -32,8 +33,9 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
 	$(BIN)/lpaudit status
 
-test: $(DEV) lighttpd logrotate ## Run the tests, also those against a real lighttpd and logrotate.
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+# loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
+test: $(DEV) lighttpd logrotate prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
 check-format: $(DEV)
@@ -56,7 +58,7 @@ fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
 docs: $(DEV) ## Write the generated parts of the docs again.
 	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
 
-soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
+soak: $(DEV) lighttpd logrotate prefect ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
 
 bench: $(RUNTIME) ## Measure `lpaudit ingest` beside DuckDB and GoAccess, and write docs/performance.md.
@@ -75,9 +77,10 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(DEV) ## Write requirements*.txt again (UPGRADE=--upgrade: with the newest versions).
 	printf 'editables\nhatchling\n' | $(UV_LOCK) pyproject.toml - -o requirements.txt
 	$(UV_LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(UV_LOCK) --group prefect -o requirements-prefect.txt
 
 clean: ## Remove the environment, caches, and what `make run` made.
-	rm -rf $(VENV) build dist lpaudit-store lpaudit-report
+	rm -rf $(VENV) $(PREFECT) build dist lpaudit-store lpaudit-report
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find lpaudit tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -116,3 +119,19 @@ lighttpd logrotate:
 		echo "  sudo apt-get install $@" >&2; \
 		echo "To skip those that do: $$SKIP=1 make test" >&2; exit 1; \
 	fi
+
+# The real Prefect has an environment of its own: its versions of shared dependencies are not ours to choose.
+# Beside it an empty database of the version, because making one takes the server longer than to start.
+ifeq ($(LPAUDIT_SKIP_PREFECT)$(wildcard $(PREFECT)/.made),1)
+prefect:
+	@echo "WARNING: LPAUDIT_SKIP_PREFECT=1: tests against a real Prefect are SKIPPED." >&2
+else
+prefect: $(PREFECT)/.made
+endif
+
+$(PREFECT)/.made: requirements-prefect.txt | venv
+	rm -rf $(PREFECT)
+	$(PYTHON) -m venv $(PREFECT)
+	$(PREFECT)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	PREFECT_HOME=$(CURDIR)/$(PREFECT)/empty DO_NOT_TRACK=1 $(PREFECT)/bin/prefect server database upgrade --yes
+	@touch $@

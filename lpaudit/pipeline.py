@@ -1,42 +1,17 @@
-"""Every other room, in order: what the commands do beside ingesting."""
+"""Every other room, in order: what the commands do beside ingesting and syncing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TextIO, cast
 
-from lpaudit import STORE_VERSION, __version__, prefect, query, store
+from lpaudit import STORE_VERSION, __version__, query, store
 from lpaudit.errors import OutputError
 from lpaudit.model import Period
 from lpaudit.outfile import write_whole
 from lpaudit.schema import tables
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """What a sync did with one table's snapshot."""
-
-    table: str
-    records: int
-    new: bool
-
-
-def sync_dump(
-    root: str, folder: Path, *, now: Callable[[], datetime], unique: Callable[[], str]
-) -> list[SyncResult]:
-    """Take recorded answers of Prefect's API into the store; what is already there is left alone.
-
-    Every file is read before anything is written: a broken one leaves the store as it was.
-    """
-    snapshots = list(prefect.read_dump(folder, now()))
-    target = store.create_store(root)
-    return [
-        SyncResult(s.table, s.rows.num_rows, store.append_records(target, s.table, s.id, s.rows, unique()))
-        for s in snapshots
-    ]
 
 
 @contextmanager

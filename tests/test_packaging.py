@@ -129,7 +129,7 @@ def test_every_import_is_a_declared_dependency(checkout):
     assert not undeclared
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt", "requirements-prefect.txt"])
 def test_locks_name_no_place_and_hash_everything(checkout, lock):
     text = (checkout / lock).read_text("utf-8")
     assert "://" not in text
