@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lpaudit.correlation import claims, sequence
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Confidence, Link, Method, Relation, Run
-from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes
+from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes, there_at
 
 _LIKELY, _WEAK = 0.9, 0.6  # probabilities from which the sequence's verdict is told, and how
 
@@ -82,13 +82,13 @@ def sure(found: Sequence[Connection], runs: Mapping[str, Run], horizon: int) -> 
     deployments = frozenset(run.deployment for run in runs.values() if run.deployment is not None)
     done = {id(each.connection) for each in owned}
     left: Open = []
-    for connection in found:
+    for connection, near in there_at(found, there):
         # Who acts on several runs is a worker or a person; what came later may be of a run not known yet.
         if id(connection) in done or connection.mixed or len(connection.processes) > 1:
             continue
         if connection.begin > horizon:
             continue
-        possible = candidates(connection, there, deployments)
+        possible = candidates(connection, near, deployments)
         if connection.deployment is not None and len(possible) == 1:
             evidence = {"deployment": connection.deployment, "processes": 1}
             process = possible[0].run.id

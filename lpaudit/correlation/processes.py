@@ -5,7 +5,7 @@ of its deployment or flow: of 3,807 recorded lines of such connections every one
 process of that run. Workers name runs too, but do not send those headers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lpaudit.correlation.connections import Connection
@@ -86,17 +86,30 @@ def processes(
     return sorted(found, key=lambda process: (process.begin, process.run.id))
 
 
+def there_at(
+    found: Iterable[Connection], all_of: Sequence[Process]
+) -> Iterator[tuple[Connection, list[Process]]]:
+    """Yield each connection with the processes that were there when it began; both come in that order."""
+    there: list[Process] = []
+    at = 0
+    for connection in found:
+        while at < len(all_of) and all_of[at].begin <= connection.begin:
+            there.append(all_of[at])
+            at += 1
+        there = [process for process in there if process.end >= connection.begin]
+        yield connection, there
+
+
 def candidates(
     connection: Connection, there: Sequence[Process], known_deployments: frozenset[str]
 ) -> list[Process]:
-    """Return the processes that could have made a connection, as far as identity and headers tell."""
+    """Return those of the processes that could have made a connection, as far as identity and headers tell."""
     line = connection.lines[0]
     about = connection.named & known_deployments
     return [
         process
         for process in there
-        if process.begin <= connection.begin <= process.end
-        and process.host in (None, line.host)
+        if process.host in (None, line.host)
         and (process.client is None or line.client is None or process.client == line.client)
         and (process.user is None or connection.user is None or process.user == connection.user)
         and (process.worker is None or connection.worker is None or process.worker == connection.worker)
