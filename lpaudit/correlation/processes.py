@@ -8,6 +8,7 @@ process of that run. Workers name runs too, but do not send those headers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lpaudit.correlation.claims import Executor
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Run
 
@@ -21,7 +22,7 @@ _STARTING, _ENDING = 20 * SECOND, 3 * SECOND
 class Process:
     """A process of a flow run, there from ``begin`` to ``end``; ``flows`` are its run's and its subflows'.
 
-    ``host`` and ``client`` are None, and ``recognised`` is false, where only Prefect's record tells of it.
+    ``recognised`` is false where only Prefect's record tells of it; what is not known of it is None.
     """
 
     run: Run
@@ -60,10 +61,12 @@ def processes(
     owned: Iterable[tuple[Connection, str]],
     runs: Mapping[str, Run],
     flows: Mapping[str, frozenset[str]],
+    known: Mapping[str, Executor],
     horizon: int,
 ) -> list[Process]:
     """Return the processes of runs: those that were recognised, and those that records tell of.
 
+    ``known`` are executors: of processes that were not recognised, they tell whose requests can be theirs.
     ``horizon`` is when the records were fetched: a run that had not ended by then goes on.
     """
     of: dict[str, list[Connection]] = {}
@@ -82,7 +85,9 @@ def processes(
             found.append(Process(run, flows[run.id], begin, end, *whose, recognised=True))
         elif run.start is not None:
             end = run.end if run.end is not None else horizon
-            found.append(Process(run, flows[run.id], run.start - _STARTING, end + _ENDING))
+            by = known.get(run.id, Executor(None, None, None))
+            around = (run.start - _STARTING, end + _ENDING)
+            found.append(Process(run, flows[run.id], *around, None, by.client, by.user, by.worker))
     return sorted(found, key=lambda process: (process.begin, process.run.id))
 
 
@@ -103,7 +108,7 @@ def there_at(
 def candidates(
     connection: Connection, there: Sequence[Process], known_deployments: frozenset[str]
 ) -> list[Process]:
-    """Return those of the processes that could have made a connection, as far as identity and headers tell."""
+    """Return the processes that could have made a connection, as far as identity and headers tell."""
     line = connection.lines[0]
     about = connection.named & known_deployments
     return [
