@@ -19,6 +19,7 @@ from pathlib import Path
 from bench.page import put_into, table
 from lpaudit import pipeline
 from lpaudit.correlation import Confidence, Facts, Link, Relation, links, read, sequence
+from lpaudit.correlation.claims import executors
 from lpaudit.correlation.connections import Connection, connections
 from lpaudit.correlation.origin import by_sequence, pairs, sure
 
@@ -69,7 +70,8 @@ def recording(folder: Path, log: str, truth: str, unscored: Sequence[str]) -> Re
 def learn(of: Recording, chosen: Callable[[Connection], bool]) -> dict[str, sequence.Signature]:
     """Return what the chosen connections of a recording teach."""
     facts = of.facts
-    owned, left = sure(connections(facts.lines, facts.runs), facts.runs, facts.horizon)
+    known = executors(facts.starts, facts.runs)
+    owned, left = sure(connections(facts.lines, facts.runs), facts.runs, known, facts.horizon)
     model: dict[str, sequence.Signature] = {}
     for with_header in (True, False):
         lines = sequence.timelines(pairs(owned), facts.events)

@@ -1,8 +1,9 @@
 """`lpaudit correlate`: what is new in the store → links between lines and flow runs, each said once.
 
 Lines are looked at by the hour in which they began, with an hour on each side: what ties a request to
-a run is near it. New lines make their hours and the neighbouring ones due; a run whose record is new
-or has changed makes all hours due from its begin on, as any later request may name it.
+a run is near it. Which other hours are looked at in the same go makes no difference. New lines make their
+hours and the neighbouring ones due; a run whose record is new or has changed makes all hours due from its
+begin on, as any later request may name it; so do the records of its tasks and events.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ from lpaudit.errors import OffsetConflict
 from lpaudit.schema import tables
 
 _HOUR = timedelta(hours=1)
+_HOUR_US = _HOUR // timedelta(microseconds=1)
 _LATE = timedelta(minutes=10)  # a line may be committed so long after its ingest_time
 _SPAN = 6  # hours that are looked at together, at most
 _ATTEMPTS = 5
@@ -29,37 +31,51 @@ select max(lines_until) as lines, max(records_until) as records
 from correlation where rule_version = $rules
 """
 
-# The hours of lines that have come since, and of records that tell something new.
+# The hours of lines that have come since, and of records that have and tell something new.
 _HOURS = """
 with fresh as (
-    select min(least(created, expected_start_time, start_time)) as begin from flow_run as run
+    select least(created, expected_start_time, start_time) as begin from flow_run as run
     where fetched_at > $records and not exists (
         select 1 from flow_run as old
         where old.id = run.id and old.fetched_at <= $records
             and old.start_time is not distinct from run.start_time
             and old.end_time is not distinct from run.end_time
             and old.deployment_id is not distinct from run.deployment_id)
+    union all
+    select least(run.created, run.expected_start_time, run.start_time, task.created)
+    from task_run as task left join flow_run_latest as run on run.id = task.flow_run_id
+    where task.fetched_at > $records
+        and not exists (select 1 from task_run as old where old.id = task.id and old.fetched_at <= $records)
+    union all
+    select occurred from event
+    where fetched_at > $records
+        and not exists (select 1 from event as old where old.id = event.id and old.fetched_at <= $records)
 ), hours as (
     select distinct date_trunc('hour', time) as hour, ingest_time > $lines as late from access
 )
 select distinct unnest([hour - interval 1 hour, hour, hour + interval 1 hour]) as hour from hours where late
 union
 select hour from hours
-where hour >= least((select date_trunc('hour', begin) from fresh), $horizon) - interval 1 hour
+where hour >= least((select date_trunc('hour', min(begin)) from fresh), $horizon) - interval 1 hour
 order by hour
 """
 
 _SEEN = "select max(ingest_time) as lines from access"
-_RECORDS = "select max(fetched_at) as records from flow_run"
+_RECORDS = """
+select max(fetched_at) as records from (
+    select fetched_at from flow_run union all select fetched_at from task_run
+    union all select fetched_at from event)
+"""
 
 # What holds of the lines of some hours.
 _HELD = """
 select line_id, relation, flow_run_id, root_flow_run_id, task_run_id,
-    method, confidence, evidence, rule_version
+    method, confidence, evidence, rule_version, made_at
 from flow_run_link as link
 where time >= $start and time < $end and not exists (
     select 1 from flow_run_link as later
-    where later.line_id = link.line_id and later.relation = link.relation and later.made_at > link.made_at)
+    where later.line_id = link.line_id and later.relation = link.relation and later.made_at > link.made_at
+        and later.time >= $start and later.time < $end)
 """
 
 _Key = tuple[str, str]
@@ -156,9 +172,11 @@ def _span(
         with pipeline.opened(root) as (connection, _):
             facts = correlation.read(connection.select, start - _HOUR, end + _HOUR)
             held = connection.select(_HELD, {"start": start, "end": end}).to_pylist()
-        links = [x for x in correlation.links(facts, correlation.shipped()) if low <= x.begin < high]
+        links = [link for hour in range(low, high, _HOUR_US) for link in _hour(facts, hour)]
         times = {line.line_id: line.begin for line in facts.lines}
-        rows = list(_changes(links, held, times, made_at))
+        # What is said last holds, whatever the clocks of those who said something before.
+        said = max((row["made_at"] for row in held), default=_ALL)
+        rows = list(_changes(links, held, times, max(made_at, said + timedelta(microseconds=1))))
         try:
             if rows:
                 fresh = pa.Table.from_pylist(rows, schema=tables()[_LINKS].arrow)
@@ -170,6 +188,13 @@ def _span(
         else:
             return sum(low <= line.begin < high for line in facts.lines), links, len(rows)
     raise AssertionError  # the last attempt returns or raises
+
+
+def _hour(facts: correlation.Facts, hour: int) -> list[Link]:
+    """Return the links of the lines of an hour, from what is known of it and of an hour on each side."""
+    near = facts.within(hour - _HOUR_US, hour + 2 * _HOUR_US)
+    found = correlation.links(near, correlation.shipped())
+    return [link for link in found if hour <= link.begin < hour + _HOUR_US]
 
 
 def _changes(

@@ -7,6 +7,7 @@ RULE_VERSION = 1
 """Raised whenever the same lines and records may give other links: all of them are then made anew."""
 
 SECOND = 1_000_000
+SET_STATE = "POST /flow_runs/{id}/set_state"
 
 
 class Relation(StrEnum):

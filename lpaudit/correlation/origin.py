@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lpaudit.correlation import claims, sequence
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Confidence, Link, Method, Relation, Run
-from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes
+from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes, there_at
 
 _LIKELY, _WEAK = 0.9, 0.6  # probabilities from which the sequence's verdict is told, and how
 
@@ -32,18 +32,19 @@ class Owned:
 def origins(
     found: Sequence[Connection],
     runs: Mapping[str, Run],
+    known: Mapping[str, claims.Executor],
     records: Mapping[str, Iterable[tuple[str, int]]],
     model: sequence.Model,
     horizon: int,
 ) -> Iterator[Link]:
     """Yield a link for each line whose origin can be told, and one for each claim that is contradicted.
 
-    ``records`` are Prefect's events by process; ``horizon`` is when the runs were fetched: of what
-    came later, only ids and headers tell.
+    ``known`` are executors of processes, ``records`` Prefect's events, both by process; ``horizon`` is
+    when the runs were fetched: of what came later, only ids and headers tell.
     """
-    claimed = _claimed(found, runs)
+    claimed = _claimed(found, runs, known)
     yield from claimed.values()
-    owned, left = sure(found, runs, horizon)
+    owned, left = sure(found, runs, known, horizon)
     # First those with a header, among few processes: they are anchors for the others.
     for with_header in (True, False):
         owned += by_sequence(left, sequence.timelines(pairs(owned), records), model, with_header=with_header)
@@ -69,26 +70,32 @@ def pairs(owned: Iterable[Owned]) -> list[tuple[Connection, str]]:
     return [(each.connection, each.process) for each in owned]
 
 
-def sure(found: Sequence[Connection], runs: Mapping[str, Run], horizon: int) -> tuple[list[Owned], Open]:
+def sure(
+    found: Sequence[Connection],
+    runs: Mapping[str, Run],
+    known: Mapping[str, claims.Executor],
+    horizon: int,
+) -> tuple[list[Owned], Open]:
     """Return the connections that show whose they are, and the others that may be of a process."""
     flows = flows_of(runs.values())
     owned = []
     for connection in found:
         process = owner(connection, runs, flows)
-        if process is not None:
+        # Anybody can send a deployment's id and ask for a run: who is known to be another is not it.
+        if process is not None and claims.stranger(_who(connection), known.get(process)) is None:
             shown = {"deployment": connection.deployment, "flows": sorted(connection.flows)}
             owned.append(Owned(connection, process, Method.CONNECTION, Confidence.STRONG, shown))
-    there = processes(pairs(owned), runs, flows, horizon)
+    there = processes(pairs(owned), runs, flows, known, horizon)
     deployments = frozenset(run.deployment for run in runs.values() if run.deployment is not None)
     done = {id(each.connection) for each in owned}
     left: Open = []
-    for connection in found:
+    for connection, near in there_at(found, there):
         # Who acts on several runs is a worker or a person; what came later may be of a run not known yet.
         if id(connection) in done or connection.mixed or len(connection.processes) > 1:
             continue
         if connection.begin > horizon:
             continue
-        possible = candidates(connection, there, deployments)
+        possible = candidates(connection, near, deployments)
         if connection.deployment is not None and len(possible) == 1:
             evidence = {"deployment": connection.deployment, "processes": 1}
             process = possible[0].run.id
@@ -120,12 +127,18 @@ def by_sequence(
     return owned
 
 
-def _claimed(found: Iterable[Connection], runs: Mapping[str, Run]) -> dict[str, Link]:
+def _who(connection: Connection) -> claims.Executor:
+    return claims.Executor(connection.user, connection.lines[0].client, connection.worker)
+
+
+def _claimed(
+    found: Iterable[Connection], runs: Mapping[str, Run], executors: Mapping[str, claims.Executor]
+) -> dict[str, Link]:
     """Return what headers that name a run give, by line: its origin, or a claim that is contradicted."""
     lines = [line for connection in found for line in connection.lines]
     if not any(line.run is not None for line in lines):
         return {}
-    known = claims.majority(lines, runs) | claims.executors(lines, runs)
+    known = {**claims.majority(lines, runs), **executors}
     links = {}
     for line in lines:
         if line.run is None or line.run not in runs:

@@ -5,9 +5,10 @@ of its deployment or flow: of 3,807 recorded lines of such connections every one
 process of that run. Workers name runs too, but do not send those headers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lpaudit.correlation.claims import Executor
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Run
 
@@ -21,7 +22,7 @@ _STARTING, _ENDING = 20 * SECOND, 3 * SECOND
 class Process:
     """A process of a flow run, there from ``begin`` to ``end``; ``flows`` are its run's and its subflows'.
 
-    ``host`` and ``client`` are None, and ``recognised`` is false, where only Prefect's record tells of it.
+    ``recognised`` is false where only Prefect's record tells of it; what is not known of it is None.
     """
 
     run: Run
@@ -60,10 +61,12 @@ def processes(
     owned: Iterable[tuple[Connection, str]],
     runs: Mapping[str, Run],
     flows: Mapping[str, frozenset[str]],
+    known: Mapping[str, Executor],
     horizon: int,
 ) -> list[Process]:
     """Return the processes of runs: those that were recognised, and those that records tell of.
 
+    ``known`` are executors: of processes that were not recognised, they tell whose requests can be theirs.
     ``horizon`` is when the records were fetched: a run that had not ended by then goes on.
     """
     of: dict[str, list[Connection]] = {}
@@ -82,8 +85,24 @@ def processes(
             found.append(Process(run, flows[run.id], begin, end, *whose, recognised=True))
         elif run.start is not None:
             end = run.end if run.end is not None else horizon
-            found.append(Process(run, flows[run.id], run.start - _STARTING, end + _ENDING))
+            by = known.get(run.id, Executor(None, None, None))
+            around = (run.start - _STARTING, end + _ENDING)
+            found.append(Process(run, flows[run.id], *around, None, by.client, by.user, by.worker))
     return sorted(found, key=lambda process: (process.begin, process.run.id))
+
+
+def there_at(
+    found: Iterable[Connection], all_of: Sequence[Process]
+) -> Iterator[tuple[Connection, list[Process]]]:
+    """Yield each connection with the processes that were there when it began; both come in that order."""
+    there: list[Process] = []
+    at = 0
+    for connection in found:
+        while at < len(all_of) and all_of[at].begin <= connection.begin:
+            there.append(all_of[at])
+            at += 1
+        there = [process for process in there if process.end >= connection.begin]
+        yield connection, there
 
 
 def candidates(
@@ -95,8 +114,7 @@ def candidates(
     return [
         process
         for process in there
-        if process.begin <= connection.begin <= process.end
-        and process.host in (None, line.host)
+        if process.host in (None, line.host)
         and (process.client is None or line.client is None or process.client == line.client)
         and (process.user is None or connection.user is None or process.user == connection.user)
         and (process.worker is None or connection.worker is None or process.worker == connection.worker)

@@ -1,22 +1,25 @@
 """The store → the facts of a period: lines, the runs that may have to do with them, Prefect's events."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
 import pyarrow as pa
 
-from lpaudit.correlation.facts import Line, Run
+from lpaudit.correlation.facts import SECOND, SET_STATE, Line, Run
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3600 * SECOND
+_NEAR = (-60 * SECOND, 2 * SECOND)  # when a request begins that sets a run to Running, beside its start
 _HEX = re.compile(r"(?<![0-9a-z])[0-9a-f][0-9a-f-]{30,34}[0-9a-f](?![0-9a-z])")
 
 Select = Callable[[str, dict[str, object] | None], pa.Table]
 
-_LINES = """
+_COLUMNS = """
 select line_id, host, client, client_port as port, connection_request_number as number, "user",
     method || ' ' || route as route, status,
     epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
@@ -24,8 +27,14 @@ select line_id, host, client, client_port as port, connection_request_number as 
     lower(prefect_flow_run_id) as run, lower(prefect_deployment_id) as deployment,
     lower(prefect_flow_id) as flow, lower(prefect_worker_id) as worker
 from access
-where time >= $start and time < $end
 """
+
+# What `time` says, in columns by which files are skipped.
+_WITHIN = f"""{_COLUMNS} where event_start >= $start and event_start < $end
+union all {_COLUMNS} where event_start is null and event_end >= $start and event_end < $end
+"""
+
+_SET_STATE = f"select * from ({_WITHIN}) where route = $route"  # noqa: S608 -- our own text
 
 _RUNS = """
 with wanted as (
@@ -41,7 +50,7 @@ with wanted as (
 select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as root,
     run.deployment_id as deployment, run.flow_id as flow,
     epoch_us(run.created) as created,
-    epoch_us(coalesce(least(run.created, run.expected_start_time), $start)) as begin,
+    coalesce(epoch_us(least(run.created, run.expected_start_time, run.start_time)), 0) as begin,
     epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
 from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
 where run.id in (select flow_run_id from family)
@@ -66,22 +75,46 @@ _HORIZON = "select epoch_us(max(fetched_at)) as horizon from flow_run"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a period. ``horizon`` is when flow runs were last fetched; 0 if never."""
+    """What is known of a period. ``horizon`` is when flow runs were last fetched; 0 if never.
+
+    ``starts`` are lines that may have set to Running a run that a client shows itself to be, whenever
+    that was.
+    """
 
     lines: list[Line]
+    starts: list[Line]
     runs: Mapping[str, Run]
     tasks: Mapping[str, str]
     events: Mapping[str, list[tuple[str, int]]]
     horizon: int
 
+    def within(self, start: int, end: int) -> "Facts":
+        """Return what is known of ``[start, end)``, a part of the period, as if that alone were read."""
+        lines = [line for line in self.lines if start <= line.begin < end]
+        wanted = {one for line in lines for one in (*line.named, *line.asked, line.run) if one is not None}
+        wanted |= {self.tasks[one] for one in wanted & self.tasks.keys()}
+        wanted |= {
+            run.id for run in self.runs.values() if run.begin < end and (run.end is None or run.end >= start)
+        }
+        processes = {self.runs[one].process for one in wanted & self.runs.keys()}
+        runs = {one: run for one, run in self.runs.items() if {one, run.process} & processes}
+        return replace(
+            self,
+            lines=lines,
+            starts=_starting(self.starts, _shown(lines, runs)),
+            runs=runs,
+            events={
+                process: [(event, time) for event, time in events if start <= time < end]
+                for process, events in self.events.items()
+                if process in processes
+            },
+        )
+
 
 def read(select: Select, start: datetime, end: datetime) -> Facts:
     """Return the facts of ``[start, end)``. Raises what ``select`` does."""
     period: dict[str, object] = {"start": start, "end": end}
-    lines = [
-        Line(**{**row, "named": ids_in(row["named"]), "asked": ids_in(row["asked"])})
-        for row in _rows(select(_LINES, period))
-    ]
+    lines = _lines(select(_WITHIN, period))
     ids = sorted({one for line in lines for one in (*line.named, *line.asked)})
     tasks = {row["id"]: row["flow_run_id"] for row in _rows(select(_TASKS, {"ids": ids}))}
     claimed = {line.run for line in lines if line.run is not None}
@@ -92,7 +125,58 @@ def read(select: Select, start: datetime, end: datetime) -> Facts:
         for process in {runs[run].process for run in row["runs"] if run in runs}:
             events.setdefault(process, []).append((row["event"], row["time"]))
     horizon = _rows(select(_HORIZON, None))
-    return Facts(lines, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
+    starts = _starts(select, lines, _shown(lines, runs), start, end)
+    return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
+
+
+def _lines(table: pa.Table) -> list[Line]:
+    return [
+        Line(**{**row, "named": ids_in(row["named"]), "asked": ids_in(row["asked"])}) for row in _rows(table)
+    ]
+
+
+def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
+    """Return when the processes started that clients show themselves to be, by what headers say.
+
+    That is the run that a header names, those of a deployment that one names, and those in paths of a
+    connection with a deployment's or flow's.
+    """
+    places = {
+        (line.host, line.client, line.port)
+        for line in lines
+        if line.deployment is not None or line.flow is not None
+    }
+    shown = {line.run for line in lines if line.run is not None}
+    shown |= {one for line in lines if (line.host, line.client, line.port) in places for one in line.named}
+    deployments = {line.deployment for line in lines if line.deployment is not None}
+    shown |= {run.id for run in runs.values() if run.deployment in deployments}
+    processes = {runs[one].process for one in shown if one in runs}
+    return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
+
+
+def _starts(
+    select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime, end: datetime
+) -> list[Line]:
+    """Return the lines that may have set a process to Running: of ``[start, end)`` they are ``lines``."""
+    found = list(lines)
+    hours = {
+        _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
+    }
+    for hour in sorted(hour for hour in hours if not start <= hour < end):
+        period = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
+        found += _lines(select(_SET_STATE, period))
+    return _starting(found, shown)
+
+
+def _starting(lines: Iterable[Line], shown: Mapping[str, int]) -> list[Line]:
+    """Return the lines that may have set one of the processes to Running."""
+    before, after = _NEAR
+    return [
+        line
+        for line in lines
+        if line.route == SET_STATE
+        and any(one in shown and before <= line.begin - shown[one] <= after for one in line.named)
+    ]
 
 
 def ids_in(text: str | None) -> tuple[str, ...]:
