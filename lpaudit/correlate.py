@@ -64,7 +64,8 @@ _SEEN = "select max(ingest_time) as lines from access"
 _RECORDS = """
 select max(fetched_at) as records from (
     select fetched_at from flow_run union all select fetched_at from task_run
-    union all select fetched_at from event)
+    union all select fetched_at from event
+    union all select fetched_at from snapshot where table_name = 'flow_run' and complete)
 """
 
 # What holds of the lines of some hours.

@@ -70,7 +70,12 @@ from event_latest
 where occurred >= $start and occurred < $end
 """
 
-_HORIZON = "select epoch_us(max(fetched_at)) as horizon from flow_run"
+# A snapshot that is as the one before adds no rows, but it was asked for.
+_HORIZON = """
+select epoch_us(greatest(
+    (select max(fetched_at) from flow_run),
+    (select max(fetched_at) from snapshot where table_name = 'flow_run' and complete))) as horizon
+"""
 
 
 @dataclass(frozen=True, slots=True)
