@@ -73,6 +73,7 @@ def write_dump(folder: Path, answers: Iterable[tuple[str, bytes]], records: list
     """
     aside = folder.with_name(f".{folder.name}.tmp")
     try:
+        shutil.rmtree(aside, ignore_errors=True)  # of one that was killed
         aside.mkdir(parents=True)
         files = [(str(tables()[name].dump), data) for name, data in answers]
         record = json.dumps(records, ensure_ascii=False, sort_keys=True, default=_written, indent=1)
@@ -114,9 +115,19 @@ def _records(folder: Path) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     try:
-        told = json.loads(_read(path))
-        return {row["table_name"]: row | {n: row[n] and instant(row[n]) for n in _TIMES} for row in told}
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        told = [
+            row | {name: row[name] and instant(row[name]) for name in _TIMES}
+            for row in json.loads(_read(path))
+        ]
+        stored = pa.Table.from_pylist(
+            [row | {"missing": len(row["missing"])} for row in told], schema=tables()["snapshot"].arrow
+        )
+        if any(stored[name].null_count for name in ("sync_id", "table_name", "snapshot_id", "fetched_at")):
+            raise DumpError(
+                f"{path} is not the record of a dump: it does not say of what", hint="copy it again"
+            )
+        return {row["table_name"]: row for row in told}
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         raise DumpError(f"{path} is not the record of a dump: {error}", hint="copy it again") from error
 
 

@@ -61,7 +61,12 @@ asyncio.run(main())
 
 def made(server, script):
     ran = subprocess.run(
-        [server.python, "-c", script], env=server.env, capture_output=True, text=True, timeout=120, check=False
+        [server.python, "-c", script],
+        env=server.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.split()

@@ -1,8 +1,13 @@
 """Later syncs: a window that overlaps, what was open before, what is gone; names as they were at the time."""
 
+import contextlib
 import gzip
 import itertools
 import json
+import os
+import pty
+import subprocess
+import sys
 
 from tests.prefect.conftest import at, run
 
@@ -153,6 +158,19 @@ def test_a_dump_that_is_not_what_was_written_is_refused(syncing, tmp_path, lpaud
     file.unlink()
     assert "is not whole" in lpaudit("sync", "--store", "other", "--from-dump", "one").stderr
     file.write_bytes(whole)
+    record = tmp_path / "one" / "snapshots.json.gz"
+    told = json.loads(gzip.decompress(record.read_bytes()))
+    for broken in (
+        17,
+        [17],
+        [{}],
+        [told[0] | {"records": "many"}],
+        [told[0] | {"fetched_at": None}],
+        [told[0] | {"missing": 3}],
+    ):
+        record.write_bytes(gzip.compress(json.dumps(broken).encode()))
+        ran = lpaudit("sync", "--store", "other", "--from-dump", "one")
+        assert (ran.returncode, "is not the record of a dump" in ran.stderr) == (3, True), ran.stderr
     assert not (tmp_path / "other").exists(), "a broken dump leaves no store"
 
 
@@ -187,3 +205,26 @@ def test_the_command_says_what_it_did(api, lpaudit):
     assert ran.returncode == 3
     assert "cannot reach" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_progress_is_shown_on_a_terminal(api, tmp_path):
+    reader, terminal = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "PREFECT_API_URL": api.url}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lpaudit", "sync"],
+        cwd=tmp_path,
+        stderr=terminal,
+        stdout=subprocess.PIPE,
+        env=environ,
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # a terminal ends so
+        while part := os.read(reader, 4096):
+            shown += part
+    os.close(reader)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert b"flow_run: 450 records" in out
+    assert b"records" in shown
+    assert b"\x1b" in shown
