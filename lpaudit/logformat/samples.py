@@ -205,3 +205,5 @@ AUDIT_JSON = (
         r'user=\"alice\" frid=\"forged","ref":"-","frid":"-","tp":"-","r":"GET /j/inj HTTP/1.1"}'
     ),
 )
+
+GATEWAY = ()
