@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class Gateway:
     def status(self, method, target, *headers, body=b""):
         return self.ask(method, target, *headers, body=body)[0]
 
+    def statuses(self, requests):
+        """Ask many at once, in any order: lighttpd takes its time to answer with 401."""
+        with ThreadPoolExecutor(24) as pool:
+            return list(pool.map(lambda request: self.status(*request), requests))
+
     def send(self, raw):
         """Send bytes; what else lighttpd says before it closes is the answer."""
         return exchange(self.port, raw)
@@ -62,10 +68,10 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(lighttpd, lpaudit, folder, upstream, *options, change=lambda text: text):
+def running(lighttpd, lpaudit, folder, upstream, *options, change=lambda text: text, port=None):
     """Print a configuration, check it as its comments say, start it, and wait until it answers."""
     folder.mkdir(exist_ok=True)
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     common = ["lighttpd-config", "--prefect", upstream, "--file", folder / "access.log", *options]
     if "--listen" not in options:
         common += ["--listen", f"127.0.0.1:{port}"]

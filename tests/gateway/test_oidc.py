@@ -1,6 +1,5 @@
 """Bearer tokens, verified in lighttpd: those of the provider's keys pass, everything else is refused."""
 
-import json
 import time
 
 import pytest
@@ -56,12 +55,17 @@ def test_tokens_of_the_providers_keys_pass_and_the_log_says_whose(started):
     assert front.errors.count("lpaudit:") == 0
 
 
+def swapped(good, body):
+    """A good token's header and signature around other claims."""
+    head, _, signature = good.split(".")
+    return f"{head}.{b64(body)}.{signature}"
+
+
 HOSTILE = {
     "no-token": lambda: None,
-    "not-bearer": lambda: "Basic Ym9iOmJvYi1wdw==",
+    "not-bearer": [lambda: "Basic Ym9iOmJvYi1wdw==", lambda: "Bearer ", lambda: "x"],
     "not-a-jwt": [
         lambda: "Bearer x",
-        lambda: "Bearer ",
         lambda: "Bearer a.b",
         lambda: "Bearer a.b.c.d",
         lambda: bearer(token(RSA_KEY))[15:] + "=",
@@ -101,7 +105,7 @@ HOSTILE = {
         lambda: "Bearer " + token(EC_KEY, signature=bytes(64)),
         lambda: "Bearer " + token(EC_KEY, signature=b"\xff" * 64),
         lambda: "Bearer " + token(EC_KEY, signature=b"\x30\x06\x02\x01\x00\x02\x01\x00"),
-        lambda: "Bearer " + token(RSA_KEY).replace(".", "." + b64({"sub": "root"}), 1).rsplit(".", 1)[0] + ".AAAA",
+        lambda: "Bearer " + swapped(token(RSA_KEY), claims(sub="root")),
         lambda: "Bearer " + token(RSA_KEY).rsplit(".", 1)[0] + ".A",
     ],
     "issuer": [
@@ -154,10 +158,9 @@ def test_every_other_token_is_refused_and_the_log_says_why(started):
         assert status == 401, (why, header)
         assert b'WWW-Authenticate: Bearer realm="prefect"' in answer
     assert front.status(*READ, "Authorization: Bearer " + "A" * 12_000 + ".e.e") == 401
-    assert front.status(*READ, "Authorization: Bearer " + "A" * 40_000) == 431
     assert behind.seen == []
     rows = front.rows()
-    assert [r["fields"].get("%{AUTH_FAIL}e") for r in rows] == [*(why for why, _ in CASES), "malformed", None]
+    assert [r["fields"].get("%{AUTH_FAIL}e") for r in rows] == [*(why for why, _ in CASES), "malformed"]
     assert {r["user_name"] for r in rows} == {None}
     assert not any("could not be judged" in line for line in front.errors.splitlines())
 
@@ -230,15 +233,29 @@ def test_claims_cannot_forge_fields_of_the_log(started):
     assert row["reject_reason"] is None
 
 
-def test_a_script_that_breaks_lets_nobody_in(started):
+BREAK = {
+    "a row that is none": ('"GET HEAD OPTIONS", "/**"', "nil, nil"),
+    "an error": ("local function judge()", "local function judge() error('x')"),
+    "no answer": ("return 0\nend", "return nil\nend"),
+    "an odd answer": ("return 0\nend", "return {}\nend"),
+    "no syntax": ("local ROLES", "lokal ROLES"),
+    "a library that is missing": ('require("cjson")', 'require("cjsonn")'),
+}
+
+
+@pytest.mark.parametrize("case", BREAK)
+def test_a_script_that_breaks_lets_nobody_in(case, tmp_path, lighttpd, lpaudit):
     """mod_magnet answers an error with 500, but lets pass what returns no number."""
-    front, behind, _ = started
-    script = front.folder / "gateway.lua"
-    text = script.read_text()
-    for broken in (text.replace('"GET HEAD OPTIONS", "/**"', "nil, nil"), text.replace("local function judge()", "local function judge() error('x')"), "syntax error", text.replace("return 0\nend", "return nil\nend")):
-        assert broken != text
-        script.write_text(broken)
-        time.sleep(1.1)  # lighttpd looks at a script's time in whole seconds
+    jwks = tmp_path / "jwks.json"
+    key_set(jwks, RSA_KEY.jwk())
+    options = ["--auth", "oidc", "--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", jwks]
+    with (
+        upstream.running() as behind,
+        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options) as front,
+    ):
+        script = front.folder / "gateway.lua"
+        text = script.read_text()
+        script.write_text(text.replace(*BREAK[case]))
+        assert script.read_text() != text
         assert front.status(*READ, bearer(token(RSA_KEY))) >= 400
-    assert behind.seen == []
-    assert json.loads(json.dumps(front.errors)).count("lpaudit:") >= 1
+        assert behind.seen == []
