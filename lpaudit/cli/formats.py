@@ -112,7 +112,8 @@ def lighttpd_config(  # noqa: PLR0913 -- options of a command
         str, typer.Option("--htpasswd", metavar="PATH", help="basic: users and hashes of their passwords.")
     ] = "/etc/lighttpd/htpasswd",
     issuer: Annotated[
-        str | None, typer.Option("--issuer", metavar="URL", help="oidc: the provider, as in `iss` of its tokens.")
+        str | None,
+        typer.Option("--issuer", metavar="URL", help="oidc: the provider, as in `iss` of its tokens."),
     ] = None,
     audience: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from lpaudit.lighttpd.accesslogs import AccessLog, access_logs, choose
 from lpaudit.lighttpd.gateway import Auth, Gateway, gateway_configuration, gateway_script
 from lpaudit.lighttpd.load import Configuration, find_lighttpd, load
+from lpaudit.lighttpd.reader import read_file
 from lpaudit.lighttpd.snippet import snippet
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "gateway_configuration",
     "gateway_script",
     "load",
+    "read_file",
     "snippet",
 ]

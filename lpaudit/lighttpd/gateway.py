@@ -121,9 +121,7 @@ def gateway_configuration(gateway: Gateway, log_format: LogFormat) -> str:
             for role, names in _named(gateway.roles, r"[^\s,|=:]+").items()
         },
         conditions=list(conditions()),
-        stripped=[
-            h for h in FORGEABLE if gateway.auth is not Auth.FORWARDER or h.lower() not in kept
-        ],
+        stripped=[h for h in FORGEABLE if gateway.auth is not Auth.FORWARDER or h.lower() not in kept],
         log_format=log_format,
     )
 
@@ -262,7 +260,9 @@ def _named(roles: Mapping[str, Sequence[str]], pattern: str) -> dict[str, list[s
 
 
 def _errorlog(filename: str) -> str:
-    folder = PurePosixPath(filename).parent if filename.startswith("/") else PurePosixPath("/var/log/lighttpd")
+    folder = (
+        PurePosixPath(filename).parent if filename.startswith("/") else PurePosixPath("/var/log/lighttpd")
+    )
     return str(folder / "error.log")
 
 

@@ -44,20 +44,7 @@ def run_program(arguments: Sequence[str]) -> tuple[int, str, str]:
 
 
 def load(path: Path, lighttpd: str | None, run: Run = run_program) -> Configuration:
-    """Read the access logs that a configuration file makes lighttpd write. Raises ConfigError."""
-    source, notes = load_source(path, lighttpd, run)
-    notes += unresolved(source)
-    logs = access_logs(source)
-    if not logs:
-        raise ConfigError(
-            f"{path} configures no access log" + "".join(f"\n  {note}" for note in notes),
-            hint="is mod_accesslog's configuration included? Debian: lighttpd-enable-mod accesslog",
-        )
-    return Configuration(path, logs, tuple(notes))
-
-
-def load_source(path: Path, lighttpd: str | None, run: Run = run_program) -> tuple[Source, list[str]]:
-    """Read a configuration file; also return what could not be resolved. Raises ConfigError.
+    """Read the access logs that a configuration file makes lighttpd write. Raises ConfigError.
 
     `lighttpd -p` resolves what only lighttpd knows, but it also executes every
     `include_shell`: so the file is looked at first, and if there is one, lighttpd is not asked.
@@ -67,7 +54,14 @@ def load_source(path: Path, lighttpd: str | None, run: Run = run_program) -> tup
     if lighttpd is not None and not source.shell:
         source, complaint = _ask(lighttpd, path, source, run)
         notes = [complaint, *notes] if complaint else list(source.notes)
-    return source, notes
+    notes += unresolved(source)
+    logs = access_logs(source)
+    if not logs:
+        raise ConfigError(
+            f"{path} configures no access log" + "".join(f"\n  {note}" for note in notes),
+            hint="is mod_accesslog's configuration included? Debian: lighttpd-enable-mod accesslog",
+        )
+    return Configuration(path, logs, tuple(notes))
 
 
 def _ask(lighttpd: str, path: Path, source: Source, run: Run) -> tuple[Source, str | None]:

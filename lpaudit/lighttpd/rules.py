@@ -93,10 +93,11 @@ def regex(path: str) -> str:
 
 
 def conditions() -> Iterator[tuple[str, str, str]]:
-    """Yield role, regular expression for methods, regular expression for paths, the last first.
+    """Yield role, regular expression for paths, regular expression for methods; an empty one fits all.
 
-    In lighttpd the last condition that holds decides, not the first. Neighbours of one role
-    and the same methods are one condition.
+    The last rule is first: in lighttpd not the first condition that holds decides, but the
+    last. Neighbours of one role and the same methods are one condition. What fits everything
+    is left out: it is the rule without a condition.
     """
     groups: list[tuple[str, tuple[str, ...], list[str]]] = []
     for rule in RULES:
@@ -104,6 +105,6 @@ def conditions() -> Iterator[tuple[str, str, str]]:
             groups[-1][2].append(rule.path)
         else:
             groups.append((rule.role, rule.methods, [rule.path]))
-    for role, methods, paths in reversed(groups):
-        method = "" if methods == ANY else f"^(?:{'|'.join(methods)})$"
-        yield role, method, "^(?:" + "|".join(map(regex, paths)) + ")"
+    for role, methods, paths in reversed(groups[:-1]):
+        path = "" if "/**" in paths else "^(?:" + "|".join(map(regex, paths)) + ")"
+        yield role, path, f"^(?:{'|'.join(methods)})$"

@@ -23,7 +23,9 @@ def started(tmp_path, lighttpd, lpaudit):
     htpasswd = tmp_path / "htpasswd"
     lines = []
     for user, password in USERS.items():
-        made = subprocess.run(["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True)
+        made = subprocess.run(
+            ["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True
+        )
         lines.append(f"{user}:{made.stdout.strip()}\n")
     htpasswd.write_text("".join(lines))
     htpasswd.chmod(0o640)

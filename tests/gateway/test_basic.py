@@ -20,7 +20,13 @@ ID = "86b0f3b8-18b1-4ca7-8208-ec96a9a7b11a"
 
 def test_only_users_with_their_password_come_in(started):
     front, behind = started
-    for headers in ([], [basic("alice", "x")], [basic("nobody", "x")], ["Authorization: Bearer x"], [basic("alice", "")]):
+    for headers in (
+        [],
+        [basic("alice", "x")],
+        [basic("nobody", "x")],
+        ["Authorization: Bearer x"],
+        [basic("alice", "")],
+    ):
         status, answer = front.ask("GET", "/prefect/api/flows/x", *headers)
         assert status == 401
         assert b"WWW-Authenticate: Basic" in answer
@@ -32,8 +38,8 @@ def test_only_users_with_their_password_come_in(started):
     assert [(m, t) for m, t, _ in behind.seen] == [("GET", "/api/flows/x?limit=5")] * len(USERS)
     rows = front.rows()
     assert "format lpaudit" in front.said
-    assert [r["user_name"] for r in rows[-len(USERS):]] == list(USERS)
-    assert {r["url_path"] for r in rows[-len(USERS):]} == {"/api/flows/x"}
+    assert [r["user_name"] for r in rows[-len(USERS) :]] == list(USERS)
+    assert {r["url_path"] for r in rows[-len(USERS) :]} == {"/api/flows/x"}
     assert {r["reject_reason"] for r in rows} == {None}
     assert "username: alice" in front.errors  # who failed is in the error log
 
@@ -48,7 +54,11 @@ def test_what_a_client_could_pretend_with_does_not_come_through(started):
         assert not any("forged" in value for value in headers.values()), headers
         assert "authorization" not in headers
         assert headers["x-forwarded-for"] == "127.0.0.1"
-        assert (headers["x-prefect-flow-run-id"], headers["traceparent"], headers["x-request-id"]) == (ID, "00-1", "r1")
+        assert (headers["x-prefect-flow-run-id"], headers["traceparent"], headers["x-request-id"]) == (
+            ID,
+            "00-1",
+            "r1",
+        )
     row = front.rows()[0]
     assert row["prefect_flow_run_id"] == ID
 
@@ -66,7 +76,12 @@ def test_trailers_are_not_headers(started):
 
 def test_websockets_pass_for_who_may(started):
     front, behind = started
-    upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA=="]
+    upgrade = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: eA==",
+    ]
 
     def opened(target, *headers):
         lines = "\r\n".join([f"GET {target} HTTP/1.1", "Host: x", *upgrade, *headers, "", ""])
@@ -138,7 +153,12 @@ ROUTES = [
     ("POST", "/api/concurrency_limits/", "administer"),
     ("PATCH", "/api/v2/concurrency_limits/x", "administer"),
 ]
-MAY = {"reader": {"read"}, "worker": {"read", "run"}, "alice": {"read", "run", "delete"}, "olu": {"read", "administer"}}
+MAY = {
+    "reader": {"read"},
+    "worker": {"read", "run"},
+    "alice": {"read", "run", "delete"},
+    "olu": {"read", "administer"},
+}
 
 
 def test_everybody_may_what_their_roles_allow_and_no_more(started):
@@ -146,7 +166,9 @@ def test_everybody_may_what_their_roles_allow_and_no_more(started):
     asked = [(m, t.replace("{id}", ID), role, user) for m, t, role in ROUTES for user in MAY]
     statuses = front.statuses([(m, t, basic(user)) for m, t, _, user in asked])
     # What the upstream does not implement it answers with 501: then it has come through.
-    wrong = [one for one, status in zip(asked, statuses, strict=True) if (status != 401) != (one[2] in MAY[one[3]])]
+    wrong = [
+        one for one, status in zip(asked, statuses, strict=True) if (status != 401) != (one[2] in MAY[one[3]])
+    ]
     assert wrong == []
     assert len(behind.seen) == sum(role in MAY[user] for m, _, role, user in asked if m != "PROPFIND")
 
@@ -188,7 +210,13 @@ SPELLINGS = [
     "HTTP://gateway//api/flow_runs/bulk_delete",
     "/api/flow_runs/bulk_delete\t",
 ]
-OVERRIDES = ("X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE", "X-Original-URL: /api/flow_runs/bulk_delete", "X-Rewrite-URL: /api/flow_runs/bulk_delete")
+OVERRIDES = (
+    "X-HTTP-Method-Override: DELETE",
+    "X-HTTP-Method: DELETE",
+    "X-Method-Override: DELETE",
+    "X-Original-URL: /api/flow_runs/bulk_delete",
+    "X-Rewrite-URL: /api/flow_runs/bulk_delete",
+)
 
 
 def reaches_bulk_delete(target):
@@ -199,14 +227,18 @@ def reaches_bulk_delete(target):
 
 def test_no_spelling_of_a_path_gets_around_a_rule(started):
     front, behind = started
-    front.statuses([("POST", target, basic(user)) for target in SPELLINGS for user in ("reader", "worker", "olu")])
+    front.statuses(
+        [("POST", target, basic(user)) for target in SPELLINGS for user in ("reader", "worker", "olu")]
+    )
     assert not any(reaches_bulk_delete(target) for _, target, _ in behind.seen), behind.seen
     assert front.status("POST", "/api//flow_runs/bulk%5Fdelete", basic("alice")) == 200
     assert reaches_bulk_delete(behind.seen[-1][1])
     asked = (("POST", "/api/flow_runs/filter"), ("GET", f"/api/flow_runs/{ID}"))
     front.statuses([(*one, basic("reader"), header) for header in OVERRIDES for one in asked])
     assert len(behind.seen) > len(OVERRIDES)
-    assert not any(header.split(":")[0].lower() in headers for header in OVERRIDES for _, _, headers in behind.seen)
+    assert not any(
+        header.split(":")[0].lower() in headers for header in OVERRIDES for _, _, headers in behind.seen
+    )
 
 
 def test_methods_are_what_they_are_called(started):
@@ -221,23 +253,42 @@ def test_methods_are_what_they_are_called(started):
 def test_over_tls(tmp_path, lighttpd, lpaudit):
     pem, htpasswd = tmp_path / "gateway.pem", tmp_path / "htpasswd"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ]
         + ["-subj", "/CN=gateway", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
         check=True,
         capture_output=True,
     )
     pem.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
-    htpasswd.write_text("alice:" + subprocess.run(["openssl", "passwd", "-6", "alice-pw"], capture_output=True, text=True, check=True).stdout)
+    htpasswd.write_text(
+        "alice:"
+        + subprocess.run(
+            ["openssl", "passwd", "-6", "alice-pw"], capture_output=True, text=True, check=True
+        ).stdout
+    )
     (port,) = free_ports(1)
     options = ["--tls-pem", pem, "--htpasswd", htpasswd, "--listen", f"0.0.0.0:{port}"]
-    with upstream.running() as behind, gateway.running(
-        lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options, port=port
-    ) as front:
+    with (
+        upstream.running() as behind,
+        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options, port=port) as front,
+    ):
         context = ssl.create_default_context(cafile=tmp_path / "crt")
         context.check_hostname = False
         for user, status in (("alice", b" 200 "), ("bob", b" 401 ")):
             with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain) as secure:
-                secure.sendall(f"GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{basic('alice', f'{user}-pw')}\r\n\r\n".encode())
+                secure.sendall(
+                    f"GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{basic('alice', f'{user}-pw')}\r\n\r\n".encode()
+                )
                 assert status in secure.recv(65536)
         assert behind.seen[0][2]["x-forwarded-proto"] == "https"
         assert [r["http_response_status_code"] for r in front.rows()] == [200, 401]

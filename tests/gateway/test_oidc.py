@@ -36,7 +36,10 @@ def bearer(text):
 def test_tokens_of_the_providers_keys_pass_and_the_log_says_whose(started):
     front, behind, _ = started
     assert front.status(*READ, bearer(token(RSA_KEY))) == 200
-    assert front.status(*READ, bearer(token(EC_KEY, claims(aud=["a", AUDIENCE], sub=None, client_id="ci")))) == 200
+    assert (
+        front.status(*READ, bearer(token(EC_KEY, claims(aud=["a", AUDIENCE], sub=None, client_id="ci"))))
+        == 200
+    )
     assert front.status(*READ, "authorization: bEARER " + token(EC_KEY, claims(groups="one"))) == 200
     for _ in range(300):  # the length of r and s in DER changes from signature to signature
         assert front.status(*READ, bearer(token(EC_KEY))) == 200
@@ -143,9 +146,7 @@ HOSTILE = {
     ],
 }
 CASES = [
-    (why, make)
-    for why, makes in HOSTILE.items()
-    for make in (makes if isinstance(makes, list) else [makes])
+    (why, make) for why, makes in HOSTILE.items() for make in (makes if isinstance(makes, list) else [makes])
 ]
 
 
@@ -187,7 +188,9 @@ def test_keys_are_exchanged_without_a_restart(started):
     assert front.status(*READ, bearer(token(OTHER))) == 200
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", b"[]", b'{"keys": 1}', b"\xff\0", b'{"keys": [null, 1, {"kid": 3}]}', None])
+@pytest.mark.parametrize(
+    "broken", [b"", b"{", b"[]", b'{"keys": 1}', b"\xff\0", b'{"keys": [null, 1, {"kid": 3}]}', None]
+)
 def test_a_broken_file_of_keys_lets_nobody_in(broken, started):
     front, behind, jwks = started
     if broken is None:
@@ -196,7 +199,9 @@ def test_a_broken_file_of_keys_lets_nobody_in(broken, started):
         jwks.write_bytes(broken)
     assert front.status(*READ, bearer(token(RSA_KEY))) == 401
     assert behind.seen == []
-    key_set(jwks, {"kty": "RSA", "kid": "odd"}, {"kty": "RSA", "kid": "n", "n": "!", "e": "AQAB"}, RSA_KEY.jwk())
+    key_set(
+        jwks, {"kty": "RSA", "kid": "odd"}, {"kty": "RSA", "kid": "n", "n": "!", "e": "AQAB"}, RSA_KEY.jwk()
+    )
     assert front.status(*READ, bearer(token(RSA_KEY))) == 200
 
 
@@ -210,7 +215,17 @@ def test_groups_decide_who_may_do_what(started):
     assert asked(["workers"], *MAKE) == 200
     assert asked(["ops", "x"], "DELETE", "/prefect/api/flow_runs/1") == 200
     passed = len(behind.seen)
-    for groups in (None, [], "ops,admins", ["ops,workers"], {"a": "workers"}, [["workers"]], [1], ["Workers"], 5):
+    for groups in (
+        None,
+        [],
+        "ops,admins",
+        ["ops,workers"],
+        {"a": "workers"},
+        [["workers"]],
+        [1],
+        ["Workers"],
+        5,
+    ):
         assert asked(groups, *MAKE) == 403, groups
     assert asked(["workers"], "DELETE", "/prefect/api/flow_runs/1") == 403
     assert asked(["workers", "ops"], "PATCH", "/prefect/api/deployments/1") == 403
@@ -224,7 +239,12 @@ def test_groups_decide_who_may_do_what(started):
 def test_claims_cannot_forge_fields_of_the_log(started):
     front, *_ = started
     lie = 'x" status=200 refused="-" line="GET / HTTP/1.1\\'
-    assert front.status(*READ, bearer(token(RSA_KEY, claims(sub=lie, jti=lie, groups=["a", lie, "b\n", "c,d", "é"])))) == 200
+    assert (
+        front.status(
+            *READ, bearer(token(RSA_KEY, claims(sub=lie, jti=lie, groups=["a", lie, "b\n", "c,d", "é"])))
+        )
+        == 200
+    )
     (row,) = front.rows()
     assert row["user_name"] == lie
     assert row["fields"]["%{AUTH_JTI}e"] == lie

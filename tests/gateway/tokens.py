@@ -60,7 +60,14 @@ class EC:
 
     def jwk(self, **more):
         n = self.private.public_key().public_numbers()
-        return {"kty": "EC", "crv": "P-256", "kid": self.kid, "x": number(n.x, 32), "y": number(n.y, 32), **more}
+        return {
+            "kty": "EC",
+            "crv": "P-256",
+            "kid": self.kid,
+            "x": number(n.x, 32),
+            "y": number(n.y, 32),
+            **more,
+        }
 
 
 def claims(**changed):
