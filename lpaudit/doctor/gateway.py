@@ -362,13 +362,15 @@ def _forwarders(source: Source) -> Iterator[Finding]:
                     "logged with",
                     "name the addresses of the proxies in front",
                 )
+    # mod_extforward has replaced the peer's address before any condition looks at it.
+    replaced = any(_items(block.settings.get("extforward.forwarder")) for block in source.blocks)
     limited = any(
-        block.subject.lower().startswith(('$http["remote-ip"]', '$http["remoteip"]'))
+        block.subject.lower() in ('$http["remote-ip"]', '$http["remoteip"]')
         and block.operator in ("!=", "!~")
         and _denies(block.settings)
         for block in source.blocks
     )
-    if limited:
+    if (limited and not replaced) or any(scripts(source)):
         return
     for log in access_logs(source):
         for name in dict.fromkeys(_IDENTITIES.findall(log.format_string)):
@@ -376,7 +378,8 @@ def _forwarders(source: Source) -> Iterator[Finding]:
                 Severity.FORGEABLE,
                 "identity-header",
                 f"the access log takes {name} for who it was, and any client can send it",
-                'let only the forwarder in: $HTTP["remote-ip"] != "ADDRESS" { url.access-deny = ( "" ) }',
+                "let only the forwarder in, and remember that mod_extforward hides who that is; "
+                "`lpaudit lighttpd-config --auth forwarder` prints how",
             )
 
 

@@ -105,6 +105,7 @@ def gateway_configuration(gateway: Gateway, log_format: LogFormat) -> str:
         **_common(gateway),
         url=f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{listen_port}{prefix}/api",
         listen_host=listen_host,
+        bind=f"[{listen_host}]" if ":" in listen_host else listen_host,
         listen_port=listen_port,
         upstream_host=host,
         upstream_port=port,
@@ -149,6 +150,7 @@ def gateway_script(gateway: Gateway) -> str:
         jwks=gateway.jwks,
         jwks_raw=gateway.jwks,
         groups_claim=gateway.groups_claim,
+        forwarder=_forwarder(gateway.forwarder),
         identity_header=gateway.identity_header,
         groups_header=gateway.groups_header,
         groups=_named(gateway.roles, r"[^,\x00-\x1f]+"),
@@ -228,17 +230,11 @@ def _prefix(text: str) -> str:
 
 def _forwarder(text: str) -> str:
     try:
-        network = ipaddress.ip_network(text)
+        return str(ipaddress.ip_address(text))
     except ValueError as error:
         raise ConfigError(
-            f"--forwarder is no address: {text}", hint="the address that oauth2-proxy connects from"
+            f"--forwarder is no address: {text}", hint="the one address that oauth2-proxy connects from"
         ) from error
-    if network.prefixlen == 0:
-        raise ConfigError(
-            "with that --forwarder everybody could say who they are",
-            hint="name the address that oauth2-proxy connects from",
-        )
-    return text
 
 
 def _absolute(option: str, path: str) -> None:

@@ -164,14 +164,17 @@ def test_a_script_that_others_can_write(printed, tmp_path):
 
 def test_a_forwarder_that_anybody_can_pretend_to_be(printed, tmp_path):
     text = printed("--auth", "forwarder")
-    assert codes(tmp_path, text.replace('"127.0.0.1" => "trust"', '"all" => "trust"')) == [
-        "everybody-trusted"
-    ]
-    logged = text.replace('line=\\"%r\\"', 'line=\\"%r\\" e=\\"%{X-Forwarded-Email}i\\"')
-    assert codes(tmp_path, logged) == []
-    assert codes(tmp_path, logged.replace('$HTTP["remote-ip"] !=', '$HTTP["remote-ip"] ==')) == [
-        "identity-header"
-    ]
+    everybody = text.replace('"127.0.0.1" => "trust"', '"all" => "trust"')
+    assert codes(tmp_path, everybody) == ["everybody-trusted"]
+    # Basic beside a header that is logged: who may send it?
+    text = printed().replace('line=\\"%r\\"', 'line=\\"%r\\" e=\\"%{X-Forwarded-Email}i\\"')
+    only = '$HTTP["remote-ip"] != "10.0.0.1" { url.access-deny = ( "" ) }\n'
+    assert codes(tmp_path, text) == ["identity-header"]
+    assert codes(tmp_path, text + only) == []
+    assert codes(tmp_path, text + only.replace("!=", "==")) == ["identity-header"]
+    # mod_extforward has the condition see the client's address instead of the forwarder's.
+    forwarded = 'extforward.forwarder = ( "10.0.0.1" => "trust" )\n'
+    assert codes(tmp_path, text + only + forwarded) == ["identity-header"]
 
 
 def test_what_is_not_looked_at_is_said(printed, tmp_path, lpaudit):

@@ -35,7 +35,7 @@ def test_the_forwarders_word_is_taken_and_logged(tmp_path, lighttpd, lpaudit):
             assert "prefect-automation-id" not in headers
         rows = front.rows()
     assert "format lpaudit-gateway" in front.said
-    shown = [(r["user_name"], r["client_address"], r["fields"].get("%{AUTH_FAIL}e")) for r in rows]
+    shown = [(r["user_name"], r["client_address"], (r["fields"] or {}).get("%{AUTH_FAIL}e")) for r in rows]
     olu, away = "olu@example.org", "203.0.113.9"
     assert shown == [
         (olu, away, None),
@@ -53,7 +53,14 @@ def test_many_requests_on_one_connection_keep_their_address(tmp_path, lighttpd, 
     with upstream.running() as behind, started(tmp_path, lighttpd, lpaudit, behind) as front:
         with socket.create_connection(("127.0.0.1", front.port), timeout=10) as connection:
             for i in range(1, 6):
-                lines = (f"GET /prefect/api/{i} HTTP/1.1", "Host: x", WHO, f"X-Forwarded-For: 203.0.113.{i}", "", "")
+                lines = (
+                    f"GET /prefect/api/{i} HTTP/1.1",
+                    "Host: x",
+                    WHO,
+                    f"X-Forwarded-For: 203.0.113.{i}",
+                    "",
+                    "",
+                )
                 connection.sendall("\r\n".join(lines).encode())
                 answer = b""
                 while not answer.endswith(b'{"here": "prefect"}'):
@@ -70,14 +77,23 @@ def test_nobody_else_is_believed(tmp_path, lighttpd, lpaudit):
         upstream.running() as behind,
         started(tmp_path, lighttpd, lpaudit, behind, "--forwarder", "127.0.0.2") as front,
     ):
-        assert front.status(*READ, WHO, FROM) == 403
-        assert front.status(*READ, WHO, "X-Forwarded-For: 127.0.0.2") == 403
+        assert front.status(*READ, WHO, FROM) == 401
+        assert front.status(*READ, WHO, "X-Forwarded-For: 127.0.0.2") == 401
+        assert front.status(*READ, WHO) == 401
         assert behind.seen == []
         with socket.create_connection(
             ("127.0.0.1", front.port), timeout=10, source_address=("127.0.0.2", 0)
         ) as connection:
-            connection.sendall(f"GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{WHO}\r\n{FROM}\r\n\r\n".encode())
+            connection.sendall(
+                f"GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{WHO}\r\n{FROM}\r\n\r\n".encode()
+            )
             assert b" 200 OK" in connection.recv(65536)
         assert len(behind.seen) == 1
         addresses = [(r["client_address"], r["user_name"]) for r in front.rows()]
-    assert addresses == [("127.0.0.1", None), ("127.0.0.1", None), ("203.0.113.9", "olu@example.org")]
+    assert addresses == [("127.0.0.1", None)] * 3 + [("203.0.113.9", "olu@example.org")]
+
+
+def test_clients_on_the_forwarders_own_machine_are_served_too(tmp_path, lighttpd, lpaudit):
+    with upstream.running() as behind, started(tmp_path, lighttpd, lpaudit, behind) as front:
+        assert front.status(*READ, WHO, "X-Forwarded-For: 127.0.0.1") == 200
+        assert front.status(*READ, WHO) == 200
