@@ -71,6 +71,7 @@ def of_gateway(source: Source, mode: Mode) -> list[Finding]:
     """Return what is wrong with a configuration, the worst first."""
     found = [
         *_logins(source),
+        *_backends(source),
         *_rules(source),
         *_sockets(source),
         *_files(source, mode),
@@ -78,6 +79,8 @@ def of_gateway(source: Source, mode: Mode) -> list[Finding]:
         *_forwarders(source),
         *_proxy(source),
         *_logs(source),
+        *_error_log(source),
+        *_debugging(source),
     ]
     found = list(dict.fromkeys(found))
     return sorted(found, key=lambda f: list(Severity).index(f.severity))
@@ -167,11 +170,11 @@ def _logins(source: Source) -> Iterator[Finding]:
                 b for b in source.blocks if block in b.path[:-1] and _items(b.settings.get("auth.require"))
             ]
             only = f", except{_where(inside[0])}" if inside else ""
-            backend = " though auth.backend is set" if "auth.backend" in settings else ""
+            though = " though auth.backend is set" if "auth.backend" in settings else ""
             yield Finding(
                 Severity.OPEN,
                 "no-login",
-                f"everybody reaches Prefect without a login{_where(block)}{only}{backend}",
+                f"everybody reaches Prefect without a login{_where(block)}{only}{though}",
                 _OPEN_HINT,
             )
             continue
@@ -181,10 +184,13 @@ def _logins(source: Source) -> Iterator[Finding]:
                 yield Finding(
                     Severity.OPEN,
                     "login-on-prefix",
-                    f"a login is only asked for under {', '.join(prefixes)}{_where(block)}: every other path, "
-                    "and that one in other spellings or without a prefix, reaches Prefect without",
+                    f"a login is only asked for under {', '.join(prefixes)}{_where(block)}: other paths, "
+                    "and that one in another spelling, reach Prefect without",
                     _OPEN_HINT,
                 )
+
+
+def _backends(source: Source) -> Iterator[Finding]:
     for block in source.blocks:
         backend = inherited(block).get("auth.backend")
         asks = [rule for _, rule in _items(block.settings.get("auth.require")) if isinstance(rule, Other)]
@@ -336,7 +342,7 @@ def _headers(source: Source) -> Iterator[Finding]:
                 f"a client can have Prefect believe that an automation created a run{_where(block)}: "
                 + " and ".join(name.title() for name in missing)
                 + " come through",
-                'setenv.set-request-header = ( "Prefect-Automation-Id" => "", "Prefect-Automation-Name" => "" ); '
+                'remove both: setenv.set-request-header = ( "Prefect-Automation-Id" => "", … ); '
                 "a condition that sets it replaces the whole list",
             )
         trusted = _items(settings.get("extforward.forwarder"))
@@ -344,7 +350,7 @@ def _headers(source: Source) -> Iterator[Finding]:
             yield Finding(
                 Severity.FORGEABLE,
                 "forwarded-for",
-                f"a client can choose the beginning of X-Forwarded-For{_where(block)}, as the log and Prefect see it",
+                f"a client chooses the beginning of X-Forwarded-For{_where(block)} in the log",
                 'remove it: setenv.set-request-header = ( "X-Forwarded-For" => "" ); '
                 "or name the proxy in front in extforward.forwarder",
             )
@@ -358,8 +364,8 @@ def _forwarders(source: Source) -> Iterator[Finding]:
                 yield Finding(
                     Severity.FORGEABLE,
                     "everybody-trusted",
-                    f"extforward.forwarder trusts everybody{_where(block)}: any client chooses the address it is "
-                    "logged with",
+                    f"extforward.forwarder trusts everybody{_where(block)}: any client chooses the address "
+                    "that it is logged with",
                     "name the addresses of the proxies in front",
                 )
     # mod_extforward has replaced the peer's address before any condition looks at it.
@@ -409,7 +415,6 @@ def _proxy(source: Source) -> Iterator[Finding]:
 
 
 def _logs(source: Source) -> Iterator[Finding]:
-    main = source.blocks[0].settings
     logs = [log for log in access_logs(source) if log.filename or log.condition]
     syslog = any(b.settings.get("accesslog.use-syslog") == "enable" for b in source.blocks)
     named = any(log.filename for log in logs)
@@ -438,6 +443,10 @@ def _logs(source: Source) -> Iterator[Finding]:
         where = f" ({log.filename or 'access log'}{f', where {log.condition}' if log.condition else ''})"
         for finding in found:
             yield replace(finding, message=finding.message + where)
+
+
+def _error_log(source: Source) -> Iterator[Finding]:
+    main = source.blocks[0].settings
     if not main.get("server.errorlog") and main.get("server.errorlog-use-syslog") != "enable":
         yield Finding(
             Severity.WARNING,
@@ -445,6 +454,9 @@ def _logs(source: Source) -> Iterator[Finding]:
             "server.errorlog is not set: who failed to log in is nowhere else",
             'set server.errorlog = "/var/log/lighttpd/error.log"',
         )
+
+
+def _debugging(source: Source) -> Iterator[Finding]:
     for block in source.blocks:
         for key, value in block.settings.items():
             if key.startswith("debug.log-request-header") and value == "enable":

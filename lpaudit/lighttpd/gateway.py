@@ -220,7 +220,7 @@ def _listen(gateway: Gateway) -> tuple[str, int]:
 
 def _prefix(text: str) -> str:
     prefix = text.rstrip("/")
-    if prefix and not re.fullmatch(r"(?:/[A-Za-z0-9_-]+)+", prefix) or prefix == "/api":
+    if (prefix and not re.fullmatch(r"(?:/[A-Za-z0-9_-]+)+", prefix)) or prefix == "/api":
         raise ConfigError(
             f"--prefix is no path that Prefect could be under: {text}",
             hint="as in --prefix /prefect; an empty one leaves paths as they are",

@@ -252,23 +252,9 @@ def test_methods_are_what_they_are_called(started):
 
 def test_over_tls(tmp_path, lighttpd, lpaudit):
     pem, htpasswd = tmp_path / "gateway.pem", tmp_path / "htpasswd"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ]
-        + ["-subj", "/CN=gateway", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"],
-        check=True,
-        capture_output=True,
-    )
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gateway"
+    files = ["-keyout", tmp_path / "key", "-out", tmp_path / "crt"]
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)
     pem.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
     htpasswd.write_text(
         "alice:"

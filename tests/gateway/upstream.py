@@ -42,13 +42,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 -- http.server's names
 
     def log_message(self, *arguments):
         """Say nothing."""
 
 
-class running:
+class running:  # noqa: N801 -- reads as the function it is used as
     """Run an upstream for the length of a block."""
 
     def __enter__(self):
