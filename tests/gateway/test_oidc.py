@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.gateway import gateway, upstream
+from tests.gateway.test_basic import ID, MAY, ROUTES, SPELLINGS, reaches_bulk_delete
 from tests.gateway.tokens import AUDIENCE, EC, ISSUER, RSA, b64, claims, hmac_token, key_set, token
 from tests.oidc.packages import needs_lua
 
@@ -279,3 +280,29 @@ def test_a_script_that_breaks_lets_nobody_in(case, tmp_path, lighttpd, lpaudit):
         assert script.read_text() != text
         assert front.status(*READ, bearer(token(RSA_KEY))) >= 400
         assert behind.seen == []
+
+
+def test_rules_are_the_same_in_lua_and_no_spelling_gets_around_them(tmp_path, lighttpd, lpaudit):
+    jwks = tmp_path / "jwks.json"
+    key_set(jwks, EC_KEY.jwk())
+    options = ["--auth", "oidc", "--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", jwks]
+    options += ["--may-run", "run", "--may-delete", "delete", "--may-administer", "administer"]
+    with (
+        upstream.running() as behind,
+        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options) as front,
+    ):
+
+        def of(roles):
+            return bearer(token(EC_KEY, claims(groups=sorted(roles))))
+
+        asked = [(m, t.replace("{id}", ID), role, roles) for m, t, role in ROUTES for roles in MAY.values()]
+        statuses = front.statuses([(m, t, of(roles)) for m, t, _, roles in asked])
+        allowed = zip(asked, statuses, strict=True)
+        assert [one for one, status in allowed if (status != 403) != (one[2] in one[3])] == []
+        passed = len(behind.seen)
+        assert passed == sum(role in roles for m, _, role, roles in asked if m != "PROPFIND")
+        others = of({"run", "administer"})
+        front.statuses([("POST", target, others) for target in SPELLINGS])
+        assert not any(reaches_bulk_delete(target) for _, target, _ in behind.seen[passed:])
+        assert front.status("POST", "/api//flow_runs/bulk%5Fdelete", of({"delete"})) == 200
+        assert reaches_bulk_delete(behind.seen[-1][1])
