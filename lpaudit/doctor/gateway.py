@@ -262,8 +262,17 @@ def _sockets(source: Source) -> Iterator[Finding]:
         for block in source.blocks
         if block.subject == '$SERVER["socket"]' and block.operator == "=="
     ]
+    # Clear text that only leads to HTTPS asks for nothing.
+    if any(
+        (block.subject, block.operator, block.operand) == ('$HTTP["scheme"]', "==", "http")
+        and (_items(block.settings.get("url.redirect")) or _denies(block.settings))
+        for block in source.blocks
+    ):
+        return
     logins = any(_items(block.settings.get("auth.require")) for block in source.blocks)
     for name, settings in sockets:
+        if _items(settings.get("url.redirect")):
+            continue
         forwarded = _items(settings.get("extforward.forwarder"))
         secrets = logins or (_scripted(settings) and not forwarded)
         if (

@@ -136,6 +136,15 @@ def test_a_mistake_is_found_and_nothing_else(mistake, printed, tmp_path):
     assert codes(tmp_path, changed) == expected
 
 
+def test_clear_text_that_only_leads_to_https_is_no_mistake(printed, tmp_path):
+    text = printed("--tls-pem", "/gw.pem")
+    redirect = 'url.redirect = ( "" => "https://gateway.example/" )'
+    plain = '$SERVER["socket"] == "0.0.0.0:80" { ssl.engine = "disable" }\n'
+    assert codes(tmp_path, text + plain) == ["no-tls"]
+    assert codes(tmp_path, text + plain.replace("}", f"{redirect} }}")) == []
+    assert codes(tmp_path, f'{text}{plain}$HTTP["scheme"] == "http" {{ {redirect} }}\n') == []
+
+
 def test_files_that_others_can_read_or_download(printed, tmp_path):
     htpasswd, pem = tmp_path / "htpasswd", tmp_path / "gw.pem"
     for file in (htpasswd, pem):
