@@ -19,7 +19,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate prefect venv
+.PHONY: help run test check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -34,7 +34,7 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit status
 
 # loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
-test: $(DEV) lighttpd logrotate prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
+test: $(DEV) lighttpd logrotate lua oidc prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
@@ -135,3 +135,27 @@ $(PREFECT)/.made: requirements-prefect.txt | venv
 	$(PREFECT)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	PREFECT_HOME=$(CURDIR)/$(PREFECT)/empty DO_NOT_TRACK=1 $(PREFECT)/bin/prefect server database upgrade --yes
 	@touch $@
+
+# What the gateway's script needs beside lighttpd: Debian's packages. Without lighttpd it is not tested either.
+LUA = lighttpd-modules-lua lua-luaossl lua-cjson
+lua: lighttpd
+	@if ls /usr/lib/lighttpd/mod_magnet.so /usr/lib/*/lua/5.4/_openssl.so /usr/lib/*/lua/5.4/cjson.so >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$LPAUDIT_SKIP_LIGHTTPD" = 1 ]; then \
+		echo "WARNING: LPAUDIT_SKIP_LIGHTTPD=1: tests of tokens in a real lighttpd are SKIPPED." >&2; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(LUA); \
+	else \
+		echo "The tests need lighttpd with Lua:" >&2; \
+		echo "  sudo apt-get install $(LUA)" >&2; \
+		echo "To skip those that do: LPAUDIT_SKIP_LIGHTTPD=1 make test" >&2; exit 1; \
+	fi
+
+# A real OpenID provider, in the versions and with the hashes of tests/oidc/package-lock.json.
+oidc: $(DEV)
+	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then \
+		echo "WARNING: there is no node with npm: tests against a real OpenID provider are SKIPPED." >&2; exit 0; fi; \
+	mkdir -p $(VENV)/oidc && cd $(VENV)/oidc && \
+	if cmp -s package-lock.json $(CURDIR)/tests/oidc/package-lock.json && test -d node_modules/oidc-provider; then exit 0; fi; \
+	cp $(CURDIR)/tests/oidc/package*.json . && npm ci --no-audit --no-fund || { \
+		rm -rf node_modules package-lock.json; \
+		echo "WARNING: npm could not install it: tests against a real OpenID provider are SKIPPED." >&2; }
