@@ -10,16 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from lpaudit.beside import Correlation, starter
 from lpaudit.errors import Exit, SourceError
 from lpaudit.follow import Follower
 from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import Observer
 from lpaudit.watch.observers import Observers
 from lpaudit.watch.options import WatchOptions
 from lpaudit.watch.watchers import watchers
+
+if TYPE_CHECKING:
+    from lpaudit.model import Observer
 
 
 def follow(

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpaudit import STORE_VERSION, __version__, console
-from lpaudit.cli import compact, config, correlate, doctor, formats, ingest, query, questions, report, status, sync
+from lpaudit.cli import (
+    compact,
+    config,
+    correlate,
+    doctor,
+    formats,
+    ingest,
+    query,
+    questions,
+    report,
+    status,
+    sync,
+)
 from lpaudit.errors import Exit
 
 if TYPE_CHECKING:

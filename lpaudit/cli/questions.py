@@ -122,7 +122,7 @@ def orphans(
     return _ask("orphan-lines", since, until, store, api_prefix, row_format, config_file)
 
 
-def _ask(  # noqa: PLR0913 -- the options of three commands
+def _ask(
     check: str,
     since: str | None,
     until: str | None,

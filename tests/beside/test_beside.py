@@ -46,7 +46,9 @@ def test_a_correlation_is_started_for_new_lines_and_not_too_often() -> None:
 
 
 def test_a_command_is_run_on_the_store_one_at_a_time(tmp_path, lpaudit) -> None:
-    (tmp_path / "access.log").write_bytes(b'1.2.3.4 h - [23/Nov/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 2 "-" "-"\n')
+    (tmp_path / "access.log").write_bytes(
+        b'1.2.3.4 h - [23/Nov/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 2 "-" "-"\n'
+    )
     assert lpaudit("ingest", "--host", "gw1", "access.log").returncode == 0
     start = starter(("compact",), str(tmp_path / "lpaudit-store"), Observer())
     assert start()

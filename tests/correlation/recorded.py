@@ -92,7 +92,7 @@ class Taken:
         folder.mkdir()
         for name, rows in tables.items():
             (folder / f"{name}.json").write_text(json.dumps(list(rows)))
-        pipeline.sync_dump(self.root, folder, now=self.now, unique=lambda: next(unique))
+        sync.from_dump(self.root, folder, now=self.now, unique=lambda: next(unique))
 
     def correlate(self, *, everything: bool = False) -> CorrelateResult:
         return correlate(self.root, everything=everything, now=self.now, unique=lambda: next(unique))

@@ -34,7 +34,9 @@ def at_once(log, tmp_path_factory):
 
 
 def test_it_is_over_several_hours(at_once):
-    ((hours,),) = at_once.select("select count(distinct date_trunc('hour', time)) from access_run where relation = 'origin'")
+    ((hours,),) = at_once.select(
+        "select count(distinct date_trunc('hour', time)) from access_run where relation = 'origin'"
+    )
     assert hours >= 4
 
 
@@ -106,7 +108,15 @@ def test_what_is_no_longer_right_is_taken_back(tmp_path, log):
     store.correlate()
     before = store.links()
     # Prefect says now that all of them had ended long ago: nobody can have been their process.
-    ended = [{**run, "start_time": "2026-11-23T10:13:44Z", "end_time": "2026-11-23T10:13:45Z", "deployment_id": None} for run in runs]
+    ended = [
+        {
+            **run,
+            "start_time": "2026-11-23T10:13:44Z",
+            "end_time": "2026-11-23T10:13:45Z",
+            "deployment_id": None,
+        }
+        for run in runs
+    ]
     store.sync(flow_runs=ended)
     assert store.correlate().added > 0
     after = store.links()

@@ -39,7 +39,9 @@ def test_origins_are_as_good_as_is_promised(recorded, found, shipped_table):
     strong = score(recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG))
     assert strong.precision >= 0.99
     assert strong.recall >= 0.50
-    likely = score(recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG, Confidence.LIKELY))
+    likely = score(
+        recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG, Confidence.LIKELY)
+    )
     assert likely.precision >= 0.95
     everything = score(recorded, origins(judged, recorded, *Confidence))
     assert everything.precision >= 0.93
@@ -59,7 +61,9 @@ def test_the_score_can_be_bad(recorded, found):
 
 
 def _other(link, by):
-    return type(link)(**{**{name: getattr(link, name) for name in link.__slots__}, "flow_run_id": by.flow_run_id})
+    return type(link)(
+        **{**{name: getattr(link, name) for name in link.__slots__}, "flow_run_id": by.flow_run_id}
+    )
 
 
 def test_targets_are_what_paths_say_as_another_reader_reads_them(recorded, found):
@@ -127,7 +131,11 @@ def _paths():
         row = oracle.read(line, FORMAT)
         if row is not None:
             begin = row["event_start"]
-            yield (begin - oracle.EPOCH) // oracle.timedelta(microseconds=1), row.get("url_path"), row.get("url_query")
+            yield (
+                (begin - oracle.EPOCH) // oracle.timedelta(microseconds=1),
+                row.get("url_path"),
+                row.get("url_query"),
+            )
 
 
 def _paths_of(recorded):
@@ -137,7 +145,9 @@ def _paths_of(recorded):
         row = oracle.read(line, FORMAT)
         if row is not None:
             begin = (row["event_start"] - oracle.EPOCH) // oracle.timedelta(microseconds=1)
-            by_place[begin, row.get("client_port"), row.get("connection_request_number")] = row.get("url_path")
+            by_place[begin, row.get("client_port"), row.get("connection_request_number")] = row.get(
+                "url_path"
+            )
     for line in recorded.facts.lines:
         yield line.line_id, by_place[line.begin, line.port, line.number]
 
