@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Lag, Observer
@@ -12,25 +12,28 @@ CORRELATE_EVERY = 60.0
 """Seconds from one correlation to the next, at least."""
 
 
-def starter(command: Sequence[str], root: str, observer: Observer) -> Callable[[], bool]:
-    """Return what starts one of lpaudit's commands on a store, and says so, unless it is running already."""
-    running: list[subprocess.Popen[bytes]] = []
-    whole = [sys.executable, "-m", "lpaudit", *command, "--quiet", "--store", root]
+class Starter:
+    """Starts one of lpaudit's commands on a store, unless it is running already."""
 
-    def start() -> bool:
-        if running and running[0].poll() is None:
+    def __init__(self, command: str, root: str, observer: Observer) -> None:
+        self._command = command
+        self._arguments = [sys.executable, "-m", "lpaudit", command, "--quiet", "--store", root]
+        self._observer = observer
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> bool:
+        """Start it; say whether that was tried."""
+        if self.process is not None and self.process.poll() is None:
             return False
-        running.clear()
+        self.process = None
         try:
-            process = subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own command
+            process = subprocess.Popen(self._arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own command
             os.setpriority(os.PRIO_PROCESS, process.pid, 10)
         except OSError as error:
-            observer.retrying(StoreError(f"cannot start `lpaudit {command[0]}`: {error}"), 0.0)
+            self._observer.retrying(StoreError(f"cannot start `lpaudit {self._command}`: {error}"), 0.0)
         else:
-            running.append(process)
+            self.process = process
         return True
-
-    return start
 
 
 class Correlation(Observer):

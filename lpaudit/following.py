@@ -12,7 +12,7 @@ from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from lpaudit.beside import Correlation, starter
+from lpaudit.beside import Correlation, Starter
 from lpaudit.errors import Exit, SourceError
 from lpaudit.follow import Follower
 from lpaudit.followed import Surroundings
@@ -46,9 +46,9 @@ def follow(
     with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as told:
         observer: Observer = told
         if compact:
-            options = replace(options, compact=starter(("compact",), root, told))
+            options = replace(options, compact=Starter("compact", root, told))
         if correlate:
-            tied = Correlation(starter(("correlate",), root, told), time.monotonic)
+            tied = Correlation(Starter("correlate", root, told), time.monotonic)
             observer = Observers((told, tied))
         around = Surroundings(now=now, unique=unique, sleep=stopped.wait)
         follower = Follower(root, paths, options, observer, around)

@@ -182,7 +182,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         stopped = following.on_signal(lambda: None, signal.SIGTERM)
         options = replace(options, stopping=lambda: bool(stopped))
         if compact:
-            options = replace(options, compact=beside.starter(("compact",), root, AlarmObserver()))
+            options = replace(options, compact=beside.Starter("compact", root, AlarmObserver()))
         if sys.stdin.isatty():
             console.say("reading from the terminal: end with Ctrl-D")
     if progress and not quiet and sys.stderr.isatty():

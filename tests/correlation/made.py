@@ -40,7 +40,7 @@ def run(number: int, start: float | None, end: float | None, **what: object) -> 
     one = uid(number)
     begin = T + round(((start if start is not None else 0) - 1) * SECOND)
     times = [None if at is None else T + round(at * SECOND) for at in (start, end)]
-    plain = Run(one, one, one, deployment=uid(1000 + number), flow=uid(2000 + number), begin=begin,
+    plain = Run(one, one, one, deployment=uid(1000 + number), flow=uid(2000 + number), created=begin, begin=begin,
                 start=times[0], end=times[1])  # fmt: skip
     return replace(plain, **what)
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from lpaudit import ingest, pipeline
+from lpaudit import ingest, pipeline, sync
 from lpaudit.correlate import CorrelateResult, correlate
 from lpaudit.model import Observer
 
