@@ -106,7 +106,7 @@ class Facts:
         return replace(
             self,
             lines=lines,
-            starts=_starting(self.starts, _shown(lines, runs)),
+            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs)),
             runs=runs,
             events={
                 process: [(event, time) for event, time in events if start <= time < end]
@@ -130,7 +130,7 @@ def read(select: Select, start: datetime, end: datetime) -> Facts:
         for process in {runs[run].process for run in row["runs"] if run in runs}:
             events.setdefault(process, []).append((row["event"], row["time"]))
     horizon = _rows(select(_HORIZON, None))
-    starts = _starts(select, lines, _shown(lines, runs), start, end)
+    starts = _starts(select, lines, _shown(lines, runs), start)
     return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
 
 
@@ -159,16 +159,14 @@ def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
 
 
-def _starts(
-    select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime, end: datetime
-) -> list[Line]:
-    """Return the lines that may have set a process to Running: of ``[start, end)`` they are ``lines``."""
+def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime) -> list[Line]:
+    """Return the lines that may have set a process to Running; ``lines`` are those from ``start`` on."""
     found = list(lines)
     hours = {
         _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
     }
-    for hour in sorted(hour for hour in hours if not start <= hour < end):
-        period = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
+    for hour in sorted(hour for hour in hours if hour < start):
+        period: dict[str, object] = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
         found += _lines(select(_SET_STATE, period))
     return _starting(found, shown)
 

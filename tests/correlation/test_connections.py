@@ -26,9 +26,12 @@ def test_requests_that_are_counted_on_are_one_connection():
 
 
 def test_where_counting_begins_again_the_port_is_used_again():
-    lines = [line(name, at, port=7, number=n) for at, (name, n) in enumerate(zip("abcd", (0, 1, 0, 1)))]
+    lines = [
+        line(name, at, port=7, number=n)
+        for at, (name, n) in enumerate(zip("abcd", (0, 1, 0, 1), strict=False))
+    ]
     assert parts(*lines) == ["ab", "cd"]
-    first, _, last, _ = lines
+    _pass
     lines[0] = line("a", 20, port=7, number=0, **of(ONE))
     lines[1] = line("b", 21, port=7, number=1)
     lines[2] = line("c", 22, port=7, number=0, **of(OTHER))
@@ -54,11 +57,15 @@ def test_a_long_answer_is_no_silence():
 
 
 def test_a_connection_may_last_for_hours():
-    lines = [line(name, at, port=7, number=n) for n, (name, at) in enumerate((("a", 0), ("b", 4000), ("c", 8000)))]
+    lines = [
+        line(name, at, port=7, number=n) for n, (name, at) in enumerate((("a", 0), ("b", 4000), ("c", 8000)))
+    ]
     assert parts(*lines) == ["abc"]
 
 
-@pytest.mark.parametrize("what", [{"port": None}, {"port": 0}, {"client": None, "port": 7}, {"client": "", "port": 7}])
+@pytest.mark.parametrize(
+    "what", [{"port": None}, {"port": 0}, {"client": None, "port": 7}, {"client": "", "port": 7}]
+)
 def test_where_the_place_is_not_known_each_line_stands_alone(what):
     lines = [line(name, n, **{"number": n, **what}) for n, name in enumerate("ab")]
     assert parts(*lines) == ["a", "b"]
@@ -98,7 +105,10 @@ def test_requests_about_two_runs_are_a_workers():
 
 
 def test_a_line_without_an_identity_is_of_its_connection():
-    lines = [line("a", 20, port=7, number=0, **of(ONE)), line("b", 21, port=7, number=1, user=None, status=401)]
+    lines = [
+        line("a", 20, port=7, number=0, **of(ONE)),
+        line("b", 21, port=7, number=1, user=None, status=401),
+    ]
     assert origins(lines, [ONE, OTHER])["b"] == ONE.id
 
 
@@ -113,4 +123,7 @@ def test_nothing_is_said_of_a_run_that_was_not_there():
     late = line("a", 4000, deployment=ONE.deployment)
     assert origins([late], [ONE]) == {}
     assert origins([line("b", 50, deployment=ONE.deployment)], [ONE]) == {"b": ONE.id}
-    assert origins([line("c", 50, deployment=ONE.deployment)], [ONE, run(3, 20, 90, deployment=ONE.deployment)]) == {}
+    assert (
+        origins([line("c", 50, deployment=ONE.deployment)], [ONE, run(3, 20, 90, deployment=ONE.deployment)])
+        == {}
+    )

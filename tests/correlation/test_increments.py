@@ -1,5 +1,6 @@
 """Bit by bit or at once: the links that hold are the same."""
 
+import itertools
 import random
 from datetime import timedelta
 
@@ -34,7 +35,9 @@ def at_once(log, tmp_path_factory):
 
 
 def test_it_is_over_several_hours(at_once):
-    ((hours,),) = at_once.select("select count(distinct date_trunc('hour', time)) from access_run where relation = 'origin'")
+    ((hours,),) = at_once.select(
+        "select count(distinct date_trunc('hour', time)) from access_run where relation = 'origin'"
+    )
     assert hours >= 4
 
 
@@ -70,7 +73,7 @@ def test_each_hour_is_judged_by_its_own_surroundings(at_once):
 def test_a_log_in_pieces_and_late_records_end_in_the_same_links(at_once, log, tmp_path, seed):
     rng = random.Random(seed)
     cuts = [0, *sorted(rng.sample(range(1, len(log)), 3)), len(log)]
-    pieces = [b"".join(log[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [b"".join(log[a:b]) for a, b in itertools.pairwise(cuts)]
     if seed:
         rng.shuffle(pieces)  # rotated files that are taken in late
     runs = list(records("flow_runs", stretched=True))
@@ -106,7 +109,15 @@ def test_what_is_no_longer_right_is_taken_back(tmp_path, log):
     store.correlate()
     before = store.links()
     # Prefect says now that all of them had ended long ago: nobody can have been their process.
-    ended = [{**run, "start_time": "2026-11-23T10:13:44Z", "end_time": "2026-11-23T10:13:45Z", "deployment_id": None} for run in runs]
+    ended = [
+        {
+            **run,
+            "start_time": "2026-11-23T10:13:44Z",
+            "end_time": "2026-11-23T10:13:45Z",
+            "deployment_id": None,
+        }
+        for run in runs
+    ]
     store.sync(flow_runs=ended)
     assert store.correlate().added > 0
     after = store.links()

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from datetime import timedelta
+from functools import cache
 
 import pytest
 
@@ -39,7 +41,9 @@ def test_origins_are_as_good_as_is_promised(recorded, found, shipped_table):
     strong = score(recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG))
     assert strong.precision >= 0.99
     assert strong.recall >= 0.50
-    likely = score(recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG, Confidence.LIKELY))
+    likely = score(
+        recorded, origins(judged, recorded, Confidence.EXACT, Confidence.STRONG, Confidence.LIKELY)
+    )
     assert likely.precision >= 0.95
     everything = score(recorded, origins(judged, recorded, *Confidence))
     assert everything.precision >= 0.93
@@ -59,7 +63,9 @@ def test_the_score_can_be_bad(recorded, found):
 
 
 def _other(link, by):
-    return type(link)(**{**{name: getattr(link, name) for name in link.__slots__}, "flow_run_id": by.flow_run_id})
+    return type(link)(
+        **{**{name: getattr(link, name) for name in link.__slots__}, "flow_run_id": by.flow_run_id}
+    )
 
 
 def test_targets_are_what_paths_say_as_another_reader_reads_them(recorded, found):
@@ -67,7 +73,7 @@ def test_targets_are_what_paths_say_as_another_reader_reads_them(recorded, found
     runs = {one["id"] for one in records("flow_runs")}
     tasks = {one["id"]: one["flow_run_id"] for one in records("task_runs") if one["flow_run_id"] in runs}
     expected = set()
-    for begin, path, query in _paths():
+    for begin, _, path, query in _rows():
         for one in _ids(path) | _ids(query):
             if one in runs:
                 expected.add((begin, path, one, None))
@@ -122,24 +128,27 @@ FORMAT = (
 )
 
 
-def _paths():
-    for line in lines():
-        row = oracle.read(line, FORMAT)
-        if row is not None:
-            begin = row["event_start"]
-            yield (begin - oracle.EPOCH) // oracle.timedelta(microseconds=1), row.get("url_path"), row.get("url_query")
+@cache
+def _rows():
+    """When each line began, its place, its path and its query."""
+    rows = [oracle.read(line, FORMAT) for line in lines()]
+    return [
+        (
+            (row["event_start"] - oracle.EPOCH) // timedelta(microseconds=1),
+            (row.get("client_port"), row.get("connection_request_number")),
+            row.get("url_path"),
+            row.get("url_query"),
+        )
+        for row in rows
+        if row is not None
+    ]
 
 
 def _paths_of(recorded):
-    """The path of each line, told by when it began and by its port: what the facts keep of it are ids."""
-    by_place = {}
-    for line in lines():
-        row = oracle.read(line, FORMAT)
-        if row is not None:
-            begin = (row["event_start"] - oracle.EPOCH) // oracle.timedelta(microseconds=1)
-            by_place[begin, row.get("client_port"), row.get("connection_request_number")] = row.get("url_path")
+    """The path of each line, told by when it began and by its place: what the facts keep of it are ids."""
+    by_place = {(begin, place): path for begin, place, path, _ in _rows()}
     for line in recorded.facts.lines:
-        yield line.line_id, by_place[line.begin, line.port, line.number]
+        yield line.line_id, by_place[line.begin, (line.port, line.number)]
 
 
 def test_the_truth_is_about_lines_of_the_log():
