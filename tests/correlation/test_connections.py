@@ -31,7 +31,6 @@ def test_where_counting_begins_again_the_port_is_used_again():
         for at, (name, n) in enumerate(zip("abcd", (0, 1, 0, 1), strict=False))
     ]
     assert parts(*lines) == ["ab", "cd"]
-    _pass
     lines[0] = line("a", 20, port=7, number=0, **of(ONE))
     lines[1] = line("b", 21, port=7, number=1)
     lines[2] = line("c", 22, port=7, number=0, **of(OTHER))
