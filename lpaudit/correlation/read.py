@@ -67,12 +67,13 @@ select id, any_value(flow_run_id) as flow_run_id from task_run_latest
 where id in (select unnest($ids::varchar[])) and flow_run_id is not null group by id
 """
 
-# An event tells of a run when its record names it.
+# An event tells of a run when its record names it. Not event_latest: it would sort the events of all times.
 _EVENTS = r"""
 select event, epoch_us(occurred) as time,
     list_distinct(regexp_extract_all(document, 'prefect\.flow-run\.([0-9a-f-]{36})', 1)) as runs
-from event_latest
+from event
 where occurred >= $start and occurred < $end
+qualify row_number() over (partition by id order by fetched_at desc, snapshot_id) = 1
 """
 
 _HORIZON = "select epoch_us(max(fetched_at)) as horizon from flow_run"
