@@ -26,6 +26,7 @@ _LOCKDOWN = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET temp_directory = ''",
+    "SET enable_progress_bar = false",  # it would be drawn on stdout, among the rows
     f"SET memory_limit = '{_MEMORY}'",
     "SET enable_external_access = false",
     "SET lock_configuration = true",

@@ -42,7 +42,7 @@ def correlate(
             if result.lines
             else "nothing new"
         )
-    if result.by:
+    if result.by or row_format is not Format.TABLE:
         names = ["relation", "method", "confidence", "links"]
         console.WRITERS[row_format](names, iter(result.by), sys.stdout)
     return Exit.OK

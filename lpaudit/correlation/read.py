@@ -62,12 +62,13 @@ select id, any_value(flow_run_id) as flow_run_id from task_run_latest
 where id in (select unnest($ids::varchar[])) and flow_run_id is not null group by id
 """
 
-# An event tells of a run when its record names it.
+# An event tells of a run when its record names it. Not event_latest: it would sort the events of all times.
 _EVENTS = r"""
 select event, epoch_us(occurred) as time,
     list_distinct(regexp_extract_all(document, 'prefect\.flow-run\.([0-9a-f-]{36})', 1)) as runs
-from event_latest
+from event
 where occurred >= $start and occurred < $end
+qualify row_number() over (partition by id order by fetched_at desc, snapshot_id) = 1
 """
 
 # A snapshot that is as the one before adds no rows, but it was asked for.
@@ -106,7 +107,7 @@ class Facts:
         return replace(
             self,
             lines=lines,
-            starts=_starting(self.starts, _shown(lines, runs)),
+            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs)),
             runs=runs,
             events={
                 process: [(event, time) for event, time in events if start <= time < end]
@@ -130,7 +131,7 @@ def read(select: Select, start: datetime, end: datetime) -> Facts:
         for process in {runs[run].process for run in row["runs"] if run in runs}:
             events.setdefault(process, []).append((row["event"], row["time"]))
     horizon = _rows(select(_HORIZON, None))
-    starts = _starts(select, lines, _shown(lines, runs), start, end)
+    starts = _starts(select, lines, _shown(lines, runs), start)
     return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
 
 
@@ -159,16 +160,14 @@ def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
 
 
-def _starts(
-    select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime, end: datetime
-) -> list[Line]:
-    """Return the lines that may have set a process to Running: of ``[start, end)`` they are ``lines``."""
+def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime) -> list[Line]:
+    """Return the lines that may have set a process to Running; ``lines`` are those from ``start`` on."""
     found = list(lines)
     hours = {
         _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
     }
-    for hour in sorted(hour for hour in hours if not start <= hour < end):
-        period = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
+    for hour in sorted(hour for hour in hours if hour < start):
+        period: dict[str, object] = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
         found += _lines(select(_SET_STATE, period))
     return _starting(found, shown)
 

@@ -45,7 +45,7 @@ def lines(seconds: int = 10**6, *, stretched: bool = False) -> tuple[bytes, ...]
 @cache
 def records(name: str, *, stretched: bool = False) -> tuple[dict, ...]:
     """Prefect's records, at the times of the log."""
-    text = gzip.open(SAMPLES / "prefect" / f"{name}.json.gz", "rt").read()
+    text = gzip.decompress((SAMPLES / "prefect" / f"{name}.json.gz").read_bytes()).decode()
     if stretched:
         text = _INSTANT.sub(_moved, text)
     return tuple(json.loads(text))
@@ -53,7 +53,7 @@ def records(name: str, *, stretched: bool = False) -> tuple[dict, ...]:
 
 def _moved(match: re.Match[str]) -> str:
     time = _later(_microseconds(datetime.fromisoformat(match[1]).replace(tzinfo=UTC)))
-    return f'"{(datetime(1970, 1, 1) + timedelta(microseconds=time)).isoformat()}Z"'
+    return f'"{datetime.fromtimestamp(time / 1_000_000, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"'
 
 
 def _later(microseconds: int) -> int:

@@ -1,10 +1,13 @@
 """Headers that name a flow run: whom to believe, and who is found out."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.correlation.made import claims, line, made, origins, run, said, started, uid
+from tests.correlation.recorded import Taken, lines, records
 
 ONE = run(1, 10, 60)
 OTHER = run(2, 10, 60)
@@ -116,3 +119,38 @@ def test_evidence_holds_no_more_than_json():
     (link,) = [each for each in made(lines, [ONE]) if each.relation == "claim"]
     assert "\x1b" not in link.evidence
     json.loads(link.evidence)
+
+
+def test_a_long_runs_executor_is_known_hours_later(tmp_path):
+    """Who set a run to Running is looked for when that was, not only near the line that claims the run."""
+    template = next(raw for raw in lines(80) if b"/set_state" in raw and b" st=201 " in raw)
+    long, begin = records("flow_runs")[0], datetime(2026, 11, 23, 10, tzinfo=UTC)
+    moment = {
+        "start_time": begin,
+        "created": begin,
+        "expected_start_time": begin,
+        "end_time": begin + timedelta(hours=9),
+    }
+    store = Taken(tmp_path)
+    store.sync(flow_runs=[{**long, **{name: at.isoformat() for name, at in moment.items()}}])
+
+    def wrote(hours, user, port, path="logs/"):
+        at = round((begin + timedelta(hours=hours)).timestamp() * 1_000_000) - 5000
+        raw = re.sub(
+            rb"ts=\S+ end=\S+", b"ts=%d.%06d end=%d" % (at // 10**6, at % 10**6, at + 10_000), template
+        )
+        raw = re.sub(rb'user="[^"]*"', b'user="%s"' % user, re.sub(rb"rp=\d+", b"rp=%d" % port, raw))
+        raw = re.sub(rb"/api/[^ \"]*", f"/api/{path}".encode(), raw)
+        return raw.replace(b'frid="-"', b'frid="%s"' % long["id"].encode())
+
+    store.log(wrote(0, b"worker-etl", 5000, f"flow_runs/{long['id']}/set_state"))
+    store.correlate()
+    store.log(
+        b"".join(wrote(6 + n / 100, b"bob", 5001 + n) for n in range(9)) + wrote(6.5, b"worker-etl", 6000)
+    )
+    store.correlate()
+    said = "select relation, \"user\", count(*) from access_run where relation <> 'target' group by all order by all"
+    expected = [("claim", "bob", 9), ("origin", "worker-etl", 2)]
+    assert store.select(said) == expected
+    store.correlate(everything=True)
+    assert store.select(said) == expected

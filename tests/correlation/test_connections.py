@@ -26,9 +26,11 @@ def test_requests_that_are_counted_on_are_one_connection():
 
 
 def test_where_counting_begins_again_the_port_is_used_again():
-    lines = [line(name, at, port=7, number=n) for at, (name, n) in enumerate(zip("abcd", (0, 1, 0, 1)))]
+    lines = [
+        line(name, at, port=7, number=n)
+        for at, (name, n) in enumerate(zip("abcd", (0, 1, 0, 1), strict=False))
+    ]
     assert parts(*lines) == ["ab", "cd"]
-    first, _, last, _ = lines
     lines[0] = line("a", 20, port=7, number=0, **of(ONE))
     lines[1] = line("b", 21, port=7, number=1)
     lines[2] = line("c", 22, port=7, number=0, **of(OTHER))

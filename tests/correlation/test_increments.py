@@ -1,5 +1,6 @@
 """Bit by bit or at once: the links that hold are the same."""
 
+import itertools
 import random
 from datetime import timedelta
 
@@ -72,7 +73,7 @@ def test_each_hour_is_judged_by_its_own_surroundings(at_once):
 def test_a_log_in_pieces_and_late_records_end_in_the_same_links(at_once, log, tmp_path, seed):
     rng = random.Random(seed)
     cuts = [0, *sorted(rng.sample(range(1, len(log)), 3)), len(log)]
-    pieces = [b"".join(log[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [b"".join(log[a:b]) for a, b in itertools.pairwise(cuts)]
     if seed:
         rng.shuffle(pieces)  # rotated files that are taken in late
     runs = list(records("flow_runs", stretched=True))

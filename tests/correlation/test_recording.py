@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from datetime import timedelta
+from functools import cache
 
 import pytest
 
@@ -71,7 +73,7 @@ def test_targets_are_what_paths_say_as_another_reader_reads_them(recorded, found
     runs = {one["id"] for one in records("flow_runs")}
     tasks = {one["id"]: one["flow_run_id"] for one in records("task_runs") if one["flow_run_id"] in runs}
     expected = set()
-    for begin, path, query in _paths():
+    for begin, _, path, query in _rows():
         for one in _ids(path) | _ids(query):
             if one in runs:
                 expected.add((begin, path, one, None))
@@ -126,30 +128,27 @@ FORMAT = (
 )
 
 
-def _paths():
-    for line in lines():
-        row = oracle.read(line, FORMAT)
-        if row is not None:
-            begin = row["event_start"]
-            yield (
-                (begin - oracle.EPOCH) // oracle.timedelta(microseconds=1),
-                row.get("url_path"),
-                row.get("url_query"),
-            )
+@cache
+def _rows():
+    """When each line began, its place, its path and its query."""
+    rows = [oracle.read(line, FORMAT) for line in lines()]
+    return [
+        (
+            (row["event_start"] - oracle.EPOCH) // timedelta(microseconds=1),
+            (row.get("client_port"), row.get("connection_request_number")),
+            row.get("url_path"),
+            row.get("url_query"),
+        )
+        for row in rows
+        if row is not None
+    ]
 
 
 def _paths_of(recorded):
-    """The path of each line, told by when it began and by its port: what the facts keep of it are ids."""
-    by_place = {}
-    for line in lines():
-        row = oracle.read(line, FORMAT)
-        if row is not None:
-            begin = (row["event_start"] - oracle.EPOCH) // oracle.timedelta(microseconds=1)
-            by_place[begin, row.get("client_port"), row.get("connection_request_number")] = row.get(
-                "url_path"
-            )
+    """The path of each line, told by when it began and by its place: what the facts keep of it are ids."""
+    by_place = {(begin, place): path for begin, place, path, _ in _rows()}
     for line in recorded.facts.lines:
-        yield line.line_id, by_place[line.begin, line.port, line.number]
+        yield line.line_id, by_place[line.begin, (line.port, line.number)]
 
 
 def test_the_truth_is_about_lines_of_the_log():
