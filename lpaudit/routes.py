@@ -9,11 +9,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from lpaudit.errors import ConfigError
 from lpaudit.resources import folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PREFIXES = ("/api", "/prefect/api")
 RELATION = "route_catalogue"
@@ -74,8 +76,10 @@ class Catalogue:
     routes: tuple[Route, ...]
 
     @property
-    def arrow(self) -> pa.Table:
+    def arrow(self) -> "pa.Table":
         """The catalogue as the relation behind the view ``route``."""
+        import pyarrow as pa  # noqa: PLC0415 -- start-up time: the settings know the default prefixes
+
         texts = {
             name: pa.array([getattr(r, name) or None for r in self.routes], pa.string())
             for name in Route.__dataclass_fields__
@@ -97,13 +101,13 @@ def catalogue() -> Catalogue:
 
 def prefixes(setting: str, origin: str) -> tuple[str, ...]:
     """Return the paths of the setting ``api_prefix``. Raises ConfigError, which names its origin."""
-    found = tuple(part.strip().rstrip("/") for part in setting.split(",") if part.strip())
+    found = tuple(part.strip() for part in setting.split(",") if part.strip())
     if not found or not all(p.removeprefix("*").startswith("/") and "*" not in p[1:] for p in found):
         raise ConfigError(
             f"api_prefix is {setting!r} ({origin}), not a list of paths",
             hint=f"write it like {', '.join(PREFIXES)}; */api is /api behind anything",
         )
-    return found
+    return tuple(part.rstrip("/") for part in found)
 
 
 def variables() -> dict[str, object]:
