@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpaudit import STORE_VERSION, __version__, console
-from lpaudit.cli import compact, config, doctor, formats, ingest, query, report, status, sync
+from lpaudit.cli import compact, config, doctor, formats, ingest, prefect, query, report, status, sync
 from lpaudit.errors import Exit
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "formats": formats.formats,
     "doctor": doctor.doctor,
     "lighttpd-config": formats.lighttpd_config,
+    "prefect-config": prefect.prefect_config,
+    "prefect-run": prefect.prefect_run,
 }
 
 app = typer.Typer(
