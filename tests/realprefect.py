@@ -69,6 +69,7 @@ def running(folder: Path, **settings: str) -> Iterator[PrefectServer]:
     with started(command, around, folder / "server.out") as process:
         _wait_until_healthy(url, process, folder / "server.out")
         yield PrefectServer(url, PYTHON, environment(folder / "client", PREFECT_API_URL=url), port)
+        assert process.poll() is None, f"Prefect's server ended by itself, with {process.returncode}"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """lighttpd as teams run it in front of Prefect: Basic auth by user, websockets, the recommended log."""
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -75,7 +76,9 @@ def running(lighttpd: str, folder: Path, target: int) -> Iterator[Gateway]:
         )
     )
     with Upstream(upstream_port, target) as upstream, Splitter(folder / "raw.log", log, made_by):
-        process = subprocess.Popen([lighttpd, "-D", "-f", folder / "lighttpd.conf"], start_new_session=True)
+        command = [lighttpd, "-D", "-f", folder / "lighttpd.conf"]
+        # Its error log has local times, and says no zone.
+        process = subprocess.Popen(command, env={**os.environ, "TZ": "UTC"}, start_new_session=True)
         try:
             yield Gateway(f"http://127.0.0.1:{port}/api", port, log, made_by, folder / "error.log", upstream)
             process.send_signal(signal.SIGINT)  # graceful: answers, flushes, ends

@@ -18,14 +18,16 @@ class Truth:
     def root_of(self, process: str) -> str | None:
         """Return the run that a process is part of: because a flow ran in it, or in one that started it.
 
-        A process that ran several flows, one after the other, is part of the first.
+        A process that ran several flows, one after the other, is part of the first. Where no flow
+        got so far (it was cancelled before), it is the run that the process was started for.
         """
         by_process = {note["process"]: note["root"] for note in reversed(self.runs)}
+        started_for = self.processes.get(process, {}).get("run")
         while process in self.processes:
             if process in by_process:
                 return by_process[process]
             process = self.processes[process]["parent"]
-        return None
+        return started_for
 
 
 def read(folder: Path) -> Truth:
