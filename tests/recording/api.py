@@ -31,7 +31,8 @@ class Api:
     def ask(self, user: str | None, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Send a request; return the status, and the answer if it is JSON.
 
-        It says who it is at once, without being asked, so one call is one line of a log.
+        It says who it is at once, without being asked, so one call is one line of a log. It is patient:
+        Prefect waits up to a minute for a locked SQLite.
         """
         headers = {"Content-Type": "application/json", "User-Agent": "recording"}
         if user is not None:
@@ -39,7 +40,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=180) as answer:
                 status, content = answer.status, answer.read()
         except urllib.error.HTTPError as refused:
             with refused:
