@@ -19,12 +19,12 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc prefect venv
+.PHONY: help run test test-e2e check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
 	@echo "make RECIPE:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an access report to lpaudit-report/.
@@ -36,6 +36,9 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 # loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
 test: $(DEV) lighttpd logrotate lua oidc prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+test-e2e: $(DEV) lighttpd prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
+	$(BIN)/python -m pytest -m e2e --timeout 900 $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
 check-format: $(DEV)
@@ -121,7 +124,8 @@ lighttpd logrotate:
 	fi
 
 # The real Prefect has an environment of its own: its versions of shared dependencies are not ours to choose.
-# Beside it an empty database of the version, because making one takes the server longer than to start.
+# The lock is the whole of it (--no-deps). Beside it an empty database of the version, because making one takes the
+# server longer than to start.
 ifeq ($(LPAUDIT_SKIP_PREFECT)$(wildcard $(PREFECT)/.made),1)
 prefect:
 	@echo "WARNING: LPAUDIT_SKIP_PREFECT=1: tests against a real Prefect are SKIPPED." >&2
@@ -132,7 +136,7 @@ endif
 $(PREFECT)/.made: requirements-prefect.txt | venv
 	rm -rf $(PREFECT)
 	$(PYTHON) -m venv $(PREFECT)
-	$(PREFECT)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	$(PREFECT)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	PREFECT_HOME=$(CURDIR)/$(PREFECT)/empty DO_NOT_TRACK=1 $(PREFECT)/bin/prefect server database upgrade --yes
 	@touch $@
 

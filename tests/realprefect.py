@@ -19,7 +19,7 @@ PYTHON = Path(
     or Path(__file__).resolve().parent.parent / ".venv-prefect" / "bin" / "python"
 )
 STARTS_WITHIN = 120  # seconds; about 7 on two idle processors, 20 without an empty database
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+_PASSED_ON = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        "PATH": os.pathsep.join([str(PYTHON.parent), os.environ.get("PATH", os.defpath)]),
         "HOME": str(home),
         "PREFECT_HOME": str(home),
         "DO_NOT_TRACK": "1",
@@ -68,6 +69,7 @@ def running(folder: Path, **settings: str) -> Iterator[PrefectServer]:
     with started(command, around, folder / "server.out") as process:
         _wait_until_healthy(url, process, folder / "server.out")
         yield PrefectServer(url, PYTHON, environment(folder / "client", PREFECT_API_URL=url), port)
+        assert process.poll() is None, f"Prefect's server ended by itself, with {process.returncode}"
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from lpaudit.cli import (
     doctor,
     formats,
     ingest,
+    prefect,
     query,
     questions,
     report,
@@ -45,6 +46,8 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "formats": formats.formats,
     "doctor": doctor.doctor,
     "lighttpd-config": formats.lighttpd_config,
+    "prefect-config": prefect.prefect_config,
+    "prefect-run": prefect.prefect_run,
 }
 
 app = typer.Typer(
