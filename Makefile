@@ -7,6 +7,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
+PREFECT = .venv-prefect
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 # One more than there are processors: tests also wait, for disks and for each other.
@@ -18,12 +19,12 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test check fmt docs lock soak bench bench-follow clean lighttpd logrotate venv
+.PHONY: help run test test-e2e check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
 	@echo "make RECIPE:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r name text; do \
 		printf '  %-12s %s\n' "$$name" "$$text"; done
 
 run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an access report to lpaudit-report/.
@@ -32,8 +33,12 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
 	$(BIN)/lpaudit status
 
-test: $(DEV) lighttpd logrotate ## Run the tests, also those against a real lighttpd and logrotate.
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+# loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
+test: $(DEV) lighttpd logrotate lua oidc prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+test-e2e: $(DEV) lighttpd prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
+	$(BIN)/python -m pytest -m e2e --timeout 900 $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
 check-format: $(DEV)
@@ -56,7 +61,7 @@ fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
 docs: $(DEV) ## Write the generated parts of the docs again.
 	$(BIN)/cog -r -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
 
-soak: $(DEV) lighttpd logrotate ## Run the long campaigns.
+soak: $(DEV) lighttpd logrotate prefect ## Run the long campaigns.
 	$(BIN)/python -m pytest -n auto -m soak --timeout 0 $(PYTEST_ARGS)
 
 bench: $(RUNTIME) ## Measure `lpaudit ingest` beside DuckDB and GoAccess, and write docs/performance.md.
@@ -65,6 +70,9 @@ bench: $(RUNTIME) ## Measure `lpaudit ingest` beside DuckDB and GoAccess, and wr
 bench-follow: $(RUNTIME) ## Measure `lpaudit ingest --follow` under load, and write docs/performance.md.
 	@$(BIN)/python -m bench.follow $(BENCH_ARGS)
 
+bench-correlate: $(RUNTIME) ## Measure how often `lpaudit correlate` is right, and write docs/correlation.md.
+	@$(BIN)/python -m bench.correlate --into docs/correlation.md
+
 # UPGRADE=--upgrade takes the newest versions; without it, only what pyproject.toml makes necessary changes.
 UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
@@ -72,9 +80,10 @@ UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(DEV) ## Write requirements*.txt again (UPGRADE=--upgrade: with the newest versions).
 	printf 'editables\nhatchling\n' | $(UV_LOCK) pyproject.toml - -o requirements.txt
 	$(UV_LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(UV_LOCK) --group prefect -o requirements-prefect.txt
 
 clean: ## Remove the environment, caches, and what `make run` made.
-	rm -rf $(VENV) build dist lpaudit-store lpaudit-report
+	rm -rf $(VENV) $(PREFECT) build dist lpaudit-store lpaudit-report
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	find lpaudit tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -113,3 +122,44 @@ lighttpd logrotate:
 		echo "  sudo apt-get install $@" >&2; \
 		echo "To skip those that do: $$SKIP=1 make test" >&2; exit 1; \
 	fi
+
+# The real Prefect has an environment of its own: its versions of shared dependencies are not ours to choose.
+# The lock is the whole of it (--no-deps). Beside it an empty database of the version, because making one takes the
+# server longer than to start.
+ifeq ($(LPAUDIT_SKIP_PREFECT)$(wildcard $(PREFECT)/.made),1)
+prefect:
+	@echo "WARNING: LPAUDIT_SKIP_PREFECT=1: tests against a real Prefect are SKIPPED." >&2
+else
+prefect: $(PREFECT)/.made
+endif
+
+$(PREFECT)/.made: requirements-prefect.txt | venv
+	rm -rf $(PREFECT)
+	$(PYTHON) -m venv $(PREFECT)
+	$(PREFECT)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
+	PREFECT_HOME=$(CURDIR)/$(PREFECT)/empty DO_NOT_TRACK=1 $(PREFECT)/bin/prefect server database upgrade --yes
+	@touch $@
+
+# What the gateway's script needs beside lighttpd: Debian's packages. Without lighttpd it is not tested either.
+LUA = lighttpd-modules-lua lua-luaossl lua-cjson
+lua: lighttpd
+	@if ls /usr/lib/lighttpd/mod_magnet.so /usr/lib/*/lua/5.4/_openssl.so /usr/lib/*/lua/5.4/cjson.so >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$LPAUDIT_SKIP_LIGHTTPD" = 1 ]; then \
+		echo "WARNING: LPAUDIT_SKIP_LIGHTTPD=1: tests of tokens in a real lighttpd are SKIPPED." >&2; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(LUA); \
+	else \
+		echo "The tests need lighttpd with Lua:" >&2; \
+		echo "  sudo apt-get install $(LUA)" >&2; \
+		echo "To skip those that do: LPAUDIT_SKIP_LIGHTTPD=1 make test" >&2; exit 1; \
+	fi
+
+# A real OpenID provider, in the versions and with the hashes of tests/oidc/package-lock.json.
+oidc: $(DEV)
+	@if ! command -v npm >/dev/null || ! command -v node >/dev/null; then \
+		echo "WARNING: there is no node with npm: tests against a real OpenID provider are SKIPPED." >&2; exit 0; fi; \
+	mkdir -p $(VENV)/oidc && cd $(VENV)/oidc && \
+	if cmp -s package-lock.json $(CURDIR)/tests/oidc/package-lock.json && test -d node_modules/oidc-provider; then exit 0; fi; \
+	cp $(CURDIR)/tests/oidc/package*.json . && npm ci --no-audit --no-fund || { \
+		rm -rf node_modules package-lock.json; \
+		echo "WARNING: npm could not install it: tests against a real OpenID provider are SKIPPED." >&2; }

@@ -10,6 +10,7 @@ import typer
 from lpaudit.cli import app
 from lpaudit.config import SETTINGS
 from lpaudit.errors import Exit
+from lpaudit.routes import catalogue
 from lpaudit.schema import TYPES, Field, Table, View, tables
 
 STATUSES = {
@@ -180,6 +181,36 @@ def settings() -> str:
         for s in SETTINGS.values()
     )
     return _markdown(("key in lpaudit.toml", "variable", "default", "meaning"), rows) + "\n"
+
+
+def routes() -> str:
+    """Return the route catalogue: what it covers, every operation, and why it is what it is."""
+    known = catalogue()
+    versions = " · ".join(known.prefect)
+    head = f"Catalogue version {known.version}, from Prefect {versions}: {len(known.routes)} operations."
+    numbered = {why: number for number, why in enumerate(dict.fromkeys(r.why for r in known.routes), start=1)}
+    rows = (
+        (
+            f"`{r.method} {r.template}`",
+            r.action,
+            "yes" if r.privileged == "true" else "",
+            r.resource_type,
+            f"`{r.resource_parameter}`" if r.resource_parameter else "",
+            _span(r.since, r.until, known.prefect),
+            str(numbered[r.why]),
+        )
+        for r in known.routes
+    )
+    table = _markdown(("operation", "action", "privileged", "resource", "named by", "versions", "why"), rows)
+    reasons = "\n".join(f"{number}. {why}" for why, number in numbered.items())
+    return f"{head}\n\n{table}\n\n### Why\n\n{reasons}\n"
+
+
+def _span(since: str, until: str, covered: Sequence[str]) -> str:
+    """Return in which covered versions an operation is; nothing for all of them."""
+    if until:
+        return f"to {until}" if since == covered[0] else f"{since} to {until}"
+    return "" if since == covered[0] else f"from {since}"
 
 
 def _code(text: str | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lpaudit.errors import ConfigError
+from lpaudit.routes import PREFIXES, prefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("host", "", "Host whose lighttpd wrote the logs. Empty: this machine's name."),
         Setting("timezone", "UTC", "Zone of times that are logged without an offset."),
+        Setting(
+            "api_prefix",
+            ", ".join(PREFIXES),
+            "Paths below which Prefect's API is in the log, comma-separated; */api is /api behind anything.",
+        ),
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
     )
@@ -113,6 +119,12 @@ def seconds(config: Config, name: str) -> float:
             hint=f"the default is {SETTINGS[name].default}",
         )
     return number
+
+
+def api_prefixes(config: Config) -> tuple[str, ...]:
+    """Return the paths below which Prefect's API is. Raises ConfigError."""
+    value = config["api_prefix"]
+    return prefixes(value.value, value.origin)
 
 
 def zone(config: Config) -> ZoneInfo:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lpaudit import console
 from lpaudit.console import print_line
-from lpaudit.doctor import Diagnosis
+from lpaudit.doctor import Diagnosis, Finding
 
 _WIDEST_VALUE = 40  # characters of a field's value in the table; JSON has all of it
 _WIDEST_LINE = 160
@@ -36,11 +36,22 @@ def as_json(diagnosis: Diagnosis) -> dict[str, object]:
         "fields": [
             {"directive": f.directive, "column": f.column, "values": list(f.values)} for f in diagnosis.fields
         ],
-        "findings": [
-            {"severity": str(f.severity), "code": f.code, "message": f.message, "hint": f.hint}
-            for f in diagnosis.findings
-        ],
+        "findings": findings_as_json(diagnosis.findings),
     }
+
+
+def findings_as_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Return findings as they are written for programs."""
+    return [
+        {"severity": str(f.severity), "code": f.code, "message": f.message, "hint": f.hint} for f in findings
+    ]
+
+
+def print_findings(what: str, findings: Sequence[Finding]) -> None:
+    """Print what is wrong with lighttpd's configuration."""
+    count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    print_line(f"{what}: {count if findings else 'nothing to complain about'}")
+    _print_each(findings)
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
@@ -60,11 +71,15 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
         for number, _, text in diagnosis.shown:
             print_line(f"  line {number}: {_cut(text, _WIDEST_LINE)}")
     print_line("")
-    for finding in diagnosis.findings:
-        print_line(f"{finding.severity}: {finding.message}")
-        print_line(f"  → {finding.hint}")
+    _print_each(diagnosis.findings)
     if not diagnosis.findings and diagnosis.log_format is not None:
         print_line("nothing to complain about")
+
+
+def _print_each(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        print_line(f"{finding.severity}: {finding.message}")
+        print_line(f"  → {finding.hint}")
 
 
 def _print_format(diagnosis: Diagnosis) -> None:

@@ -9,6 +9,7 @@ LpauditError                 message, hint                        exit 3  could 
 ├── QueryError               SQL that is refused or fails         exit 2
 ├── CheckError               a broken file under reports/         exit 3
 ├── DumpError                a Prefect record that is not one     exit 3
+├── PrefectError             Prefect's API does not answer as asked  exit 3
 └── OutputError              a file that cannot be written        exit 3
 
 An exception is for what stops the command. What an auditor counts is a value: a line
@@ -91,6 +92,21 @@ class CheckError(LpauditError):
 
 class DumpError(LpauditError):
     """A file of recorded Prefect API answers that cannot be read as one."""
+
+
+class PrefectError(LpauditError):
+    """Prefect's API is out of reach, refuses, or answers what cannot be used.
+
+    ``status`` is that of the answer, None if there was none. ``lasting`` says that asking for
+    something else would fail just so.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, status: int | None = None, lasting: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.lasting = lasting
 
 
 class OutputError(LpauditError):

@@ -3,7 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -11,14 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from lpaudit.errors import Exit, SourceError, StoreError
+from lpaudit.beside import Correlation, Starter
+from lpaudit.errors import Exit, SourceError
 from lpaudit.follow import Follower
 from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import Observer
+from lpaudit.watch.observers import Observers
 from lpaudit.watch.options import WatchOptions
 from lpaudit.watch.watchers import watchers
+
+if TYPE_CHECKING:
+    from lpaudit.model import Observer
 
 
 def follow(
@@ -29,6 +33,7 @@ def follow(
     now: Callable[[], datetime],
     unique: Callable[[], str],
     compact: bool,
+    correlate: bool,
     watch: WatchOptions,
 ) -> int:
     """Follow until SIGTERM, SIGINT or the end of every pipe; return the exit status.
@@ -38,9 +43,13 @@ def follow(
     if "-" in paths:
         _check_stdin()
     stopped = threading.Event()
-    with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as observer:
+    with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as told:
+        observer: Observer = told
         if compact:
-            options = replace(options, compact=compaction(root, observer))
+            options = replace(options, compact=Starter("compact", root, told))
+        if correlate:
+            tied = Correlation(Starter("correlate", root, told), time.monotonic)
+            observer = Observers((told, tied))
         around = Surroundings(now=now, unique=unique, sleep=stopped.wait)
         follower = Follower(root, paths, options, observer, around)
 
@@ -88,23 +97,3 @@ def on_signal(stop: Callable[[], object], *numbers: signal.Signals) -> list[int]
     for number in numbers:
         signal.signal(number, handle)
     return came
-
-
-def compaction(root: str, observer: Observer) -> Callable[[], None]:
-    """Return what starts a compaction in a process of its own, unless one is running."""
-    running: list[subprocess.Popen[bytes]] = []
-    command = [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", root]
-
-    def start() -> None:
-        if running and running[0].poll() is None:
-            return
-        running.clear()
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own command
-            os.setpriority(os.PRIO_PROCESS, process.pid, 10)
-        except OSError as error:
-            observer.retrying(StoreError(f"cannot start a compaction: {error}"), 0.0)
-        else:
-            running.append(process)
-
-    return start

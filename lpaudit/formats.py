@@ -70,3 +70,9 @@ def _configured(path: Path, escaping: str, timezone: ZoneInfo) -> Told:
 def configuration(filename: str) -> str:
     """Return lighttpd's configuration for the recommended preset. Raises ConfigError."""
     return lighttpd.snippet(logformat.PRESETS["lpaudit"].log_format(ZoneInfo("UTC")), filename)
+
+
+def gateway(settings: lighttpd.Gateway) -> str:
+    """Return lighttpd's whole configuration in front of Prefect. Raises ConfigError."""
+    preset = "lpaudit" if settings.auth is lighttpd.Auth.BASIC else "lpaudit-gateway"
+    return lighttpd.gateway_configuration(settings, logformat.PRESETS[preset].log_format(ZoneInfo("UTC")))

@@ -60,7 +60,7 @@ class IngestOptions:
     dry_run: bool = False
     leave: bool = False
     stopping: Callable[[], bool] = lambda: False
-    compact: Callable[[], None] = lambda: None
+    compact: Callable[[], object] = lambda: None
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""

@@ -1,57 +1,37 @@
-"""Every other room, in order: what the commands do beside ingesting."""
+"""Every other room, in order: what the commands do beside ingesting and syncing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TextIO, cast
 
-from lpaudit import STORE_VERSION, __version__, prefect, query, store
+from lpaudit import STORE_VERSION, __version__, query, routes, store
 from lpaudit.errors import OutputError
 from lpaudit.model import Period
 from lpaudit.outfile import write_whole
 from lpaudit.schema import tables
 
 
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """What a sync did with one table's snapshot."""
-
-    table: str
-    records: int
-    new: bool
-
-
-def sync_dump(
-    root: str, folder: Path, *, now: Callable[[], datetime], unique: Callable[[], str]
-) -> list[SyncResult]:
-    """Take recorded answers of Prefect's API into the store; what is already there is left alone.
-
-    Every file is read before anything is written: a broken one leaves the store as it was.
-    """
-    snapshots = list(prefect.read_dump(folder, now()))
-    target = store.create_store(root)
-    return [
-        SyncResult(s.table, s.rows.num_rows, store.append_records(target, s.table, s.id, s.rows, unique()))
-        for s in snapshots
-    ]
-
-
 @contextmanager
-def opened(root: str) -> Iterator[tuple[query.Connection, dict[str, int]]]:
+def opened(
+    root: str, api_prefixes: Sequence[str] = routes.PREFIXES
+) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     """Open a snapshot of a store for reading; also say each table's version (Delta's)."""
-    with _snapshot(store.open_store(root)) as snapshot:
+    with _snapshot(store.open_store(root), api_prefixes) as snapshot:
         yield snapshot
 
 
 @contextmanager
-def _snapshot(target: store.Store) -> Iterator[tuple[query.Connection, dict[str, int]]]:
+def _snapshot(
+    target: store.Store, api_prefixes: Sequence[str] = routes.PREFIXES
+) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     snapshot = {name: target.table(name) for name in tables()}
     connection = query.connect(
         {name: target.dataset(name, table) for name, table in snapshot.items()},
         partial(store.cannot_read, target.location),
+        api_prefixes,
     )
     try:
         yield connection, {name: table.version() for name, table in snapshot.items() if table is not None}
@@ -148,7 +128,9 @@ def status(root: str) -> Status:
     return Status(target.location, STORE_VERSION, versions, sources, records, size, missing, gaps, open_gaps)
 
 
-def access_report(root: str, framework_id: str, period: Period, out: Path) -> list[Path]:
+def access_report(
+    root: str, framework_id: str, period: Period, out: Path, api_prefixes: Sequence[str] = routes.PREFIXES
+) -> list[Path]:
     """Evaluate a framework's checks over a period and write the report as Markdown and HTML.
 
     Returns the files, each of them whole.
@@ -158,11 +140,13 @@ def access_report(root: str, framework_id: str, period: Period, out: Path) -> li
 
     framework = report.load_framework(framework_id)
     target = store.open_store(root)
-    with _snapshot(target) as (connection, versions):
+    with _snapshot(target, api_prefixes) as (connection, versions):
         about = {
             "lpaudit": __version__,
             "store": target.location,
             "store version": str(STORE_VERSION),
+            "route catalogue": f"version {routes.catalogue().version}",
+            "api prefix": ", ".join(api_prefixes),
         }
         about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
         evaluated = report.evaluate(framework, period, connection.select, about)

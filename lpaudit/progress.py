@@ -6,11 +6,56 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from lpaudit.alarms import AlarmObserver
 from lpaudit.model import SourceResult
 from lpaudit.visible import visible
+
+
+class SyncProgress(AbstractContextManager["SyncProgress"]):
+    """Shows which table is being read from Prefect, and how many records it has so far, on stderr."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.completed:,} records", markup=False),
+            TimeElapsedColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def table_started(self, table: str) -> None:
+        """Show a line; how many records there will be is not known."""
+        self._tasks[table] = self._progress.add_task(table, total=None)
+
+    def records_read(self, table: str, records: int) -> None:
+        """Count on."""
+        self._progress.update(self._tasks[table], completed=records)
+
+    def table_finished(self, table: str) -> None:
+        """Take the line away."""
+        self._progress.remove_task(self._tasks.pop(table))
 
 
 class ProgressObserver(AlarmObserver, AbstractContextManager["ProgressObserver"]):

@@ -5,7 +5,7 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from lpaudit import routes
 from lpaudit.errors import QueryError, StoreError
 from lpaudit.schema import tables
 
@@ -25,6 +26,7 @@ _LOCKDOWN = (
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET temp_directory = ''",
+    "SET enable_progress_bar = false",  # it would be drawn on stdout, among the rows
     f"SET memory_limit = '{_MEMORY}'",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
@@ -135,17 +137,25 @@ class Connection:
 
 
 def connect(
-    datasets: Mapping[str, Any], unreadable: Callable[[Exception], StoreError] | None = None
+    datasets: Mapping[str, Any],
+    unreadable: Callable[[Exception], StoreError] | None = None,
+    api_prefixes: Sequence[str] = routes.PREFIXES,
 ) -> Connection:
     """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
 
     The datasets are those of one version of each table: a query is never half old and half
-    new. ``unreadable`` says what it means that one of their files cannot be read.
+    new. ``unreadable`` says what it means that one of their files cannot be read, and
+    ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
     for name, table in tables().items():
         dataset = datasets.get(name)
         connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
+    connection.register(routes.RELATION, routes.catalogue().arrow)
+    for name, value in routes.variables().items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
+    for macro in routes.macros(api_prefixes):
+        connection.execute(macro)
     for table in tables().values():
         for view in table.views:
             connection.execute(f'create view "{view.name}" as {view.sql}')

@@ -129,10 +129,99 @@ def _table(raw: dict[str, Any]) -> Table:
         description=raw["description"],
         key=tuple(raw["key"]),
         fields=fields,
-        views=tuple(_view(v, raw["name"], fields) for v in raw.get("view", ())),
+        views=(*_snapshot_views(raw, fields), *(_view(v, raw["name"], fields) for v in raw.get("view", ()))),
         dump=raw.get("dump"),
         drop=tuple(raw.get("drop", ())),
     )
+
+
+# The newest version of each record. A snapshot may have been taken again, unchanged: then its rows are
+# as new as the last time. What was gone and came back is not missing.
+_LATEST = """
+select {columns}, last_seen, case when gone > last_seen then gone end as missing_since
+from (
+  select *, coalesce(seen, fetched_at) as last_seen
+  from {table}
+  left join (
+    select snapshot_id as seen_id, max(fetched_at) as seen from snapshot
+    where table_name = '{table}' group by snapshot_id
+  ) on seen_id = snapshot_id
+  qualify row_number() over (partition by id order by coalesce(seen, fetched_at) desc, snapshot_id) = 1
+)
+left join (
+  select id as gone_id, max(missing_since) as gone from missing_object
+  where table_name = '{table}' group by id
+) on gone_id = id
+"""
+_AS_OF = """
+select
+  id, {columns}, valid_from,
+  lead(valid_from) over (partition by id order by valid_from) as valid_to,
+  snapshot_id
+from (
+  select *, case when first then least(coalesce(created, seen), seen) else seen end as valid_from
+  from (
+    select
+      *,
+      row_number() over in_order = 1 as first,
+      lag(row({columns})) over in_order is distinct from row({columns}) as other
+    from (
+      select {table}.*, coalesce(snapshot.fetched_at, {table}.fetched_at) as seen
+      from {table}
+      left join snapshot
+      on snapshot.snapshot_id = {table}.snapshot_id and snapshot.table_name = '{table}'
+    )
+    window in_order as (partition by id order by seen, snapshot_id)
+  )
+  where first or other
+)
+"""
+
+
+def _snapshot_views(raw: dict[str, Any], fields: tuple[Field, ...]) -> list[View]:
+    """Return the views that every table of Prefect's records has."""
+    if "dump" not in raw:
+        return []
+    table, title, stored = raw["name"], raw["title"], {f.name: f.description for f in fields}
+    names = ", ".join(f'"{name}"' for name in stored)
+    latest = View(
+        f"{table}_latest",
+        f"{title}, latest",
+        f"The newest version of each record of `{table}`, also of those that Prefect no longer has.",
+        (
+            *(ViewColumn(name, f'"{name}"', text) for name, text in stored.items()),
+            ViewColumn("last_seen", "last_seen", "When Prefect last returned it so (UTC)."),
+            ViewColumn(
+                "missing_since",
+                "missing_since",
+                "When Prefect was first asked for it in vain (UTC): deleted between `last_seen` and then.",
+            ),
+        ),
+        " ".join(_LATEST.format(table=table, columns=names).split()),
+    )
+    if "as_of" not in raw:
+        return [latest]
+    kept = ", ".join(f'"{name}"' for name in raw["as_of"])
+    as_of = View(
+        f"{table}_as_of",
+        f"{title}, as of a time",
+        f"What each record of `{table}` was called, and when; also those that Prefect no longer has.",
+        (
+            *(ViewColumn(name, f'"{name}"', stored[name]) for name in ("id", *raw["as_of"])),
+            ViewColumn(
+                "valid_from",
+                "valid_from",
+                "When the snapshot was fetched that first shows it so (UTC); "
+                "of the first known version, when the record was created.",
+            ),
+            ViewColumn(
+                "valid_to", "valid_to", "When it was seen to be otherwise (UTC), excluded; null if never."
+            ),
+            ViewColumn("snapshot_id", "snapshot_id", "The snapshot that first shows it so."),
+        ),
+        " ".join(_AS_OF.format(table=table, columns=kept).split()),
+    )
+    return [latest, as_of]
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import realprefect
 from tests.nursery import Nursery
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -26,9 +27,13 @@ _CLEANED_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "PA
 FAR_FROM_UTC = "Pacific/Chatham"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks for groups here, too
 def pytest_collection_modifyitems(items):
     """Have tests that need a real program fail without it; skip them only if that was asked for."""
-    for program in ("lighttpd", "logrotate"):
+    for item in items:
+        if "prefect" in item.keywords:  # whose server takes seconds to start: one worker runs them all
+            item.add_marker(pytest.mark.xdist_group("prefect"))
+    for program in ("lighttpd", "logrotate", "prefect"):
         setting = f"LPAUDIT_SKIP_{program.upper()}"
         if find(program) is not None or os.environ.get(setting) != "1":
             continue
@@ -40,6 +45,8 @@ def pytest_collection_modifyitems(items):
 
 def find(program):
     """Return a program's path, or None. Debian's are in /usr/sbin, which is not in everybody's PATH."""
+    if program == "prefect":
+        return realprefect.find()
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 
 
@@ -64,6 +71,15 @@ def logrotate():
     if found is None:
         pytest.fail("there is no logrotate: sudo apt-get install logrotate, or LPAUDIT_SKIP_LOGROTATE=1")
     return found
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """A real Prefect server that tests share (realprefect.PrefectServer): fails without one. For tests marked ``prefect``."""
+    if realprefect.find() is None:
+        pytest.fail("there is no Prefect: make prefect, or LPAUDIT_SKIP_PREFECT=1")
+    with realprefect.running(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

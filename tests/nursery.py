@@ -16,7 +16,7 @@ from pathlib import Path
 SERVER = """\
 import io, json, os, sys, tempfile, time
 import lpaudit.__main__, lpaudit.cli, lpaudit.diagnosis, lpaudit.doctor, lpaudit.following, lpaudit.glance
-import lpaudit.health, lpaudit.ingest, lpaudit.pipeline, lpaudit.shell, lpaudit.summary
+import lpaudit.health, lpaudit.ingest, lpaudit.pipeline, lpaudit.prefect, lpaudit.shell, lpaudit.summary, lpaudit.sync
 for line in sys.stdin:
     asked = json.loads(line)
     pid = os.fork()

@@ -1,9 +1,14 @@
 """The fixtures that every other test relies on."""
 
+import json
 import os
+import subprocess
 import time
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 
 def test_the_developers_settings_do_not_reach_a_test():
@@ -25,3 +30,20 @@ def test_the_command_line_runs_in_a_process_of_its_own(lpaudit, tmp_path):
     result = lpaudit("config", "--format", "csv")
     assert result.returncode == 0, result.stderr
     assert "host,näher,lpaudit.toml" in result.stdout
+
+
+@pytest.mark.prefect
+def test_prefects_server_and_client_are_real(prefect_server):
+    with urllib.request.urlopen(f"{prefect_server.url}/admin/version") as answer:
+        version = json.load(answer)
+    said = subprocess.run(
+        [prefect_server.python, "-m", "prefect", "version"],
+        env=prefect_server.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    assert version in said
+    assert "server" in said.split("Server type:")[1].splitlines()[0]

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpaudit import STORE_VERSION, __version__, console
-from lpaudit.cli import compact, config, doctor, formats, ingest, query, report, status, sync
+from lpaudit.cli import (
+    compact,
+    config,
+    correlate,
+    doctor,
+    formats,
+    ingest,
+    prefect,
+    query,
+    questions,
+    report,
+    status,
+    sync,
+)
 from lpaudit.errors import Exit
 
 if TYPE_CHECKING:
@@ -19,6 +32,11 @@ if TYPE_CHECKING:
 COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "ingest": ingest.ingest,
     "sync": sync.sync,
+    "correlate": correlate.correlate,
+    "explain": questions.explain,
+    "denied": questions.denied,
+    "bypass": questions.bypass,
+    "orphans": questions.orphans,
     "sql": query.sql,
     "tables": query.tables,
     "report": report.report,
@@ -28,6 +46,8 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "formats": formats.formats,
     "doctor": doctor.doctor,
     "lighttpd-config": formats.lighttpd_config,
+    "prefect-config": prefect.prefect_config,
+    "prefect-run": prefect.prefect_run,
 }
 
 app = typer.Typer(

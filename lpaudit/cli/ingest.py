@@ -96,6 +96,12 @@ def ingest(  # noqa: PLR0913 -- options of a command
         bool,
         typer.Option(help="With --follow or a pipe: run `lpaudit compact` on the side from time to time."),
     ] = True,
+    correlate: Annotated[
+        bool,
+        typer.Option(
+            help="With --follow: run `lpaudit correlate` on the side, each minute that has brought lines."
+        ),
+    ] = True,
     metrics_file: MetricsFileOption = None,
     metrics_port: MetricsPortOption = None,
     log_style: LogStyleOption = None,
@@ -167,15 +173,16 @@ def ingest(  # noqa: PLR0913 -- options of a command
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
         watch = WatchOptions(log_style, verbose, quiet, metrics_file, metrics_port)
-        return following.follow(root, paths, options, now=now, unique=unique, compact=compact, watch=watch)
+        sides = {"compact": compact, "correlate": correlate}
+        return following.follow(root, paths, options, now=now, unique=unique, watch=watch, **sides)
     if "-" in paths:
-        from lpaudit import following  # noqa: PLC0415 -- start-up time
+        from lpaudit import beside, following  # noqa: PLC0415 -- start-up time
 
         # lighttpd's piped log: what has come is stored, also when lighttpd is told to stop.
         stopped = following.on_signal(lambda: None, signal.SIGTERM)
         options = replace(options, stopping=lambda: bool(stopped))
         if compact:
-            options = replace(options, compact=following.compaction(root, AlarmObserver()))
+            options = replace(options, compact=beside.Starter("compact", root, AlarmObserver()))
         if sys.stdin.isatty():
             console.say("reading from the terminal: end with Ctrl-D")
     if progress and not quiet and sys.stderr.isatty():

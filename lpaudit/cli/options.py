@@ -29,6 +29,14 @@ StoreOption = Annotated[
         "--store", metavar="STORE", help="A directory, or s3://BUCKET/PREFIX. [default: ./lpaudit-store]"
     ),
 ]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api-prefix",
+        metavar="PATHS",
+        help="Where Prefect's API is in the log; */api for any prefix. [default: /api, /prefect/api]",
+    ),
+]
 ConfigOption = Annotated[
     str | None,
     typer.Option(

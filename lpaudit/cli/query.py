@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import console
-from lpaudit.cli.options import ConfigOption, Format, FormatOption, StoreOption
+from lpaudit import config, console
+from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.world import configured
 from lpaudit.errors import Exit
 
@@ -20,6 +20,7 @@ def sql(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of stdout.")
     ] = None,
+    api_prefix: PrefixOption = None,
     config_file: ConfigOption = None,
 ) -> int:
     """Ask the store with SQL (DuckDB). Read-only: a query is one SELECT.
@@ -32,16 +33,16 @@ def sql(
 
       lpaudit sql --format csv -o denied.csv 'select * from access where status in (401, 403)'
     """
-    settings = configured(config_file, store=store)
+    settings = configured(config_file, store=store, api_prefix=api_prefix)
     from lpaudit import pipeline, shell  # noqa: PLC0415 -- start-up time
 
     write = console.WRITERS[row_format]
     if query is None and sys.stdin.isatty():
-        with pipeline.opened(settings["store"].value) as (connection, _):
+        with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
             return shell.prompt(connection, write, tables)
     # Not UTF-8 is said of a query in one place, wherever it comes from.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if query in (None, "-") else query
-    with pipeline.opened(settings["store"].value) as (connection, _):
+    with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
         shell.answer(connection, text or "", write, output)
     return Exit.OK
 

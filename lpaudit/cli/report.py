@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import console
-from lpaudit.cli.options import ConfigOption, QuietOption, StoreOption
+from lpaudit import config, console
+from lpaudit.cli.options import ConfigOption, PrefixOption, QuietOption, StoreOption
 from lpaudit.cli.times import period_of
 from lpaudit.cli.world import configured
 from lpaudit.errors import Exit
@@ -30,6 +30,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the files.")],
     store: StoreOption = None,
     quiet: QuietOption = False,
+    api_prefix: PrefixOption = None,
     config_file: ConfigOption = None,
 ) -> int:
     """Write a report over a period: Markdown, and one HTML page that needs no network and no script.
@@ -40,11 +41,13 @@ def report(
 
       lpaudit report access --from 2026-11-01 --to 2026-11-30 --out reports-2026-11
     """
-    settings = configured(config_file, store=store)
+    settings = configured(config_file, store=store, api_prefix=api_prefix)
     period = period_of(from_, to)
     from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
-    for path in pipeline.access_report(settings["store"].value, framework, period, out):
+    for path in pipeline.access_report(
+        settings["store"].value, framework, period, out, config.api_prefixes(settings)
+    ):
         if not quiet:
             console.print_line(f"wrote {path}")
     return Exit.OK

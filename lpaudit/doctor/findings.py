@@ -11,8 +11,9 @@ from lpaudit.redaction import secret_name, secrets_in
 
 
 class Severity(StrEnum):
-    """How bad a finding is. The first two make the answer no."""
+    """How bad a finding is. All but a warning make the answer no."""
 
+    OPEN = "open"
     SECRET = "secret"  # noqa: S105 -- the word, not a secret
     FORGEABLE = "forgeable"
     WARNING = "warning"

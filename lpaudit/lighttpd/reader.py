@@ -42,7 +42,13 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A value that no access log needs: an array."""
+    """An array: values in their order, each with its key or None."""
+
+    items: "tuple[tuple[str | None, Value], ...]" = ()
+
+    def get(self, key: str) -> "Value | None":
+        """Return the last value under a key."""
+        return next((value for name, value in reversed(self.items) if name == key), None)
 
 
 Value = str | int | Unknown | Other
@@ -247,15 +253,18 @@ class _Parser:
 
     def operand(self, stream: "_Stream", block: Block) -> Value:
         token = stream.next()
+        if token.text == "(" and token.kind == "operator":
+            return self.array(stream, block)
+        if token.kind not in ("string", "number", "name"):
+            raise _broken(stream.name, token.line, "a value is missing")
+        return self.simple(block, token)
+
+    def simple(self, block: Block, token: _Token) -> Value:
+        """Return what a text, a number or a name stands for."""
         if token.kind == "string":
             return _unquote(token.text)
         if token.kind == "number":
             return int(token.text)
-        if token.text == "(":
-            self.array(stream)
-            return Other()
-        if token.kind != "name":
-            raise _broken(stream.name, token.line, "a value is missing")
         key = _key(token.text)
         value = self.lookup(block, key)
         if value is not None:
@@ -267,14 +276,37 @@ class _Parser:
         # Not an error: an include_shell may have set it.
         return Unknown(f"{token.text} is not set")
 
-    @staticmethod
-    def array(stream: "_Stream") -> None:
-        depth = 1
-        while depth:
+    def array(self, stream: "_Stream", block: Block) -> Other:
+        """Read what follows a parenthesis. A stack and not recursion: a file may nest as it likes."""
+        open_arrays: list[tuple[str | None, list[tuple[str | None, Value]]]] = [(None, [])]
+        key: str | None = None
+        while True:
+            stream.skip_lines()
             token = stream.next()
+            items = open_arrays[-1][1]
             if token.kind == "end":
                 raise _broken(stream.name, token.line, "( is never closed")
-            depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "operator" else 0
+            if token.text == "(" and token.kind == "operator":
+                open_arrays.append((key, []))
+                key = None
+            elif token.text == ")" and token.kind == "operator":
+                key, items = open_arrays.pop()
+                if not open_arrays:
+                    return Other(tuple(items))
+                open_arrays[-1][1].append((key, Other(tuple(items))))
+                key = None
+            elif token.kind in ("string", "number", "name"):
+                value = self.simple(block, token)
+                while stream.peek().text == "+":
+                    stream.next()
+                    value = _sum(value, self.simple(block, stream.next()))
+                stream.skip_lines()
+                if stream.peek().text == "=>":
+                    stream.next()
+                    key = "?" if isinstance(value, Unknown | Other) else str(value)
+                else:
+                    items.append((key, value))
+                    key = None
 
     @staticmethod
     def lookup(block: Block, key: str) -> Value | None:
@@ -293,6 +325,8 @@ def _sum(left: Value, right: Value) -> Value:
     for value in (left, right):
         if isinstance(value, Unknown):
             return value
+    if isinstance(left, Other) and isinstance(right, Other):
+        return Other(left.items + right.items)
     if isinstance(left, Other) or isinstance(right, Other):
         return Other()
     if isinstance(left, int) and isinstance(right, int):

@@ -26,20 +26,25 @@ accesslog.escaping = {escaping}
 
 def snippet(log_format: LogFormat, filename: str) -> str:
     """Return a piece of lighttpd.conf. Raises ConfigError for a file name that cannot be written there."""
+    check_filename(filename)
+    return _TEXT.format(
+        name=log_format.name,
+        filename=quoted(filename),
+        format=quoted(log_format.format_string),
+        escaping=quoted(str(log_format.escaping)),
+    )
+
+
+def check_filename(filename: str) -> None:
+    """Raise ConfigError for an access log's name that lighttpd would look for somewhere else."""
     if not filename.startswith(("/", "|")):
         raise ConfigError(
             f"the access log's name is not absolute: {filename}",
             hint="as in --file /var/log/lighttpd/access.log",
         )
-    return _TEXT.format(
-        name=log_format.name,
-        filename=_quoted(filename),
-        format=_quoted(log_format.format_string),
-        escaping=_quoted(str(log_format.escaping)),
-    )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     r"""Quote as lighttpd reads it: it knows \" and nothing else."""
     if re.search(r"[\x00-\x1f\x7f]|\\$", text):
         raise ConfigError(

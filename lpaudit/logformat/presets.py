@@ -41,6 +41,11 @@ _LPAUDIT = (
     ' location="%{Location}o" tls="%{SSL_PROTOCOL}e" cipher="%{SSL_CIPHER}e" line="%r"'
 )
 
+# The same, and what a gateway has learnt of a token or from a forwarder: lighttpd's environment.
+_GATEWAY = _LPAUDIT.replace("lpaudit=1 ", "lpaudit=2 ").replace(
+    ' line="%r"', ' groups="%{AUTH_GROUPS}e" token_id="%{AUTH_JTI}e" refused="%{AUTH_FAIL}e" line="%r"'
+)
+
 _AUDIT = (
     "v=1 ts=%{begin:sec}t.%{begin:usec_frac}t end=%{end:usec}t dur_us=%D ra=%a rp=%{remote}p la=%A lp=%p"
     ' ka=%k x=%X user="%u" m=%m url="%U" q="%q" proto=%H st=%>s in=%I out=%O body=%b host="%{Host}i"'
@@ -66,6 +71,12 @@ _ALL = (
         "recommended: begin and end in microseconds, connection, identity, Prefect's headers",
         _LPAUDIT,
         samples.LPAUDIT,
+    ),
+    Preset(
+        "lpaudit-gateway",
+        "the same with groups, token id and why refused: `lpaudit lighttpd-config --prefect`",
+        _GATEWAY,
+        samples.GATEWAY,
     ),
     Preset(
         "default",

@@ -205,3 +205,70 @@ AUDIT_JSON = (
         r'user=\"alice\" frid=\"forged","ref":"-","frid":"-","tp":"-","r":"GET /j/inj HTTP/1.1"}'
     ),
 )
+
+GATEWAY = (
+    (
+        "lpaudit=2 begin=1795472194385883 end=1795472194402758 duration=16875 client=127.0.0.1 "
+        'client_port=49338 request=0 connection=- server=127.0.0.1 server_port=49603 user="bob" '
+        'method="POST" '
+        'path="/api/deployments/df08f525-ed8a-4a74-baee-a3961e71fa61/create_flow_run" query="" '
+        'protocol="HTTP/1.1" status=200 in=893 out=150 body=19 authority="gateway" '
+        'vhost="gateway" user_agent="prefect/3.9.1 (API 0.8.4)" referer="-" xff="127.0.0.1" '
+        'flow_run_id="86b0f3b8-18b1-4ca7-8208-ec96a9a7b11a" flow_run_name="-" flow_id="-" '
+        'flow_name="-" deployment_id="-" deployment_name="-" worker_id="-" worker_name="-" '
+        'traceparent="-" request_id="7f3a" upgrade="-" location="-" tls="-" cipher="-" '
+        'groups="workers" token_id="b7Zr-2x" refused="-" line="POST '
+        '/prefect/api/deployments/df08f525-ed8a-4a74-baee-a3961e71fa61/create_flow_run HTTP/1.1"'
+    ),
+    (
+        "lpaudit=2 begin=1795472194404798 end=1795472194405322 duration=524 client=127.0.0.1 "
+        'client_port=49340 request=0 connection=- server=127.0.0.1 server_port=49603 user="bob" '
+        'method="DELETE" path="/api/flow_runs/86b0f3b8-18b1-4ca7-8208-ec96a9a7b11a" query="" '
+        'protocol="HTTP/1.1" status=403 in=732 out=494 body=341 authority="gateway" '
+        'vhost="gateway" user_agent="-" referer="-" xff="-" flow_run_id="-" flow_run_name="-" '
+        'flow_id="-" flow_name="-" deployment_id="-" deployment_name="-" worker_id="-" '
+        'worker_name="-" traceparent="-" request_id="-" upgrade="-" location="-" tls="-" '
+        r'cipher="-" groups="workers,B\xC3\xBCro" token_id="-" refused="not-allowed-to-delete" '
+        'line="DELETE /prefect/api/flow_runs/86b0f3b8-18b1-4ca7-8208-ec96a9a7b11a HTTP/1.1"'
+    ),
+    (
+        "lpaudit=2 begin=1795472194409508 end=1795472194409609 duration=102 client=127.0.0.1 "
+        'client_port=49346 request=0 connection=- server=127.0.0.1 server_port=49603 user="-" '
+        'method="GET" path="/api/events/out" query="" protocol="HTTP/1.1" status=401 in=115 '
+        'out=545 body=347 authority="gateway" vhost="gateway" user_agent="-" referer="-" xff="-" '
+        'flow_run_id="-" flow_run_name="-" flow_id="-" flow_name="-" deployment_id="-" '
+        'deployment_name="-" worker_id="-" worker_name="-" traceparent="-" request_id="-" '
+        'upgrade="websocket" location="-" tls="-" cipher="-" groups="-" token_id="-" '
+        'refused="no-token" line="GET /prefect/api/events/out HTTP/1.1"'
+    ),
+    (
+        "lpaudit=2 begin=1795472194425456 end=1795472194425894 duration=438 client=127.0.0.1 "
+        'client_port=49360 request=0 connection=- server=127.0.0.1 server_port=49603 user="-" '
+        'method="GET" path="/api/health" query="a=1" protocol="HTTP/1.1" status=401 in=428 '
+        'out=568 body=347 authority="gateway" vhost="gateway" user_agent="-" referer="-" xff="-" '
+        'flow_run_id="-" flow_run_name="-" flow_id="-" flow_name="-" deployment_id="-" '
+        'deployment_name="-" worker_id="-" worker_name="-" traceparent="-" request_id="-" '
+        'upgrade="-" location="-" tls="-" cipher="-" groups="-" token_id="-" refused="expired" '
+        'line="GET /api/health?a=1 HTTP/1.1"'
+    ),
+    (
+        "lpaudit=2 begin=1795472194426404 end=1795472194427718 duration=1314 client=127.0.0.1 "
+        r'client_port=49366 request=0 connection=- server=127.0.0.1 server_port=49603 user="x\" '
+        r'status=200 refused=\"-\" line=\"GET / HTTP/1.1\\" method="GET" path="/api/health" '
+        'query="" protocol="HTTP/1.1" status=200 in=552 out=150 body=19 authority="gateway" '
+        'vhost="gateway" user_agent="-" referer="-" xff="127.0.0.1" flow_run_id="-" '
+        'flow_run_name="-" flow_id="-" flow_name="-" deployment_id="-" deployment_name="-" '
+        'worker_id="-" worker_name="-" traceparent="-" request_id="-" upgrade="-" location="-" '
+        r'tls="-" cipher="-" groups="x\" status=200 refused=\"-\" line=\"GET / HTTP/1.1\\" '
+        'token_id="jti-1" refused="-" line="GET /api/health HTTP/1.1"'
+    ),
+    (
+        "lpaudit=2 begin=1795472194428068 end=1795472194428099 duration=32 client=127.0.0.1 "
+        'client_port=49382 request=0 connection=- server=127.0.0.1 server_port=49603 user="-" '
+        'method="" path="" query="" protocol="HTTP/1.1" status=501 in=50 out=512 body=353 '
+        'authority="-" vhost="-" user_agent="-" referer="-" xff="-" flow_run_id="-" '
+        'flow_run_name="-" flow_id="-" flow_name="-" deployment_id="-" deployment_name="-" '
+        'worker_id="-" worker_name="-" traceparent="-" request_id="-" upgrade="-" location="-" '
+        'tls="-" cipher="-" groups="-" token_id="-" refused="-" line="  HTTP/1.1"'
+    ),
+)

@@ -1,35 +1,47 @@
-"""Recorded answers of Prefect's API, a JSON array a file → snapshots, one a table.
+"""Recorded answers of Prefect's API, a JSON array a file: read and written.
 
 A file is named after what it holds (``flow_runs.json``, ``events.json.gz``), as the table's
-schema says. A column's value is found by the path that the schema gives; the whole record
-is kept beside it, so nothing that Prefect said is lost.
+schema says. A dump that lpaudit wrote has a record beside them, ``snapshots.json.gz``: what was
+asked, when, of whom, the hash of each answer, and which records were gone. It is read as it was
+then; any other dump is taken as of now.
 """
 
 import gzip
 import json
+import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from lpaudit.errors import DumpError
-from lpaudit.schema import TYPES, Field, Table, tables
+from lpaudit.errors import ConfigError, DumpError, OutputError
+from lpaudit.prefect.collections import instant
+from lpaudit.prefect.records import NotARecordError, checked, rows
+from lpaudit.schema import Table, tables
 
+RECORD = "snapshots"
 _HINT = "a dump holds flow_runs.json, task_runs.json, … (or .json.gz): one array of records each"
+_TIMES = ("started_at", "fetched_at", "window_start", "window_end")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The records of one file. ``id`` is the SHA-256 of the file's decompressed bytes."""
+    """The records of one file. ``id`` is the SHA-256 of the file's decompressed bytes.
+
+    ``record`` is the row of the table ``snapshot`` that the dump brings along, None if it has
+    none; ``missing`` the ids of records that were gone by then.
+    """
 
     table: str
     id: str
     rows: pa.Table
+    record: dict[str, Any] | None = None
+    missing: tuple[str, ...] = ()
 
 
 def read_dump(folder: Path, fetched_at: datetime) -> Iterator[Snapshot]:
@@ -39,38 +51,109 @@ def read_dump(folder: Path, fetched_at: datetime) -> Iterator[Snapshot]:
     """
     if not folder.is_dir():  # also one that may not be looked into
         raise DumpError(f"{folder} is not a directory", hint=_HINT)
-    found = False
+    records = _records(folder)
+    found: set[str] = set()
     for table in tables().values():
-        if table.dump is None:
-            continue
-        for path in (folder / f"{table.dump}.json", folder / f"{table.dump}.json.gz"):
-            if path.is_file():
-                found = True
-                yield _snapshot(table, path, fetched_at)
-                break
+        path = _file(folder, table.dump) if table.dump else None
+        if path is not None:
+            found.add(table.name)
+            yield _snapshot(table, path, fetched_at, records.get(table.name))
     if not found:
         raise DumpError(f"{folder} holds no recorded answers", hint=_HINT)
+    if absent := sorted(records.keys() - found):
+        raise DumpError(
+            f"{folder} is not whole: the file of {', '.join(absent)} is not there", hint="copy it again"
+        )
 
 
-def _snapshot(table: Table, path: Path, fetched_at: datetime) -> Snapshot:
-    data = _read(path)
+def write_dump(folder: Path, answers: Iterable[tuple[str, bytes]], records: list[dict[str, Any]]) -> None:
+    """Write answers (table, bytes) and their records to ``folder``, all of them or none.
+
+    The same answers are the same bytes. Raises OutputError.
+    """
+    aside = folder.with_name(f".{folder.name}.tmp")
     try:
-        records = json.loads(data)
+        shutil.rmtree(aside, ignore_errors=True)  # of one that was killed
+        aside.mkdir(parents=True)
+        files = [(str(tables()[name].dump), data) for name, data in answers]
+        record = json.dumps(records, ensure_ascii=False, sort_keys=True, default=_written, indent=1)
+        for name, data in [*files, (RECORD, (record + "\n").encode())]:
+            (aside / f"{name}.json.gz").write_bytes(gzip.compress(data, mtime=0))
+        aside.rename(folder)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"cannot write {folder}: {reason}", hint="name another directory with --dump"
+        ) from error
+
+
+def check_dump(folder: Path) -> None:
+    """Say before anything is asked that ``folder`` cannot be written. Raises ConfigError."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"{folder} is there already", hint="a dump gets a directory of its own: name a new one"
+        )
+    if folder.name in {"", ".."}:
+        raise ConfigError(f"{folder} has no name of its own", hint="name a new directory")
+
+
+def _written(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    candidates = (folder / f"{name}.json", folder / f"{name}.json.gz")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows that the dump brings for the table ``snapshot``, by table."""
+    path = _file(folder, RECORD)
+    if path is None:
+        return {}
+    try:
+        told = [
+            row | {name: row[name] and instant(row[name]) for name in _TIMES}
+            for row in json.loads(_read(path))
+        ]
+        stored = pa.Table.from_pylist(
+            [row | {"missing": len(row["missing"])} for row in told], schema=tables()["snapshot"].arrow
+        )
+        if any(stored[name].null_count for name in ("sync_id", "table_name", "snapshot_id", "fetched_at")):
+            raise DumpError(
+                f"{path} is not the record of a dump: it does not say of what", hint="copy it again"
+            )
+        return {row["table_name"]: row for row in told}
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
+        raise DumpError(f"{path} is not the record of a dump: {error}", hint="copy it again") from error
+
+
+def _snapshot(table: Table, path: Path, fetched_at: datetime, record: dict[str, Any] | None) -> Snapshot:
+    data = _read(path)
+    snapshot_id = sha256(data).hexdigest()
+    if record is not None and record.get("snapshot_id") != snapshot_id:
+        raise DumpError(
+            f"{path} is not what was written: its SHA-256 is {snapshot_id}",
+            hint="copy it again; if it was changed on purpose, leave snapshots.json.gz out",
+        )
+    try:
+        records = checked(json.loads(data))
     except (ValueError, RecursionError) as error:
         raise DumpError(f"{path} is not JSON: {error}", hint=_HINT) from error
-    if not isinstance(records, list) or not all(
-        isinstance(r, dict) and isinstance(r.get("id"), str) for r in records
-    ):
-        raise DumpError(f"{path} is not an array of records with an id", hint=_HINT)
-    snapshot_id = sha256(data).hexdigest()
+    except NotARecordError as error:
+        raise DumpError(f"{path} is not an array of records with an id", hint=_HINT) from error
+    gone: tuple[str, ...] = ()
     try:
-        columns = [
-            pa.array([_value(table, f, r, snapshot_id, fetched_at, path) for r in records], TYPES[f.type])
-            for f in table.fields
-        ]
-    except (pa.ArrowException, UnicodeEncodeError) as error:
+        if record is not None:
+            fetched_at = record["fetched_at"]
+            gone = tuple(str(key) for key in record.get("missing", ()))
+        told = rows(table, records, snapshot_id, fetched_at)
+    except (NotARecordError, TypeError) as error:
         raise DumpError(f"{path} holds what Prefect does not write: {error}", hint=_HINT) from error
-    return Snapshot(table.name, snapshot_id, pa.Table.from_arrays(columns, schema=table.arrow))
+    return Snapshot(table.name, snapshot_id, told, record, gone)
 
 
 def _read(path: Path) -> bytes:
@@ -79,34 +162,3 @@ def _read(path: Path) -> bytes:
         return gzip.decompress(data) if path.suffix == ".gz" else data
     except (OSError, EOFError, zlib.error) as error:
         raise DumpError(f"cannot read {path}: {error}", hint="is the file whole?") from error
-
-
-def _value(
-    table: Table, field: Field, record: dict[str, Any], snapshot_id: str, fetched_at: datetime, path: Path
-) -> object:
-    if field.name == "snapshot_id":
-        return snapshot_id
-    if field.name == "fetched_at":
-        return fetched_at
-    if field.name == "document":
-        kept = {key: value for key, value in record.items() if key not in table.drop}
-        return json.dumps(kept, ensure_ascii=False, sort_keys=True)
-    value: object = record
-    for key in field.json:
-        value = value.get(key) if isinstance(value, dict) else None
-    if value is None:
-        return None
-    return _typed(field, value, path)
-
-
-def _typed(field: Field, value: object, path: Path) -> object:
-    if field.type == "instant":
-        try:
-            instant = datetime.fromisoformat(str(value))
-        except ValueError as error:
-            raise DumpError(f"{path}: {field.name} is {value!r}, not a time", hint=_HINT) from error
-        # Prefect reads and writes naive times as UTC.
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    if field.type == "boolean":
-        return bool(value)
-    return value if isinstance(value, str) else json.dumps(value)

@@ -9,8 +9,8 @@ render.py      values → Markdown or HTML
 """
 
 from lpaudit.report.check import load_check
-from lpaudit.report.evaluate import evaluate
+from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.framework import framework_ids, load_framework
 from lpaudit.report.render import render
 
-__all__ = ["evaluate", "framework_ids", "load_check", "load_framework", "render"]
+__all__ = ["ask", "evaluate", "framework_ids", "load_check", "load_framework", "render"]

@@ -1,5 +1,7 @@
 """A framework's checks, asked of a store for a period."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from lpaudit.errors import CheckError
@@ -15,20 +17,27 @@ def evaluate(framework: Framework, period: Period, select: Select, store: dict[s
     """
     checks = [load_check(section.check) for section in framework.sections]
     pairs = zip(framework.sections, checks, strict=True)
-    results = tuple(_ask(section, check, period, select) for section, check in pairs)
+    results = tuple(_result(section, check, period, select) for section, check in pairs)
     return Report(framework, period, dict(store), results)
 
 
-def _ask(section: Section, check: Check, period: Period, select: Select) -> Result:
+def _result(section: Section, check: Check, period: Period, select: Select) -> Result:
+    population, rows, parameters = ask(check, period, select)
+    return Result(check=check, section=section, parameters=parameters, population=population, rows=rows)
+
+
+def ask(
+    check: Check, period: Period, select: Select, given: Mapping[str, object] | None = None
+) -> tuple[int, pa.Table, dict[str, object]]:
+    """Ask one check; ``given`` are parameters that are not to be what they are by default.
+
+    Returns the population, the rows, and the parameters that were used.
+    """
     values: dict[str, object] = {"start": period.start, "end": period.end}
-    values |= {p.name: p.default for p in check.parameters}
-    return Result(
-        check=check,
-        section=section,
-        parameters={name: values[name] for name in _used(check)},
-        population=_number(select(check.population, _of(check.population, values, check)), check),
-        rows=select(check.sql, _of(check.sql, values, check)),
-    )
+    values |= {p.name: p.default for p in check.parameters} | dict(given or {})
+    population = _number(select(check.population, _of(check.population, values, check)), check)
+    rows = select(check.sql, _of(check.sql, values, check))
+    return population, rows, {name: values[name] for name in _used(check)}
 
 
 def _used(check: Check) -> list[str]:

@@ -7,7 +7,14 @@ from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
-from lpaudit.store.records import append_event, append_format, append_gap, append_records, formats
+from lpaudit.store.records import (
+    append_event,
+    append_format,
+    append_gap,
+    append_next,
+    append_records,
+    formats,
+)
 from lpaudit.store.segment import missing_segments, read_segment
 from lpaudit.store.tables import Store, cannot_read, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
@@ -22,6 +29,7 @@ __all__ = [
     "append_event",
     "append_format",
     "append_gap",
+    "append_next",
     "append_records",
     "archive_commits",
     "cannot_read",

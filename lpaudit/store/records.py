@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict
 from lpaudit.model import Escaping, Gap, LogFormat, SourceEvent
 from lpaudit.schema import tables
-from lpaudit.store.tables import Store, cannot_read
+from lpaudit.store.tables import Store, cannot_read, name_of
 from lpaudit.store.transaction import commit_file
 
 
@@ -103,3 +104,19 @@ def append_event(store: Store, event: SourceEvent, unique: str) -> bool:
     }
     rows = pa.Table.from_pylist([row], schema=tables()["source_event"].arrow)
     return append_records(store, "source_event", event.id, rows, unique)
+
+
+def append_next(store: Store, table: DeltaTable, app_id: str, rows: pa.Table, unique: str) -> None:
+    """Append rows to a table that one writer at a time may add to, as ``table`` knows it.
+
+    Raises OffsetConflict if another one has since that handle was opened or refreshed, StoreError if
+    the store cannot be written.
+    """
+    name = name_of(table)
+    version = (store.offset(table, app_id) or 0) + 1
+
+    def write(path: Path) -> tuple[str, dict[str, str]]:
+        pq.write_table(rows, path, compression="zstd")
+        return f'{{"numRecords":{rows.num_rows}}}', {"records": str(rows.num_rows)}
+
+    commit_file(store, table, name, f"part-{version:016d}-{unique}.parquet", write, {app_id: version}, unique)

@@ -8,6 +8,7 @@ import pytest
 from report.small import DAY, OTHER, RUN, gap, line
 
 from lpaudit.model import Period
+from lpaudit.routes import catalogue
 
 READS = [
     "GET /api/flows/1",
@@ -51,6 +52,9 @@ def test_the_result_counts_the_store_and_the_period(store_of):
         "denied": 2,
         "hours": 24,
         "silent_hours": 22,
+        "api": 0,
+        "unmatched": 0,
+        "catalogue": catalogue().version,
     }
 
 
@@ -228,27 +232,29 @@ def test_denied_attempts_are_grouped_and_known_noise_is_marked_but_kept(store_of
 
 
 PRIVILEGED = {
-    f"DELETE /api/flow_runs/{RUN}": "delete",
-    "DELETE /anything": "delete",
-    "POST /api/flow_runs/bulk_delete": "delete in bulk",
-    "POST /api/flow_runs/bulk_set_state": "set state in bulk",
-    f"POST /api/flow_runs/{RUN}/set_state": "set state",
-    f"POST /api/task_runs/{RUN}/set_state": "set state",
-    f"POST /api/flow_runs/{RUN}/resume": "resume a run",
-    f"POST /api/deployments/{RUN}/create_flow_run": "start a run",
-    f"POST /api/deployments/{RUN}/create_flow_run/bulk": "start a run",
-    "POST /api/admin/database/clear": "administer",
-    "POST /api/deployments/": "change a deployment",
-    f"PATCH /api/deployments/{RUN}/schedules/{OTHER}": "change a deployment",
-    f"POST /api/deployments/{RUN}/pause_deployment": "change a deployment",
-    f"PATCH /api/automations/{RUN}": "change an automation",
-    "POST /api/block_documents/": "change a block",
-    "PATCH /api/variables/name/filter": "change a variable",
-    "POST /api/work_pools/": "change a work pool",
-    "PATCH /api/work_pools/proc/queues/default": "change a work pool",
-    f"PATCH /api/work_queues/{RUN}": "change a work pool",
-    "POST /api/v2/concurrency_limits/": "change a concurrency limit",
-    f"POST /prefect/api/flow_runs/{RUN}/set_state": "set state",
+    f"DELETE /api/flow_runs/{RUN}": ("delete", "flow_run"),
+    "DELETE /anything": ("(no route)", None),
+    "PUT /api/anything": ("(no route)", None),
+    "POST /api/flow_runs/bulk_delete": ("bulk_delete", "flow_run"),
+    "POST /api/flow_runs/bulk_set_state": ("execute", "flow_run"),
+    f"POST /api/flow_runs/{RUN}/set_state": ("execute", "flow_run"),
+    f"POST /api/task_runs/{RUN}/set_state": ("execute", "task_run"),
+    f"POST /api/flow_runs/{RUN}/resume": ("approve", "flow_run"),
+    f"POST /api/deployments/{RUN}/create_flow_run": ("execute", "deployment"),
+    f"POST /api/deployments/{RUN}/create_flow_run/bulk": ("execute", "deployment"),
+    "POST /api/admin/database/clear": ("admin", "server"),
+    "POST /api/deployments/": ("create", "deployment"),
+    f"PATCH /api/deployments/{RUN}/schedules/{OTHER}": ("update", "deployment_schedule"),
+    f"POST /api/deployments/{RUN}/pause_deployment": ("update", "deployment"),
+    f"PATCH /api/automations/{RUN}": ("update", "automation"),
+    "POST /api/block_documents/": ("create", "block_document"),
+    f"GET /api/block_documents/{RUN}?include_secrets=true": ("secret_read", "block_document"),
+    "PATCH /api/variables/name/filter": ("update", "variable"),
+    "POST /api/work_pools/": ("create", "work_pool"),
+    "PATCH /api/work_pools/proc/queues/default": ("update", "work_queue"),
+    f"PATCH /api/work_queues/{RUN}": ("update", "work_queue"),
+    "POST /api/v2/concurrency_limits/": ("create", "concurrency_limit"),
+    f"POST /prefect/api/flow_runs/{RUN}/set_state": ("execute", "flow_run"),
 }
 ROUTINE = [
     *READS,
@@ -269,10 +275,11 @@ def test_privileged_requests_are_told_from_routine(store_of):
     lines = [line(f"10:00:{i:02d}", request, user="alice") for i, request in enumerate(requests)]
     rows = store_of(access=lines).rows("privileged")
     wanted = Counter(
-        (action, method, path.replace(RUN, "{id}").replace(OTHER, "{id}"))
-        for (method, path), action in ((r.split(), a) for r, a in PRIVILEGED.items())
+        (*kind, method, path.replace(RUN, "{id}").replace(OTHER, "{id}").partition("?")[0])
+        for (method, path), kind in ((r.split(), a) for r, a in PRIVILEGED.items())
     )
-    assert Counter({(r["action"], r["method"], r["path_template"]): r["requests"] for r in rows}) == wanted
+    columns = ("action", "resource_type", "method", "path_template")
+    assert Counter({tuple(r[c] for c in columns): r["requests"] for r in rows}) == wanted
 
 
 def test_privileged_requests_say_who_and_how_they_ended(store_of):
@@ -282,6 +289,38 @@ def test_privileged_requests_say_who_and_how_they_ended(store_of):
     assert (row["requests"], row["succeeded"], row["refused"], row["failed"]) == (6, 2, 2, 2)
     assert row["users"] == "(unauthenticated), alice, bob"
     assert (row["first"], row["last"]) == (at(10), at(10, 0, 5))
+
+
+def test_requests_of_the_api_without_a_route_are_counted_of_all_its_requests(store_of):
+    lines = [
+        line("10:00:00", f"GET /api/nothing/{RUN}", 404, user="alice"),
+        line("10:00:01", f"GET /api/nothing/{OTHER.upper()}", 200, user="bob"),
+        line("10:00:02", "POST /prefect/api/flow_runs/filter"),
+        line("10:00:03", "GET /runs"),
+    ]
+    store = store_of(access=lines)
+    result = store.result("unmatched-routes")
+    [row] = result.rows.to_pylist()
+    assert result.population == 3
+    assert (row["method"], row["path_shape"], row["requests"], row["succeeded"]) == (
+        "GET",
+        "/nothing/{id}",
+        2,
+        1,
+    )
+    assert (row["statuses"], row["users"], row["first"], row["last"]) == (
+        "200, 404",
+        "alice, bob",
+        at(10),
+        at(10, 0, 1),
+    )
+    figures = {r["figure"]: r["value"] for r in store.rows("result-in-numbers")}
+    assert (figures["api"], figures["unmatched"]) == (3, 2)
+
+
+def test_with_another_prefix_nothing_is_the_apis(store_of):
+    result = store_of(access=[line("10:00:00", "GET /orion/nothing")]).result("unmatched-routes")
+    assert (result.rows.num_rows, result.population) == (0, 0)
 
 
 def test_nothing_privileged_is_zero_of_the_population(store_of):

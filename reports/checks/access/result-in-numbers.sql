@@ -26,7 +26,10 @@ figures(position, figure, value, meaning) as (
     (8, 'unauthenticated', (select count(*) from period where "user" is null), 'lines in the period without a user'),
     (9, 'denied', (select count(*) from period where status in (401, 403, 407, 429)), 'answered 401, 403, 407 or 429 in the period'),
     (10, 'hours', (select count(*) from hour), 'hours of the period, begun ones included'),
-    (11, 'silent_hours', (select count(*) from hour where hour not in (select date_trunc('hour', time) from period)), 'hours of the period without any line')
+    (11, 'silent_hours', (select count(*) from hour where hour not in (select date_trunc('hour', time) from period)), 'hours of the period without any line'),
+    (12, 'api', (select count(*) from period where api_path is not null), 'requests of Prefect''s API in the period'),
+    (13, 'unmatched', (select count(*) from period where api_path is not null and route is null), 'of them, those that fit no route of the catalogue'),
+    (14, 'catalogue', (select max(catalogue) from route), 'version of the route catalogue')
 )
 select figure, value, meaning
 from figures

@@ -1,0 +1,254 @@
+"""`lpaudit correlate`: what is new in the store → links between lines and flow runs, each said once.
+
+Lines are looked at by the hour in which they began, with an hour on each side: what ties a request to
+a run is near it. Which other hours are looked at in the same go makes no difference. New lines make their
+hours and the neighbouring ones due; a run whose record is new or has changed makes all hours due from its
+begin on, as any later request may name it; so do the records of its tasks and events.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from lpaudit import correlation, pipeline, store
+from lpaudit.correlation import RULE_VERSION, Link
+from lpaudit.errors import OffsetConflict
+from lpaudit.schema import tables
+
+_HOUR = timedelta(hours=1)
+_HOUR_US = _HOUR // timedelta(microseconds=1)
+_LATE = timedelta(minutes=10)  # a line may be committed so long after its ingest_time
+_SPAN = 6  # hours that are looked at together, at most
+_ATTEMPTS = 5
+_LINKS = "flow_run_link"
+_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+
+_LAST = """
+select max(lines_until) as lines, max(records_until) as records
+from correlation where rule_version = $rules
+"""
+
+# The hours of lines that have come since, and of records that have and tell something new.
+_HOURS = """
+with fresh as (
+    select least(created, expected_start_time, start_time) as begin from flow_run as run
+    where fetched_at > $records and not exists (
+        select 1 from flow_run as old
+        where old.id = run.id and old.fetched_at <= $records
+            and old.start_time is not distinct from run.start_time
+            and old.end_time is not distinct from run.end_time
+            and old.deployment_id is not distinct from run.deployment_id)
+    union all
+    select least(run.created, run.expected_start_time, run.start_time, task.created)
+    from task_run as task left join flow_run_latest as run on run.id = task.flow_run_id
+    where task.fetched_at > $records
+        and not exists (select 1 from task_run as old where old.id = task.id and old.fetched_at <= $records)
+    union all
+    select occurred from event
+    where fetched_at > $records
+        and not exists (select 1 from event as old where old.id = event.id and old.fetched_at <= $records)
+), hours as (
+    select distinct date_trunc('hour', time) as hour, ingest_time > $lines as late from access
+)
+select distinct unnest([hour - interval 1 hour, hour, hour + interval 1 hour]) as hour from hours where late
+union
+select hour from hours
+where hour >= least((select date_trunc('hour', min(begin)) from fresh), $horizon) - interval 1 hour
+order by hour
+"""
+
+_SEEN = "select max(ingest_time) as lines from access"
+_RECORDS = """
+select max(fetched_at) as records from (
+    select fetched_at from flow_run union all select fetched_at from task_run
+    union all select fetched_at from event
+    union all select fetched_at from snapshot where table_name = 'flow_run' and complete)
+"""
+
+# What holds of the lines of some hours.
+_HELD = """
+select line_id, relation, flow_run_id, root_flow_run_id, task_run_id,
+    method, confidence, evidence, rule_version, made_at
+from flow_run_link as link
+where time >= $start and time < $end and not exists (
+    select 1 from flow_run_link as later
+    where later.line_id = link.line_id and later.relation = link.relation and later.made_at > link.made_at
+        and later.time >= $start and later.time < $end)
+"""
+
+_Key = tuple[str, str]
+_Said = frozenset[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelateResult:
+    """What a correlation looked at, found and added; ``by`` counts the links of what it looked at."""
+
+    lines: int = 0
+    links: int = 0
+    added: int = 0
+    by: tuple[tuple[str, str, str, int], ...] = ()
+    """(relation, method, confidence, links), in that order."""
+
+
+def correlate(
+    root: str, *, everything: bool, now: Callable[[], datetime], unique: Callable[[], str]
+) -> CorrelateResult:
+    """Bring the links up to date with what the store holds of lines and of Prefect's records.
+
+    ``everything`` looks at all lines again. Raises StoreError.
+    """
+    target = store.open_store(root)
+    table = target.create_table(_LINKS, unique())
+    with pipeline.opened(root) as (connection, _):
+        last = connection.select(_LAST, {"rules": RULE_VERSION}).to_pylist()[0]
+        seen = connection.select(_SEEN).to_pylist()[0]["lines"]
+        records = connection.select(_RECORDS).to_pylist()[0]["records"]
+        if records is None:
+            return CorrelateResult()  # nothing is known of any run
+        since = {
+            "lines": _ALL if everything or last["lines"] is None else last["lines"] - _LATE,
+            "records": _ALL if everything or last["records"] is None else last["records"],
+        }
+        if since["lines"] is not _ALL and seen == last["lines"] and records == last["records"]:
+            return CorrelateResult()
+        # What was beyond the newest record is no longer, once there is a newer one.
+        horizon = since["records"] if records != last["records"] else None
+        hours = [row["hour"] for row in connection.select(_HOURS, {**since, "horizon": horizon}).to_pylist()]
+    made_at = now()
+    lines = added = 0
+    found: dict[tuple[str, str, str], int] = {}
+    for start, end in _spans(hours):
+        counted, links, new = _span(root, target, table, (start, end), made_at, unique)
+        lines, added = lines + counted, added + new
+        for link in links:
+            key = (str(link.relation), str(link.method), str(link.confidence))
+            found[key] = found.get(key, 0) + 1
+    row = {
+        "correlation_id": unique(),
+        "made_at": made_at,
+        "rule_version": RULE_VERSION,
+        "lines_until": seen,
+        "records_until": records,
+        "start_time": hours[0] if hours else None,
+        "end_time": hours[-1] + _HOUR if hours else None,
+        "lines": lines,
+        "links": sum(found.values()),
+        "added": added,
+    }
+    done = pa.Table.from_pylist([row], schema=tables()["correlation"].arrow)
+    store.append_records(target, "correlation", row["correlation_id"], done, unique())
+    by = tuple((*key, count) for key, count in sorted(found.items()))
+    return CorrelateResult(lines, sum(found.values()), added, by)
+
+
+def _spans(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the periods that hours make up, none of them too long."""
+    start: datetime | None = None
+    end = _ALL
+    for hour in hours:
+        if start is not None and (hour != end or end - start >= _SPAN * _HOUR):
+            yield start, end
+            start = None
+        start, end = start or hour, hour + _HOUR
+    if start is not None:
+        yield start, end
+
+
+def _span(
+    root: str,
+    target: store.Store,
+    table: store.Table,
+    period: tuple[datetime, datetime],
+    made_at: datetime,
+    unique: Callable[[], str],
+) -> tuple[int, list[Link], int]:
+    """Correlate a period; return how many lines it has, its links, and how many rows were added."""
+    start, end = period
+    low, high = (int(time.timestamp() * 1_000_000) for time in (start, end))
+    for attempt in range(_ATTEMPTS):
+        with pipeline.opened(root) as (connection, _):
+            facts = correlation.read(connection.select, start - _HOUR, end + _HOUR)
+            held = connection.select(_HELD, {"start": start, "end": end}).to_pylist()
+        links = [link for hour in range(low, high, _HOUR_US) for link in _hour(facts, hour)]
+        times = {line.line_id: line.begin for line in facts.lines}
+        # What is said last holds, whatever the clocks of those who said something before.
+        said = max((row["made_at"] for row in held), default=_ALL)
+        rows = list(_changes(links, held, times, max(made_at, said + timedelta(microseconds=1))))
+        try:
+            if rows:
+                fresh = pa.Table.from_pylist(rows, schema=tables()[_LINKS].arrow)
+                store.append_next(target, table, "correlation", fresh, unique())
+        except OffsetConflict:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            target.refresh(table)  # another one has said something: perhaps the same
+        else:
+            return sum(low <= line.begin < high for line in facts.lines), links, len(rows)
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _hour(facts: correlation.Facts, hour: int) -> list[Link]:
+    """Return the links of the lines of an hour, from what is known of it and of an hour on each side."""
+    near = facts.within(hour - _HOUR_US, hour + 2 * _HOUR_US)
+    found = correlation.links(near, correlation.shipped())
+    return [link for link in found if hour <= link.begin < hour + _HOUR_US]
+
+
+def _changes(
+    links: Iterable[Link], held: Iterable[dict[str, Any]], times: dict[str, int], made_at: datetime
+) -> Iterator[dict[str, object]]:
+    """Yield the rows of each line and relation of which something else was said before, or nothing."""
+    before: dict[_Key, set[tuple[object, ...]]] = {}
+    for row in held:
+        said = before.setdefault((row["line_id"], row["relation"]), set())
+        if row["flow_run_id"] is not None:
+            said.add(tuple(row[name] for name in _SAYING))
+    now: dict[_Key, list[Link]] = {}
+    for link in links:
+        now.setdefault((link.line_id, str(link.relation)), []).append(link)
+    for key, mine in now.items():
+        rows = [_row(link, made_at) for link in mine]
+        if {tuple(row[name] for name in _SAYING) for row in rows} != before.get(key):
+            yield from rows
+    for (line_id, relation), said in before.items():
+        if said and (line_id, relation) not in now and line_id in times:
+            nothing = dict.fromkeys(_SAYING)
+            at = _instant(times[line_id])
+            yield {
+                **nothing,
+                "line_id": line_id,
+                "time": at,
+                "relation": relation,
+                "rule_version": RULE_VERSION,
+                "made_at": made_at,
+            }
+
+
+_SAYING = (
+    *("flow_run_id", "root_flow_run_id", "task_run_id"),
+    *("method", "confidence", "evidence", "rule_version"),
+)
+
+
+def _row(link: Link, made_at: datetime) -> dict[str, object]:
+    return {
+        "line_id": link.line_id,
+        "time": _instant(link.begin),
+        "relation": str(link.relation),
+        "flow_run_id": link.flow_run_id,
+        "root_flow_run_id": link.root_flow_run_id,
+        "task_run_id": link.task_run_id,
+        "method": str(link.method),
+        "confidence": str(link.confidence),
+        "evidence": link.evidence,
+        "rule_version": RULE_VERSION,
+        "made_at": made_at,
+    }
+
+
+def _instant(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

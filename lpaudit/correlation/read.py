@@ -1,0 +1,199 @@
+"""The store → the facts of a period: lines, the runs that may have to do with them, Prefect's events."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+import pyarrow as pa
+
+from lpaudit.correlation.facts import SECOND, SET_STATE, Line, Run
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3600 * SECOND
+_NEAR = (-60 * SECOND, 2 * SECOND)  # when a request begins that sets a run to Running, beside its start
+_HEX = re.compile(r"(?<![0-9a-z])[0-9a-f][0-9a-f-]{30,34}[0-9a-f](?![0-9a-z])")
+
+Select = Callable[[str, dict[str, object] | None], pa.Table]
+
+_COLUMNS = """
+select line_id, host, client, client_port as port, connection_request_number as number, "user",
+    method || ' ' || route as route, status,
+    epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
+    path as named, query as asked,
+    lower(prefect_flow_run_id) as run, lower(prefect_deployment_id) as deployment,
+    lower(prefect_flow_id) as flow, lower(prefect_worker_id) as worker
+from access
+"""
+
+# What `time` says, in columns by which files are skipped.
+_WITHIN = f"""{_COLUMNS} where event_start >= $start and event_start < $end
+union all {_COLUMNS} where event_start is null and event_end >= $start and event_end < $end
+"""
+
+_SET_STATE = f"select * from ({_WITHIN}) where route = $route"  # noqa: S608 -- our own text
+
+_RUNS = """
+with wanted as (
+    select unnest($ids::varchar[]) as id
+    union
+    select id from flow_run_latest
+    where least(created, expected_start_time, start_time) < $end and coalesce(end_time, $end) >= $start
+), family as (
+    select flow_run_id from flow_run_tree
+    where process_flow_run_id in (
+        select process_flow_run_id from flow_run_tree where flow_run_id in (select id from wanted))
+)
+select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as root,
+    run.deployment_id as deployment, run.flow_id as flow,
+    epoch_us(run.created) as created,
+    coalesce(epoch_us(least(run.created, run.expected_start_time, run.start_time)), 0) as begin,
+    epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
+from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
+where run.id in (select flow_run_id from family)
+    or run.id in (select process_flow_run_id from flow_run_tree where flow_run_id in (select id from wanted))
+"""
+
+_TASKS = """
+select id, any_value(flow_run_id) as flow_run_id from task_run_latest
+where id in (select unnest($ids::varchar[])) and flow_run_id is not null group by id
+"""
+
+# An event tells of a run when its record names it. Not event_latest: it would sort the events of all times.
+_EVENTS = r"""
+select event, epoch_us(occurred) as time,
+    list_distinct(regexp_extract_all(document, 'prefect\.flow-run\.([0-9a-f-]{36})', 1)) as runs
+from event
+where occurred >= $start and occurred < $end
+qualify row_number() over (partition by id order by fetched_at desc, snapshot_id) = 1
+"""
+
+# A snapshot that is as the one before adds no rows, but it was asked for.
+_HORIZON = """
+select epoch_us(greatest(
+    (select max(fetched_at) from flow_run),
+    (select max(fetched_at) from snapshot where table_name = 'flow_run' and complete))) as horizon
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a period. ``horizon`` is when flow runs were last fetched; 0 if never.
+
+    ``starts`` are lines that may have set to Running a run that a client shows itself to be, whenever
+    that was.
+    """
+
+    lines: list[Line]
+    starts: list[Line]
+    runs: Mapping[str, Run]
+    tasks: Mapping[str, str]
+    events: Mapping[str, list[tuple[str, int]]]
+    horizon: int
+
+    def within(self, start: int, end: int) -> "Facts":
+        """Return what is known of ``[start, end)``, a part of the period, as if that alone were read."""
+        lines = [line for line in self.lines if start <= line.begin < end]
+        wanted = {one for line in lines for one in (*line.named, *line.asked, line.run) if one is not None}
+        wanted |= {self.tasks[one] for one in wanted & self.tasks.keys()}
+        wanted |= {
+            run.id for run in self.runs.values() if run.begin < end and (run.end is None or run.end >= start)
+        }
+        processes = {self.runs[one].process for one in wanted & self.runs.keys()}
+        runs = {one: run for one, run in self.runs.items() if {one, run.process} & processes}
+        return replace(
+            self,
+            lines=lines,
+            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs)),
+            runs=runs,
+            events={
+                process: [(event, time) for event, time in events if start <= time < end]
+                for process, events in self.events.items()
+                if process in processes
+            },
+        )
+
+
+def read(select: Select, start: datetime, end: datetime) -> Facts:
+    """Return the facts of ``[start, end)``. Raises what ``select`` does."""
+    period: dict[str, object] = {"start": start, "end": end}
+    lines = _lines(select(_WITHIN, period))
+    ids = sorted({one for line in lines for one in (*line.named, *line.asked)})
+    tasks = {row["id"]: row["flow_run_id"] for row in _rows(select(_TASKS, {"ids": ids}))}
+    claimed = {line.run for line in lines if line.run is not None}
+    wanted = sorted({*ids, *tasks.values(), *claimed})
+    runs = {row["id"]: Run(**row) for row in _rows(select(_RUNS, {"ids": wanted, **period}))}
+    events: dict[str, list[tuple[str, int]]] = {}
+    for row in _rows(select(_EVENTS, period)):
+        for process in {runs[run].process for run in row["runs"] if run in runs}:
+            events.setdefault(process, []).append((row["event"], row["time"]))
+    horizon = _rows(select(_HORIZON, None))
+    starts = _starts(select, lines, _shown(lines, runs), start)
+    return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
+
+
+def _lines(table: pa.Table) -> list[Line]:
+    return [
+        Line(**{**row, "named": ids_in(row["named"]), "asked": ids_in(row["asked"])}) for row in _rows(table)
+    ]
+
+
+def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
+    """Return when the processes started that clients show themselves to be, by what headers say.
+
+    That is the run that a header names, those of a deployment that one names, and those in paths of a
+    connection with a deployment's or flow's.
+    """
+    places = {
+        (line.host, line.client, line.port)
+        for line in lines
+        if line.deployment is not None or line.flow is not None
+    }
+    shown = {line.run for line in lines if line.run is not None}
+    shown |= {one for line in lines if (line.host, line.client, line.port) in places for one in line.named}
+    deployments = {line.deployment for line in lines if line.deployment is not None}
+    shown |= {run.id for run in runs.values() if run.deployment in deployments}
+    processes = {runs[one].process for one in shown if one in runs}
+    return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
+
+
+def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime) -> list[Line]:
+    """Return the lines that may have set a process to Running; ``lines`` are those from ``start`` on."""
+    found = list(lines)
+    hours = {
+        _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
+    }
+    for hour in sorted(hour for hour in hours if hour < start):
+        period: dict[str, object] = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
+        found += _lines(select(_SET_STATE, period))
+    return _starting(found, shown)
+
+
+def _starting(lines: Iterable[Line], shown: Mapping[str, int]) -> list[Line]:
+    """Return the lines that may have set one of the processes to Running."""
+    before, after = _NEAR
+    return [
+        line
+        for line in lines
+        if line.route == SET_STATE
+        and any(one in shown and before <= line.begin - shown[one] <= after for one in line.named)
+    ]
+
+
+def ids_in(text: str | None) -> tuple[str, ...]:
+    """Return the ids in a path or query as Prefect writes them, each once.
+
+    A client may write them in either case, without dashes, or percent-encoded: Prefect understands it.
+    """
+    if text is None or len(text) < 32:
+        return ()
+    found = (one.replace("-", "") for one in _HEX.findall(unquote(text).lower()))
+    return tuple(dict.fromkeys(str(UUID(one)) for one in found if len(one) == 32))
+
+
+def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows

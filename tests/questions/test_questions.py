@@ -1,0 +1,164 @@
+"""`lpaudit explain`, `denied`, `bypass`, `orphans`: on a recording, whole and with something taken away."""
+
+import gzip
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CREATE = re.compile(rb' m=POST url="/api/deployments/([0-9a-f-]{36})/create_flow_run"')
+RUN = re.compile(rb'url="/api/flow_runs/([0-9a-f-]{36})')
+Ask = Callable[..., tuple[int, list[dict[str, object]]]]
+
+
+@pytest.fixture
+def ask(lpaudit):
+    """Return what asks a store, and gives the exit status and the rows."""
+
+    def run(store: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
+        ran = lpaudit(*arguments, "--store", store, "--format", "json")
+        assert ran.returncode in (0, 1), ran.stderr
+        return ran.returncode, json.loads(ran.stdout)
+
+    return run
+
+
+def records(folder: Path, table: str) -> list[dict]:
+    return json.loads(gzip.decompress((folder / f"{table}.json.gz").read_bytes()))
+
+
+@pytest.fixture
+def stored(tmp_path, lpaudit, sample_logs):
+    """Return what makes a store of the recording, changed as the test wants it."""
+
+    def make(lines=lambda all_: all_, runs=lambda all_: all_, events=lambda all_: all_, name="store"):
+        log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes()).splitlines(keepends=True)
+        (tmp_path / "audit.log").write_bytes(b"".join(lines(log)))
+        dump = tmp_path / "dump"
+        dump.mkdir()
+        for path in (sample_logs / "prefect").iterdir():
+            table = path.name.removesuffix(".json.gz")
+            change = {"flow_runs": runs, "events": events}.get(table, lambda all_: all_)
+            (dump / f"{table}.json").write_text(json.dumps(change(records(path.parent, table))))
+        store = tmp_path / name
+        for command in (
+            ("ingest", "--host", "gw1", "-q", tmp_path / "audit.log"),
+            ("sync", "-q", "--from-dump", dump),
+            ("correlate", "-q"),
+        ):
+            ran = lpaudit(*command, "--store", store)
+            assert ran.returncode == 0, ran.stderr
+        return store
+
+    return make
+
+
+def test_the_recording_whole(stored, ask, sample_logs) -> None:
+    """Nobody went around its gateway, and it names no run that Prefect does not know."""
+    store = stored()
+    status, rows = ask(store, "bypass")
+    assert status == 0
+    assert rows, "schedules made runs: they are listed, and explained"
+    assert {row["explanation"] for row in rows} == {"a schedule made it"}
+    assert not any(row["finding"] for row in rows)
+    assert ask(store, "orphans") == (0, [])
+
+    status, rows = ask(store, "denied")
+    assert status == 1
+    noise = [row for row in rows if not row["finding"]]
+    assert {row["route"] for row in noise} == {"/events/out", "/work_pools/{work_pool_name}/workers/connect"}
+    layers = {(row["status"], row["layer"]) for row in rows}
+    assert layers == {("401", "proxy_auth"), ("403", "proxy_rule")}
+    log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes())
+    refused = len(re.findall(rb" st=40[13] ", log)) + len(re.findall(rb" st=4(?:07|29) ", log))
+    assert sum(row["requests"] for row in rows) == refused
+    assert ask(store, "denied", "--since", "2026-11-24") == (0, [])
+
+
+def test_a_run_whose_creation_is_not_in_the_log(stored, ask) -> None:
+    """Somebody created it without the gateway: the one request that did it is taken away."""
+    taken: list[bytes] = []
+
+    def without(log: list[bytes]) -> list[bytes]:
+        at = next(i for i, line in enumerate(log) if CREATE.search(line) and b" st=201 " in line)
+        taken.append(log[at])
+        return [*log[:at], *log[at + 1 :]]
+
+    store = stored(lines=without)
+    status, rows = ask(store, "bypass")
+    found = [row for row in rows if row["finding"]]
+    assert status == 1
+    assert [row["what"] for row in found] == ["created"]
+    deployment = CREATE.search(taken[0])[1].decode()
+    dump = json.loads((store.parent / "dump" / "flow_runs.json").read_text())
+    run = next(r for r in dump if r["id"] == found[0]["flow_run_id"])
+    assert run["deployment_id"] == deployment
+
+
+def test_a_state_that_nobody_set_through_the_gateway(stored, ask) -> None:
+    """All that was sent about one run is taken away: its states stay in Prefect's events."""
+    chosen: list[str] = []
+
+    def without(log: list[bytes]) -> list[bytes]:
+        first = next(line for line in log if b"/set_state" in line and RUN.search(line))
+        run = RUN.search(first)[1]
+        chosen.append(run.decode())
+        return [line for line in log if run not in line]
+
+    status, rows = ask(stored(lines=without), "bypass")
+    found = [row for row in rows if row["finding"]]
+    assert status == 1
+    assert {row["flow_run_id"] for row in found} == set(chosen)
+    assert {"Running"} <= {row["what"] for row in found}
+
+
+def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs) -> None:
+    """It was deleted, and no record of it was ever fetched."""
+    log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes())
+    gone = RUN.search(log)[1].decode()
+    asked = len(re.findall(rb'url="/api/flow_runs/' + gone.encode(), log))
+    store = stored(
+        runs=lambda all_: [r for r in all_ if r["id"] != gone],
+        events=lambda all_: [e for e in all_ if gone not in json.dumps(e)],
+    )
+    status, rows = ask(store, "orphans")
+    assert status == 1
+    assert [(row["flow_run_id"], row["requests"]) for row in rows] == [(gone, asked)]
+    _, rows = ask(store, "explain", gone.upper())
+    assert rows, "the log still tells of it"
+    assert {row["flow_run_id"] for row in rows} == {gone}
+
+
+def test_explain_tells_who_created_it_and_what_failed(stored, ask, lpaudit, sample_logs) -> None:
+    """A run of alice's that met a busy Prefect."""
+    store = stored()
+    log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes()).splitlines()
+    busy = next(RUN.search(line)[1].decode() for line in log if b" st=503 " in line and RUN.search(line))
+    run = next(r for r in records(sample_logs / "prefect", "flow_runs") if r["id"] == busy)
+    _, rows = ask(store, "explain", run["name"])
+    assert [row["time"] for row in rows] == sorted(row["time"] for row in rows)
+    made = [row for row in rows if row["relation"] == "created" and row["flow_run_id"] == busy]
+    assert [(row["what"], row["source"]) for row in made] == [("created the run", "access")]
+    assert made[0]["user"] is not None
+    failed = [row for row in rows if row["status"] == 503]
+    assert failed
+    assert {row["layer"] for row in failed} == {"prefect_app"}
+    assert {row["cause"] for row in failed} == {"Prefect was busy"}
+    assert all(row["outcome"].startswith(("recovered after", "not recovered")) for row in failed)
+    states = [row["what"] for row in rows if row["source"] == "prefect" and row["flow_run_id"] == busy]
+    assert {"state Running"} <= set(states)
+    assert {row["confidence"] for row in rows} <= {None, "exact", "strong", "likely", "weak"}
+    _, everything = ask(store, "explain", busy, "--all")
+    assert len(everything) > len(rows)
+
+    missing = lpaudit("explain", "no-such-run", "--store", store)
+    assert missing.returncode == 2
+    assert "there is no flow run 'no-such-run'" in missing.stderr
+
+
+def test_a_wrong_period_is_refused(stored, lpaudit) -> None:
+    ran = lpaudit("denied", "--since", "soon", "--store", stored())
+    assert ran.returncode == 2
+    assert "hint:" in ran.stderr

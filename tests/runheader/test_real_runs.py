@@ -1,0 +1,187 @@
+"""Requests of real runs carry the run's id, all others none: through the plugin, and through the wrapper."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lpaudit.plugin_wheel import write_wheel
+from tests.conftest import find_lighttpd
+from tests.realprefect import PYTHON
+from tests.recording import gateway, truth
+from tests.recording.api import FINAL, Api
+from tests.recording.client import INSIDE, Clients
+from tests.recording.upstream import wait_for
+
+pytestmark = [pytest.mark.lighttpd, pytest.mark.prefect]
+
+ENABLED = {"PREFECT_PLUGINS_ENABLED": "true"}
+WRAPPED = {"command": "python -m lpaudit_prefect -- python -m prefect.engine"}
+KEPT = {"X-Request-Id": "kept"}
+# Deployment → its job variables.
+IN_POOL = {
+    "nested/plugin": {"env": ENABLED},
+    "processes/plugin": {"env": ENABLED},
+    "quick/wrapped": WRAPPED,
+    "quick/neither": {},
+}
+SERVED = "nested/served"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log: who made the request, and what it says."""
+
+    process: str
+    run: str | None
+    kept: str | None
+    path: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is to judge."""
+
+    lines: list[Line]
+    truth: truth.Truth
+    runs: dict[str, str]
+    """Deployment → run."""
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The plugin as users install it: its wheel alone, beside Prefect."""
+    folder = tmp_path_factory.mktemp("packages")
+    install = ("install", "--quiet", "--no-deps", "--no-index", "--target", folder / "installed")
+    subprocess.run([PYTHON, "-m", "pip", *install, write_wheel(folder)], check=True, stdin=subprocess.DEVNULL)
+    return folder / "installed"
+
+
+@pytest.fixture(scope="module")
+def seen(prefect_server, packages, tmp_path_factory):
+    """Run flows in every way; read the log."""
+    lighttpd = find_lighttpd()
+    assert lighttpd, "there is no lighttpd: sudo apt-get install lighttpd"
+    folder = tmp_path_factory.mktemp("seen")
+    with gateway.running(lighttpd, folder, prefect_server.port) as front:
+        runs = ran(Clients(front, folder, {gateway.HEADERS: json.dumps(KEPT)}, packages), Api(front.url))
+    names = truth.read(folder / "truth")
+    return Seen(lines_of(front), names, runs)
+
+
+def ran(clients, api):
+    """Have a worker and a program that serves run each deployment once, and a script run; return the runs."""
+    clients.deploy(
+        "ci",
+        *(
+            {"flow": flow, "name": name, "pool": "header", "job_variables": variables}
+            for (flow, name), variables in ((key.split("/"), value) for key, value in IN_POOL.items())
+        ),
+    )
+    with clients.worker("worker", "header"), clients.serving("serve", "served", "nested", **ENABLED):
+        wait_for(lambda: api.ask("alice", "GET", f"/deployments/name/{SERVED}")[0] == 200, 60, "serving")
+        runs = {name: api.create_run("alice", api.deployment("alice", name)) for name in (*IN_POOL, SERVED)}
+        clients.run("ci", "script", INSIDE / "flows.py", "quick", **ENABLED)
+        for name, run in runs.items():
+            wait_for(lambda run=run: api.state("alice", run) in FINAL, 90, name)
+            assert api.state("alice", run) == "COMPLETED", name
+    return runs
+
+
+def lines_of(front):
+    """Read the log by its own keys: no other tool decides what is in it."""
+    lines = []
+    for line, process in zip(
+        front.log.read_text().splitlines(), front.made_by.read_text().splitlines(), strict=True
+    ):
+        fields = dict(pair.split('="', 1) for pair in line.split('" ') if '="' in pair)
+        said = {name.rpartition(" ")[2]: None if value == "-" else value for name, value in fields.items()}
+        lines.append(Line(process, said["flow_run_id"], said["request_id"], said["path"]))
+    return lines
+
+
+WITH = [name for name in (*IN_POOL, SERVED) if name != "quick/neither"]
+
+
+@pytest.mark.parametrize("name", WITH)
+def test_every_request_of_a_run_carries_its_id(seen, name):
+    run = seen.runs[name]
+    inside = [line for line in seen.lines if seen.truth.root_of(line.process) == run]
+    assert len(inside) > 10
+    assert [line for line in inside if line.run != run] == []
+
+
+def test_no_other_request_carries_one(seen):
+    """Those of the worker, of the program that serves, of people, of a script, and of a run without plugin."""
+    inside = {seen.runs[name] for name in WITH}
+    outside = [line for line in seen.lines if seen.truth.root_of(line.process) not in inside]
+    assert len(outside) > 50
+    assert [line for line in outside if line.run is not None] == []
+
+
+def test_headers_that_were_set_are_kept(seen):
+    """On requests and websockets, with and without the plugin."""
+    made = [line for line in seen.lines if line.process != "-"]
+    assert [line for line in made if line.kept != "kept"] == []
+    assert {"/api/events/in", "/api/logs/"} <= {line.path for line in made if line.run}
+
+
+def test_a_subflow_carries_the_id_of_the_run_that_it_is_part_of(seen):
+    for name in ("nested/plugin", "nested/served"):
+        (child,) = [
+            n["run"] for n in seen.truth.runs if n["root"] == seen.runs[name] and n["flow"] == "child"
+        ]
+        about_child = [line for line in seen.lines if child in line.path and line.process != "-"]
+        assert about_child
+        assert {line.run for line in about_child} == {seen.runs[name]}
+
+
+def test_processes_that_a_run_starts_carry_its_id(seen):
+    """Prefect's command line; the settings of a task in a process pool are the run's."""
+    run = seen.runs["processes/plugin"]
+    (engine,) = [note["process"] for note in seen.truth.runs if note["run"] == run]
+    others = [
+        line for line in seen.lines if seen.truth.root_of(line.process) == run and line.process != engine
+    ]
+    assert "/api/variables/filter" in {line.path for line in others}
+    assert {line.run for line in others} == {run}
+
+
+BROKEN = {
+    "no UUID": {"PREFECT__FLOW_RUN_ID": "x\r\nX-Injected: 1"},
+    "strict, and no UUID": {"PREFECT__FLOW_RUN_ID": "1", "PREFECT_PLUGINS_STRICT": "true"},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_variable_that_is_broken_costs_the_header_and_not_the_run(packages, prefect_server, name):
+    code = "import prefect.settings as s; print(s.get_current_settings().client.custom_headers)"
+    ran = subprocess.run(
+        [PYTHON, "-c", code],
+        env={
+            **prefect_server.env,
+            **ENABLED,
+            **BROKEN[name],
+            "PYTHONPATH": str(packages),
+            gateway.HEADERS: json.dumps(KEPT),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, str(KEPT)), ran.stderr
+    assert "no X-Prefect-Flow-Run-Id header: ValueError" in ran.stderr
+
+
+def test_the_plugin_needs_nothing_but_prefect(packages):
+    """It is the whole of what is installed, and what is lpaudit's own is not there to be imported."""
+    assert sorted(path.name.partition("-")[0] for path in Path(packages).iterdir()) == ["lpaudit_prefect"] * 2
+    code = "import importlib.util as u, lpaudit_prefect.plugin; print(u.find_spec('lpaudit'), u.find_spec('polars'))"
+    environment = {"PYTHONPATH": str(packages), "PREFECT_HOME": str(packages), "PATH": "/usr/bin:/bin"}
+    said = subprocess.run(
+        [PYTHON, "-c", code], cwd=packages.parent, env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["None", "None"]
