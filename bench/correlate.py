@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.page import put_into, table
 from lpaudit import pipeline
-from lpaudit.correlation import Confidence, Facts, Link, Relation, links, read, sequence
+from lpaudit.correlation import Confidence, Facts, Link, Relation, links, read, read_runs, sequence
 from lpaudit.correlation.claims import executors
 from lpaudit.correlation.connections import Connection, connections
 from lpaudit.correlation.origin import by_sequence, pairs, sure
@@ -57,7 +57,7 @@ def recording(folder: Path, log: str, truth: str, unscored: Sequence[str]) -> Re
         dump = ["sync", "--quiet", "--store", store, "--from-dump", str(folder / "prefect")]
         subprocess.run([*lpaudit, *dump], check=True)
         with pipeline.opened(store) as (connection, _):
-            facts = read(connection.select, _FROM, _TO)
+            facts = read(connection.select, read_runs(connection.select), _FROM, _TO)
             numbers = connection.select("select line_id, line_number from access").to_pylist()
     ids = {row["line_number"]: row["line_id"] for row in numbers}
     # Processes that sent a header of their own did not send the one that tells the truth.

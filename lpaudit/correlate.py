@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from lpaudit import correlation, pipeline, store
@@ -118,11 +119,12 @@ def correlate(
         # What was beyond the newest record is no longer, once there is a newer one.
         horizon = since["records"] if records != last["records"] else None
         hours = [row["hour"] for row in connection.select(_HOURS, {**since, "horizon": horizon}).to_pylist()]
+        runs = correlation.read_runs(connection.select)
     made_at = now()
     lines = added = 0
     found: dict[tuple[str, str, str], int] = {}
     for start, end in _spans(hours):
-        counted, links, new = _span(root, target, table, (start, end), made_at, unique)
+        counted, links, new = _span(root, (target, table), runs, (start, end), made_at, unique)
         lines, added = lines + counted, added + new
         for link in links:
             key = (str(link.relation), str(link.method), str(link.confidence))
@@ -160,18 +162,18 @@ def _spans(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
 
 def _span(
     root: str,
-    target: store.Store,
-    table: store.Table,
+    where: tuple[store.Store, store.Table],
+    runs: pl.DataFrame,
     period: tuple[datetime, datetime],
     made_at: datetime,
     unique: Callable[[], str],
 ) -> tuple[int, list[Link], int]:
     """Correlate a period; return how many lines it has, its links, and how many rows were added."""
-    start, end = period
+    (target, table), (start, end) = where, period
     low, high = (int(time.timestamp() * 1_000_000) for time in (start, end))
     for attempt in range(_ATTEMPTS):
         with pipeline.opened(root) as (connection, _):
-            facts = correlation.read(connection.select, start - _HOUR, end + _HOUR)
+            facts = correlation.read(connection.select, runs, start - _HOUR, end + _HOUR)
             held = connection.select(_HELD, {"start": start, "end": end}).to_pylist()
         links = [link for hour in range(low, high, _HOUR_US) for link in _hour(facts, hour)]
         times = {line.line_id: line.begin for line in facts.lines}

@@ -2,7 +2,7 @@
 
 from lpaudit.correlation.facts import RULE_VERSION, Confidence, Link, Method, Relation
 from lpaudit.correlation.links import links
-from lpaudit.correlation.read import Facts, read
+from lpaudit.correlation.read import Facts, read, read_runs
 from lpaudit.correlation.sequence import shipped
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Relation",
     "links",
     "read",
+    "read_runs",
     "shipped",
 ]

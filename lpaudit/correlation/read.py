@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
+import polars as pl
 import pyarrow as pa
 
 from lpaudit.correlation.facts import SECOND, SET_STATE, Line, Run
@@ -37,24 +38,12 @@ union all {_COLUMNS} where event_start is null and event_end >= $start and event
 _SET_STATE = f"select * from ({_WITHIN}) where route = $route"  # noqa: S608 -- our own text
 
 _RUNS = """
-with wanted as (
-    select unnest($ids::varchar[]) as id
-    union
-    select id from flow_run_latest
-    where least(created, expected_start_time, start_time) < $end and coalesce(end_time, $end) >= $start
-), family as (
-    select flow_run_id from flow_run_tree
-    where process_flow_run_id in (
-        select process_flow_run_id from flow_run_tree where flow_run_id in (select id from wanted))
-)
 select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as root,
     run.deployment_id as deployment, run.flow_id as flow,
     epoch_us(run.created) as created,
     coalesce(epoch_us(least(run.created, run.expected_start_time, run.start_time)), 0) as begin,
     epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
 from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
-where run.id in (select flow_run_id from family)
-    or run.id in (select process_flow_run_id from flow_run_tree where flow_run_id in (select id from wanted))
 """
 
 _TASKS = """
@@ -117,15 +106,21 @@ class Facts:
         )
 
 
-def read(select: Select, start: datetime, end: datetime) -> Facts:
-    """Return the facts of ``[start, end)``. Raises what ``select`` does."""
+def read_runs(select: Select) -> pl.DataFrame:
+    """Return all flow runs that there are records of, in the columns of ``Run``: once for many periods."""
+    return pl.DataFrame(select(_RUNS, None))
+
+
+def read(select: Select, known: pl.DataFrame, start: datetime, end: datetime) -> Facts:
+    """Return the facts of ``[start, end)``; ``known`` are all runs. Raises what ``select`` does."""
     period: dict[str, object] = {"start": start, "end": end}
     lines = _lines(select(_WITHIN, period))
     ids = sorted({one for line in lines for one in (*line.named, *line.asked)})
     tasks = {row["id"]: row["flow_run_id"] for row in _rows(select(_TASKS, {"ids": ids}))}
     claimed = {line.run for line in lines if line.run is not None}
-    wanted = sorted({*ids, *tasks.values(), *claimed})
-    runs = {row["id"]: Run(**row) for row in _rows(select(_RUNS, {"ids": wanted, **period}))}
+    wanted = [*ids, *tasks.values(), *claimed]
+    low, high = ((time - _EPOCH) // timedelta(microseconds=1) for time in (start, end))
+    runs = {row["id"]: Run(**row) for row in _family(known, wanted, low, high).iter_rows(named=True)}
     events: dict[str, list[tuple[str, int]]] = {}
     for row in _rows(select(_EVENTS, period)):
         for process in {runs[run].process for run in row["runs"] if run in runs}:
@@ -133,6 +128,13 @@ def read(select: Select, start: datetime, end: datetime) -> Facts:
     horizon = _rows(select(_HORIZON, None))
     starts = _starts(select, lines, _shown(lines, runs), start)
     return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
+
+
+def _family(known: pl.DataFrame, wanted: Sequence[str], start: int, end: int) -> pl.DataFrame:
+    """Return the runs that are wanted or were there in ``[start, end)``, and those of the same processes."""
+    there = (pl.col("begin") < end) & (pl.col("end").is_null() | (pl.col("end") >= start))
+    chosen = known.filter(pl.col("id").is_in(wanted) | there)["process"].unique().to_list()
+    return known.filter(pl.col("process").is_in(chosen) | pl.col("id").is_in(chosen))
 
 
 def _lines(table: pa.Table) -> list[Line]:

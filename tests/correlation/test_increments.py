@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from lpaudit import pipeline
-from lpaudit.correlation import links, read, shipped
+from lpaudit.correlation import links, read, read_runs, shipped
 from tests.correlation.recorded import Taken, lines, records
 
 SECONDS = 80  # nine pieces of 9 s, over three hours and a half
@@ -54,9 +54,9 @@ def test_each_hour_is_judged_by_its_own_surroundings(at_once):
     hour = timedelta(hours=1)
     with pipeline.opened(at_once.root) as (connection, _):
         ((first,), *_) = at_once.select("select min(date_trunc('hour', time)) from access")
-        wide = read(connection.select, first - hour, first + 8 * hour)
+        wide = read(connection.select, read_runs(connection.select), first - hour, first + 8 * hour)
         for start in (first + n * hour for n in range(5)):
-            narrow = read(connection.select, start - hour, start + 2 * hour)
+            narrow = read(connection.select, read_runs(connection.select), start - hour, start + 2 * hour)
             low, high = (round(time.timestamp()) * 1_000_000 for time in (start - hour, start + 2 * hour))
             cut = wide.within(low, high)
             assert set(cut.lines) == set(narrow.lines)

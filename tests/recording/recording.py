@@ -31,7 +31,7 @@ class Recording:
     """What was recorded; nothing of it runs any more."""
 
     store: Path
-    """What the follower made of the logs, with Prefect's records."""
+    """What the follower made of the logs, with Prefect's records from its API, correlated."""
     log: Path
     error_log: Path
     made_by: tuple[str | None, ...]
@@ -42,7 +42,7 @@ class Recording:
     """Prefect's records: a directory for `lpaudit sync --from-dump`."""
     truth: dict[str, Any]
     """``deeds``: user, did, status, run, now. ``requests`` of the rig itself: user, method, path, status.
-    ``runs``: run → deployment. ``inside``: what flows noted. ``processes`` → role, parent, run, command, root."""
+    ``runs``: run → deployment. ``bypassed``: a run that was created around the gateway. ``inside``: what flows noted. ``processes`` → role, parent, run, command, root."""
 
 
 def record(lighttpd: str, folder: Path, *, header: bool, rounds: int = 1) -> Recording:
@@ -59,8 +59,9 @@ def record(lighttpd: str, folder: Path, *, header: bool, rounds: int = 1) -> Rec
         count = front.log.read_bytes().count(b"\n")
         wait_for(lambda: stored_lines(store) == count, 60, f"{count} lines in the store")
         _finish(follower)
+        _lpaudit(folder, "sync", "--url", server.url, "--store", store)
         dump(direct, folder / "prefect")
-    _lpaudit(folder, "sync", "--from-dump", folder / "prefect", "--store", store)
+    _lpaudit(folder, "correlate", "--store", store)
     notes = truth.read(folder / "truth")
     made_by = tuple(name if name != "-" else None for name in front.made_by.read_text().splitlines())
     found = Recording(
@@ -81,6 +82,7 @@ def _truth(played: Played, api: Api, notes: truth.Truth) -> dict[str, Any]:
         "deeds": [asdict(deed) for deed in played.deeds],
         "requests": [asdict(request) for request in api.sent],
         "runs": played.runs,
+        "bypassed": played.bypassed,
         "inside": notes.runs,
         "processes": {name: {**note, "root": notes.root_of(name)} for name, note in notes.processes.items()},
     }
