@@ -114,18 +114,20 @@ def test_a_state_that_nobody_set_through_the_gateway(stored, ask) -> None:
     assert {"Running"} <= {row["what"] for row in found}
 
 
-def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs) -> None:
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs, forgotten) -> None:
     """It was deleted, and no record of it was ever fetched."""
     log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes())
     gone = RUN.search(log)[1].decode()
     asked = len(re.findall(rb'url="/api/flow_runs/' + gone.encode(), log))
     store = stored(
         runs=lambda all_: [r for r in all_ if r["id"] != gone],
-        events=lambda all_: [e for e in all_ if gone not in json.dumps(e)],
+        events=lambda all_: [e for e in all_ if gone not in json.dumps(e)] if forgotten else all_,
     )
     status, rows = ask(store, "orphans")
     assert status == 1
     assert [(row["flow_run_id"], row["requests"]) for row in rows] == [(gone, asked)]
+    assert (rows[0]["flow_run_name"] is None) is forgotten, "its events still have its name"
     _, rows = ask(store, "explain", gone.upper())
     assert rows, "the log still tells of it"
     assert {row["flow_run_id"] for row in rows} == {gone}
