@@ -6,7 +6,7 @@ a better catalogue is a better answer about the past as well.
 
 import csv
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -117,7 +117,6 @@ def variables() -> dict[str, object]:
     """
     routes = catalogue().routes
     return {
-        "route_key": [r.key for r in routes],
         "route_template": [r.template for r in routes],
         "route_action": [r.action for r in routes],
         "route_privileged": [r.privileged == "true" for r in routes],
@@ -135,9 +134,8 @@ def macros(prefixes: Sequence[str]) -> list[str]:
 
     No joins: DuckDB leaves out a column that nobody asks for, but not a join.
     """
-    keys = "getvariable('route_key')"
     return [
-        f"set variable route_number = map({keys}, generate_series(1, len({keys})))",
+        *_shapes(catalogue().routes),
         f"create macro prefect_decoded(path) as {_DECODED}",
         f"create macro prefect_api_path(decoded) as {_api_path(prefixes)}",
         f"create macro prefect_segments(api_path) as {_SEGMENTS}",
@@ -178,6 +176,19 @@ def _api_path(prefixes: Sequence[str]) -> str:
     return f"case {' '.join(cases)} end"
 
 
+def _shapes(routes: Sequence[Route]) -> Iterator[str]:
+    """Yield statements that keep the routes, a map a mask: DuckDB reads a map from its start."""
+    for mask in sorted({r.mask for r in routes}):
+        found = [(r.key, number) for number, r in enumerate(routes, start=1) if r.mask == mask]
+        keys, numbers = ", ".join(_text(key) for key, _ in found), [number for _, number in found]
+        yield f"set variable {_shape(mask)} = map([{keys}], {numbers})"
+
+
+def _shape(mask: tuple[bool, ...]) -> str:
+    """Return the name of the variable with the routes of a mask."""
+    return "route_number_" + "".join(str(int(free)) for free in mask)
+
+
 def _operation(routes: Sequence[Route]) -> str:
     """Return SQL for a route's number; null for none.
 
@@ -188,7 +199,7 @@ def _operation(routes: Sequence[Route]) -> str:
     cases = []
     for length in sorted({len(r.mask) for r in routes}):
         masks = sorted({r.mask for r in routes if len(r.mask) == length})
-        tries = ", ".join(f"getvariable('route_number')[{_key(mask)}]" for mask in masks)
+        tries = ", ".join(f"getvariable('{_shape(mask)}')[{_key(mask)}]" for mask in masks)
         cases.append(f"when {length + 1} then coalesce({tries})")
     return f"case when random() >= 0 then case len(segments) {' '.join(cases)} end end"
 
