@@ -12,39 +12,58 @@ from lpaudit.correlation.facts import Confidence, Line, Link, Method, Relation, 
 
 _OF_DEPLOYMENT = "POST /deployments/{id}/create_flow_run"
 _BY_HAND = "POST /flow_runs/"  # a script's run, or a subflow's
-_SLACK = 20_000  # microseconds by which the clocks of Prefect's host and of lighttpd's may differ
+_SLACK = (0, 100_000)
+"""Microseconds by which clocks of two hosts may differ: first what agrees, then the rest."""
 
 
 def created(lines: Iterable[Line], runs: Mapping[str, Run]) -> Iterator[Link]:
     """Yield a link for each request that created a known run, where no other request can have."""
-    makers: dict[str, list[Line]] = {}
-    made: dict[str, list[str]] = {}
     by_deployment: dict[str | None, list[Run]] = {}
     for run in runs.values():
         by_deployment.setdefault(run.deployment, []).append(run)
-    for line in lines:
-        if line.status is None or not 200 <= line.status < 300:
-            continue
-        if line.route == _OF_DEPLOYMENT:
-            possible = [run for one in line.named for run in by_deployment.get(one, ())]
-        elif line.route == _BY_HAND:
-            possible = by_deployment.get(None, [])
-        else:
-            continue
-        for run in possible:
-            if run.created is not None and line.begin - _SLACK <= run.created <= line.end + _SLACK:
-                makers.setdefault(run.id, []).append(line)
-                made.setdefault(line.line_id, []).append(run.id)
-    for run_id, (line, *others) in makers.items():
-        if not others and len(made[line.line_id]) == 1:
+    makers = [
+        (line, [run for key in keys for run in by_deployment.get(key, ())])
+        for line in lines
+        if line.status is not None and 200 <= line.status < 300 and (keys := _keys(line)) is not None
+    ]
+    known: set[str] = set()
+    for slack in _SLACK:
+        pairs = list(_pairs(makers, known, slack))
+        known |= {run.id for _, run in pairs} | {line.line_id for line, _ in pairs}
+        for line, run in pairs:
             yield Link(
                 line_id=line.line_id,
                 begin=line.begin,
                 relation=Relation.CREATED,
-                flow_run_id=run_id,
-                root_flow_run_id=runs[run_id].root,
+                flow_run_id=run.id,
+                root_flow_run_id=run.root,
                 task_run_id=None,
                 method=Method.CREATION_TIME,
                 confidence=Confidence.STRONG,
-                evidence=json.dumps({"created_us_after_begin": (runs[run_id].created or 0) - line.begin}),
+                evidence=json.dumps({"created_us_after_begin": (run.created or 0) - line.begin}),
             )
+
+
+def _keys(line: Line) -> tuple[str | None, ...] | None:
+    """Return of which deployments a request can have created a run; None: it creates none."""
+    if line.route == _OF_DEPLOYMENT:
+        return line.named
+    return (None,) if line.route == _BY_HAND else None
+
+
+def _pairs(
+    makers: Iterable[tuple[Line, Iterable[Run]]], known: set[str], slack: int
+) -> Iterator[tuple[Line, Run]]:
+    """Yield requests and runs, not yet known, of which neither can belong to another one."""
+    of_run: dict[str, list[Line]] = {}
+    of_line: dict[str, list[Run]] = {}
+    for line, possible in makers:
+        for run in possible:
+            if run.created is None or run.id in known or line.line_id in known:
+                continue
+            if line.begin - slack <= run.created <= line.end + slack:
+                of_run.setdefault(run.id, []).append(line)
+                of_line.setdefault(line.line_id, []).append(run)
+    for lines in of_run.values():
+        if len(lines) == 1 and len(of_line[lines[0].line_id]) == 1:
+            yield lines[0], of_line[lines[0].line_id][0]
