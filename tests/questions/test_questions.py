@@ -160,6 +160,14 @@ def test_explain_tells_who_created_it_and_what_failed(stored, ask, lpaudit, samp
     assert "there is no flow run 'no-such-run'" in missing.stderr
 
 
+@pytest.mark.parametrize("command", ["denied", "bypass", "orphans"])
+def test_a_store_without_anything_of_the_kind_has_no_findings(command, ask, lpaudit, tmp_path) -> None:
+    line = b'1.2.3.4 h - [23/Nov/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 2 "-" "-"\n'
+    (tmp_path / "access.log").write_bytes(line)
+    assert lpaudit("ingest", "--host", "gw1", "access.log").returncode == 0
+    assert ask(tmp_path / "lpaudit-store", command) == (0, [])
+
+
 def test_a_wrong_period_is_refused(stored, lpaudit) -> None:
     ran = lpaudit("denied", "--since", "soon", "--store", stored())
     assert ran.returncode == 2

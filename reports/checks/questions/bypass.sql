@@ -13,7 +13,7 @@ select (
     where event in ('prefect.flow-run.Running', 'prefect.flow-run.Paused', 'prefect.flow-run.Suspended', 'prefect.flow-run.Cancelling', 'prefect.flow-run.Cancelled', 'prefect.flow-run.Completed', 'prefect.flow-run.Failed', 'prefect.flow-run.Crashed')
         and occurred >= greatest($start, first) and occurred < least($end, last)
 )"""
-unit = "runs that were created and state changes that Prefect recorded, while there is a log"
+unit = "runs and changes of state that were recorded while there is a log"
 limits = """
 Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ.
 Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); what Prefect's server does by itself (late runs, runs of a cancelled parent, a run whose worker or heartbeat was lost); and what lies in a gap of the log.
@@ -67,7 +67,7 @@ with covered as (
         exists (
             select 1 from writing
             where change.time between writing.time - to_seconds($slack_seconds) and writing.time_end + to_seconds($slack_seconds)
-                and (writing.resource_id = change.flow_run_id or writing.route like '%bulk%' or (writing.resource_id is null and writing.route = '/flow_runs/'))
+                and (writing.resource_id = change.flow_run_id or writing.route like '%bulk%')
         ) as found,
         case
             when what in ('Cancelled', 'Crashed') and tree.depth > 0 then 'its parent ended'
