@@ -102,7 +102,8 @@ def test_a_state_that_nobody_set_through_the_gateway(stored, ask) -> None:
     chosen: list[str] = []
 
     def without(log: list[bytes]) -> list[bytes]:
-        first = next(line for line in log if b"/set_state" in line and RUN.search(line))
+        later = log[len(log) // 2 :]
+        first = next(line for line in later if b"/set_state" in line and RUN.search(line))
         run = RUN.search(first)[1]
         chosen.append(run.decode())
         return [line for line in log if run not in line]
