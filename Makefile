@@ -30,6 +30,7 @@ help: ## Print this list.
 run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an access report to lpaudit-report/.
 	$(BIN)/lpaudit ingest --host gw1 $(SAMPLE_LOGS)
 	$(BIN)/lpaudit sync --from-dump sample_logs/prefect
+	$(BIN)/lpaudit correlate
 	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
 	$(BIN)/lpaudit status
 

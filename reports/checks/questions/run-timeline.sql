@@ -33,10 +33,20 @@ with family as (
     from (
         select *, list_position(['created', 'claim', 'target', 'origin'], relation) as rank from linked)
     group by line_id
+), state as (
+    select occurred, resource_id[18:] as flow_run_id, regexp_extract(event, '[^.]+$') as name
+    from event_latest
+    where regexp_matches(event, '^prefect\.flow-run\.[A-Z]') and resource_id[18:] in (select flow_run_id from family)
 ), request as (
     select
         access.time, access.line_id, access."user", access.client, access.method || ' ' || coalesce(access.route, access.path) as request,
-        case line.relation when 'created' then 'created the run' when 'claim' then 'claimed to be the run' else access.action end as what,
+        case line.relation when 'created' then 'created the run' when 'claim' then 'claimed to be the run' else coalesce('set ' || (
+            -- The state that Prefect recorded during the request.
+            select arg_min(state.name, state.occurred) from state
+            where access.status < 400 and access.action in ('execute', 'approve') and line.relation = 'target'
+                and state.flow_run_id = line.flow_run_id
+                and state.occurred between access.time - interval 20 millisecond and coalesce(access.time_end, access.time) + interval 20 millisecond
+        ), access.action) end as what,
         access.status, failed.layer, failed.cause, coalesce(failed.noise, false) as noise, access.action,
         line.relation, line.confidence, line.link_method, line.flow_run_id,
         min(case when access.status < 400 then access.time end) over (
@@ -75,11 +85,9 @@ with family as (
     where $everything or relation in ('created', 'claim') or layer is not null and not noise
         or action not in ('read', 'poll', 'telemetry')
     union all
-    select false, occurred, 'prefect', 'state ' || regexp_extract(event, '[^.]+$'), null, null, null, null, null, null, null, null,
-        null, null, resource_id[18:], null
-    from event_latest
-    where event like 'prefect.flow-run.%' and event <> 'prefect.flow-run.heartbeat'
-        and resource_id[18:] in (select flow_run_id from family)
+    select false, occurred, 'prefect', 'state ' || name, null, null, null, null, null, null, null, null,
+        null, null, flow_run_id, null
+    from state
 )
 select told.*, run.name as flow_run_name
 from told left join flow_run_latest as run on run.id = told.flow_run_id
