@@ -8,7 +8,7 @@ such requests were within their run's creation, and none within another's.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from lpaudit.correlation.facts import Confidence, Line, Link, Method, Relation, Run
+from lpaudit.correlation.facts import SECOND, Confidence, Line, Link, Method, Relation, Run
 
 _OF_DEPLOYMENT = "POST /deployments/{id}/create_flow_run"
 _BY_HAND = "POST /flow_runs/"  # a script's run, or a subflow's
@@ -45,7 +45,9 @@ def created(lines: Iterable[Line], runs: Mapping[str, Run]) -> Iterator[Link]:
 
 
 def _keys(line: Line) -> tuple[str | None, ...] | None:
-    """Return of which deployments a request can have created a run; None: it creates none."""
+    """Return of which deployments a request can have created a run; None: it creates none, or who knows when."""
+    if not (line.begin % SECOND or line.end % SECOND):
+        return None  # in whole seconds, another request of the same second would do as well
     if line.route == _OF_DEPLOYMENT:
         return line.named
     return (None,) if line.route == _BY_HAND else None
