@@ -45,7 +45,7 @@ def created(lines: Iterable[Line], runs: Mapping[str, Run]) -> Iterator[Link]:
 
 
 def _keys(line: Line) -> tuple[str | None, ...] | None:
-    """Return of which deployments a request can have created a run; None: it creates none, or who knows when."""
+    """Return of which deployments a request can have created a run; None: of none, or who knows when."""
     if not (line.begin % SECOND or line.end % SECOND):
         return None  # in whole seconds, another request of the same second would do as well
     if line.route == _OF_DEPLOYMENT:
