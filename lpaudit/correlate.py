@@ -6,15 +6,17 @@ hours and the neighbouring ones due; a run whose record is new or has changed ma
 begin on, as any later request may name it; so do the records of its tasks and events.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from lpaudit import correlation, pipeline, store
+from lpaudit import correlation, pipeline, query, routes, store
 from lpaudit.correlation import RULE_VERSION, Link
 from lpaudit.errors import OffsetConflict
 from lpaudit.schema import tables
@@ -96,15 +98,21 @@ class CorrelateResult:
 
 
 def correlate(
-    root: str, *, everything: bool, now: Callable[[], datetime], unique: Callable[[], str]
+    root: str,
+    *,
+    everything: bool,
+    now: Callable[[], datetime],
+    unique: Callable[[], str],
+    api_prefixes: Sequence[str] = routes.PREFIXES,
 ) -> CorrelateResult:
     """Bring the links up to date with what the store holds of lines and of Prefect's records.
 
-    ``everything`` looks at all lines again. Raises StoreError.
+    ``everything`` looks at all lines again; ``api_prefixes`` are those of ``routes``. Raises StoreError.
     """
     target = store.open_store(root)
     table = target.create_table(_LINKS, unique())
-    with pipeline.opened(root) as (connection, _):
+    opened = partial(pipeline.opened, root, api_prefixes)
+    with opened() as (connection, _):
         last = connection.select(_LAST, {"rules": RULE_VERSION}).to_pylist()[0]
         seen = connection.select(_SEEN).to_pylist()[0]["lines"]
         records = connection.select(_RECORDS).to_pylist()[0]["records"]
@@ -124,7 +132,7 @@ def correlate(
     lines = added = 0
     found: dict[tuple[str, str, str], int] = {}
     for start, end in _spans(hours):
-        counted, links, new = _span(root, (target, table), runs, (start, end), made_at, unique)
+        counted, links, new = _span(opened, (target, table), runs, (start, end), made_at, unique)
         lines, added = lines + counted, added + new
         for link in links:
             key = (str(link.relation), str(link.method), str(link.confidence))
@@ -161,7 +169,7 @@ def _spans(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
 
 
 def _span(
-    root: str,
+    opened: Callable[[], AbstractContextManager[tuple[query.Connection, dict[str, int]]]],
     where: tuple[store.Store, store.Table],
     runs: pl.DataFrame,
     period: tuple[datetime, datetime],
@@ -172,7 +180,7 @@ def _span(
     (target, table), (start, end) = where, period
     low, high = (int(time.timestamp() * 1_000_000) for time in (start, end))
     for attempt in range(_ATTEMPTS):
-        with pipeline.opened(root) as (connection, _):
+        with opened() as (connection, _):
             facts = correlation.read(connection.select, runs, start - _HOUR, end + _HOUR)
             held = connection.select(_HELD, {"start": start, "end": end}).to_pylist()
         links = [link for hour in range(low, high, _HOUR_US) for link in _hour(facts, hour)]

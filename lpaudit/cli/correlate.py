@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import console
-from lpaudit.cli.options import ConfigOption, Format, FormatOption, QuietOption, StoreOption
+from lpaudit import config, console
+from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, QuietOption, StoreOption
 from lpaudit.cli.world import configured, now, unique
 from lpaudit.errors import Exit
 
@@ -17,6 +17,7 @@ def correlate(
         bool, typer.Option("--all", help="Look at all lines again, not only at what is new.")
     ] = False,
     store: StoreOption = None,
+    api_prefix: PrefixOption = None,
     row_format: FormatOption = Format.TABLE,
     quiet: QuietOption = False,
     config_file: ConfigOption = None,
@@ -30,10 +31,12 @@ def correlate(
 
       lpaudit correlate
     """
-    settings = configured(config_file, store=store)
+    settings = configured(config_file, store=store, api_prefix=api_prefix)
     from lpaudit.correlate import correlate as run  # noqa: PLC0415 -- start-up time
 
-    result = run(settings["store"].value, everything=everything, now=now, unique=unique)
+    prefixes = config.api_prefixes(settings)
+    root = settings["store"].value
+    result = run(root, everything=everything, now=now, unique=unique, api_prefixes=prefixes)
     if quiet:
         return Exit.OK
     if row_format is Format.TABLE:
