@@ -84,7 +84,7 @@ class Follower:
         self.logs = self.files.logs
         self.formats = formats
         self.next_scan = 0.0
-        self.room: dict[LogKind, int] = {}
+        self.room: dict[tuple[LogKind, bool], int] = {}
 
     def run(self) -> bool:
         """Follow until ``stop`` is called or every pipe has ended; say whether what was read is stored."""
@@ -130,7 +130,7 @@ class Follower:
         """Take in what is new of a log; say whether there is more to do at once."""
         tail = log.tail
         long_line = len(tail.buffer) > 0 and not tail.buffer.whole
-        room = max(self.room[log.kind], _READ if long_line else 0)
+        room = max(self.room[log.kind, log.held], _READ if long_line else 0)
         before = tail.position
         looked, log.looked = log.looked, now
         try:
@@ -138,7 +138,7 @@ class Follower:
                 self._look_again(log, now)
                 return False
             look = tail.look(room)
-            self.room[log.kind] -= max(0, tail.position - before)
+            self.room[log.kind, log.held] -= max(0, tail.position - before)
             if look is Look.CUT:
                 self._cut(log, now)
                 return True
@@ -373,7 +373,7 @@ class Follower:
         if not ready:
             return False
         oldest = min(now if log.since is None else log.since for log in ready)
-        full = any(self.room[log.kind] <= 0 for log in ready)
+        full = any(self.room[log.kind, log.held] <= 0 for log in ready)
         if not full and (more or now - oldest < self.options.flush_interval):
             return False
         return self.writer.commit(ready)
@@ -388,10 +388,16 @@ class Follower:
         ]
 
     def _measure_room(self) -> None:
-        """Tell how many bytes may be read: a kind of log that cannot be stored takes no room of the other."""
-        self.room = dict.fromkeys(LogKind, self.options.segment_bytes)
+        """Tell how many bytes may be read.
+
+        A kind of log that cannot be stored takes no room of the other, and what has to wait none of
+        what it waits for.
+        """
+        now = self.clock()
+        self.room = {(kind, held): self.options.segment_bytes for kind in LogKind for held in (False, True)}
         for log in self.logs:
-            self.room[log.kind] -= len(log.tail.buffer)
+            log.held = log.ready and self.succession.must_wait(log, self.logs, now, self.archives)
+            self.room[log.kind, log.held] -= len(log.tail.buffer)
 
     def _lag(self) -> Lag:
         now = self.clock()

@@ -68,6 +68,8 @@ class Log:
     """Its last line will not get an end any more."""
     finished: bool = False
     """That it is finished has been said."""
+    held: bool = False
+    """Its first lines have to wait for others."""
     after: "list[tuple[Log, int]] | None" = None
     """The files that were rotated away before it, and how long: its first lines come after theirs."""
     waiting: tuple[int, int] | None = None

@@ -938,14 +938,15 @@ def test_fault_15_killed_at_random_while_a_log_grows_and_rotates(
     small = {"LPAUDIT_SEGMENT_BYTES": "4000"}
     log.touch()
     for kill in range(kills):
+        before = stored_lines(store)
         with Following(store, log, env=small) as follower:
             for step in range(12):
                 generations[-1] += append(
                     log, lines(f"k{kill}/{step}", 10) + line("torn")[: rng.randrange(60)]
                 )
                 generations[-1] += append(log, b"\n")
-                if step == 0:
-                    follower.until_stored(1)
+                if step == 0:  # rotation keeps ten files: who never comes to read loses what was in others
+                    follower.until_stored(before + 1)
                 if rng.random() < 0.15:
                     rotate(log, "number")
                     generations.append(b"")
@@ -953,6 +954,24 @@ def test_fault_15_killed_at_random_while_a_log_grows_and_rotates(
             follower.kill()
     restarted(store, log)
     check(store, *(content for content in generations if content))
+    assert gaps(store) == []
+
+
+def test_fault_15_what_waits_takes_no_room_of_what_it_waits_for(log: Path, store: Path) -> None:
+    """After a long absence the newest log alone has more than fits into memory; those before it come first."""
+    small = {"LPAUDIT_SEGMENT_BYTES": "4000"}
+    first = append(log, lines("first", 20))
+    with Following(store, log, env=small) as follower:
+        follower.until_stored(20)
+        follower.kill()
+    first += append(log, lines("first/rest", 100))
+    rotate(log, "number")
+    second = append(log, lines("second", 100))
+    rotate(log, "number")
+    third = append(log, lines("third", 300))
+    with Following(store, log, env=small) as follower:
+        follower.until_stored(520)
+    check(store, first, second, third)
     assert gaps(store) == []
 
 
