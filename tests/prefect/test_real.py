@@ -137,6 +137,8 @@ def test_everything_is_taken_and_no_secret(prefect_server, lpaudit, tmp_path):
     assert json.loads(there.stdout) == sql(first)
 
 
+@pytest.mark.soak  # minutes, and longer beside other tests; test_paging has the model of it
+@pytest.mark.timeout(1800)
 def test_runs_that_come_and_go_while_they_are_read_hide_none(prefect_server, lpaudit):
     flow = call(prefect_server, "POST", "/flows/", {"name": f"moving-{uuid.uuid4().hex[:8]}"})["id"]
 
