@@ -13,7 +13,8 @@ from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.times import moment, since_when
 from lpaudit.cli.world import configured, now
-from lpaudit.errors import Exit
+from lpaudit.errors import ConfigError, Exit
+from lpaudit.visible import instant
 
 if TYPE_CHECKING:
     from lpaudit.model import Period
@@ -144,6 +145,11 @@ def _period(since: str | None, until: str | None) -> "Period":
 
     start = since_when(since, now()) if since else _EVER
     end = moment("--until", until, lambda day: day + timedelta(days=1)) if until else now()
+    if end <= start:  # nothing would be found there, and that is no answer
+        raise ConfigError(
+            f"the period from {instant(start)} to {instant(end)} holds no time",
+            hint="--until comes after --since",
+        )
     return Period(start, end)
 
 

@@ -173,3 +173,11 @@ def test_a_wrong_period_is_refused(stored, lpaudit) -> None:
     ran = lpaudit("denied", "--since", "soon", "--store", stored())
     assert ran.returncode == 2
     assert "hint:" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["denied", "bypass", "orphans"])
+def test_a_period_that_holds_no_time_is_no_answer(command, lpaudit) -> None:
+    ran = lpaudit(command, "--since", "2026-11-24", "--until", "2026-11-22")
+    assert ran.returncode == 2
+    assert "holds no time" in ran.stderr
+    assert "hint: --until comes after --since" in ran.stderr
