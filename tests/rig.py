@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -97,13 +99,19 @@ REQUESTS = (
 )
 
 
+# Below the ports that the system gives to connections (32768 and up), or somebody may get one between its being found
+# free and being listened on. Each process begins elsewhere, as many test at the same time.
+_PORTS = (15_000 + number % 17_000 for number in itertools.count(os.getpid() * 499))
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    return list(itertools.islice(filter(_is_free, _PORTS), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def base_configuration(folder: Path) -> str:
