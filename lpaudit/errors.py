@@ -9,6 +9,7 @@ LpauditError                 message, hint                        exit 3  could 
 ├── QueryError               SQL that is refused or fails         exit 2
 ├── CheckError               a broken file under reports/         exit 3
 ├── DumpError                a Prefect record that is not one     exit 3
+├── EvidenceError            a key, note or proof that is not one exit 3
 ├── PrefectError             Prefect's API does not answer as asked  exit 3
 └── OutputError              a file that cannot be written        exit 3
 
@@ -92,6 +93,10 @@ class CheckError(LpauditError):
 
 class DumpError(LpauditError):
     """A file of recorded Prefect API answers that cannot be read as one."""
+
+
+class EvidenceError(LpauditError):
+    """A key, a signed note or a batch of leaves that is not what it should be."""
 
 
 class PrefectError(LpauditError):

@@ -1,0 +1,15 @@
+"""A store ↔ what was signed of it, and itself: everything that is wrong with it, by name.
+
+finding.py    what is found
+tree.py       batches of leaves and their checkpoints → what was signed
+log.py        the tables' logs, their data files, and what readers see of them
+segments.py   the bytes of logs
+rows.py       rows, counted and read again
+sources.py    logs that are still on this machine
+whole.py      all of it, in order
+"""
+
+from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.whole import Asked, Verified, verify
+
+__all__ = ["Asked", "Finding", "Verified", "What", "verify"]
