@@ -42,6 +42,14 @@ SETTINGS: Mapping[str, Setting] = {
             "Paths below which Prefect's API is in the log, comma-separated; */api is /api behind anything.",
         ),
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
+        Setting(
+            "key", "", "File of the private key that signs the store. Empty: key, beside the user's file."
+        ),
+        Setting(
+            "anchors",
+            "",
+            "Where checkpoints are copied to, comma-separated: directories, s3://…, |COMMAND, tsa+https://…",
+        ),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
     )
 }
@@ -127,6 +135,12 @@ def api_prefixes(config: Config) -> tuple[str, ...]:
     return prefixes(value.value, value.origin)
 
 
+def key_file(config: Config) -> Path:
+    """Return where the private key is, or would be."""
+    value = config["key"].value
+    return Path(value) if value else _home(os.environ) / "key"
+
+
 def zone(config: Config) -> ZoneInfo:
     """Return the time zone. Raises ConfigError."""
     value = config["timezone"]
@@ -144,9 +158,14 @@ def _files(file: str | None, environ: Mapping[str, str]) -> list[tuple[Path, dic
         return []
     if file is not None:
         return [(Path(file), _read(Path(file)))]
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    candidates = (home / "lpaudit" / "config.toml", Path("lpaudit.toml"))
+    candidates = (_home(environ) / "config.toml", Path("lpaudit.toml"))
     return [(path, _read(path)) for path in candidates if path.is_file()]
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Return the user's directory of settings."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    return home / "lpaudit"
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from lpaudit import store
+from lpaudit import keys, store
 from lpaudit.errors import EvidenceError, StoreError
 from lpaudit.evidence import (
     FOLDER,
@@ -41,8 +41,8 @@ from lpaudit.store.entries import (
 from lpaudit.store.segment import packs_in
 from lpaudit.store.storage import MARKER
 
-KEYS = "keys"
-"""Folder of the public keys that have signed the store."""
+TIMESTAMPS = "timestamps"
+"""Folder of what time-stamp authorities have answered."""
 
 _ATTEMPTS = 5
 
@@ -68,6 +68,7 @@ def last_batch(target: Store) -> Batch | None:
 
 def sign(target: Store, signer: Signer, *, unique: Callable[[], str]) -> Signed | None:
     """Sign what has come since the last time; None if nothing has. Raises StoreError or EvidenceError."""
+    keys.publish(target, signer, None, unique())
     for _ in range(_ATTEMPTS):
         try:
             head = _head(target, unique)
@@ -146,7 +147,8 @@ def _others(target: Store) -> Iterator[str]:
     """Yield the files that are no part of a commit, and do not change any more."""
     storage = target.storage
     yield MARKER
-    yield from (f"{KEYS}/{name}" for name in storage.names(KEYS))
+    for folder in (keys.FOLDER, TIMESTAMPS):
+        yield from (f"{folder}/{name}" for name in storage.names(folder) if not name.endswith(".tmp"))
     for name in table_names(storage):
         yield from archives(storage, name)
 

@@ -15,6 +15,7 @@ from lpaudit.cli import (
     config,
     correlate,
     doctor,
+    evidence,
     formats,
     ingest,
     prefect,
@@ -42,6 +43,8 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "report": report.report,
     "status": status.status,
     "compact": compact.compact,
+    "sign": evidence.sign,
+    "verify": evidence.verify,
     "config": config.show_config,
     "formats": formats.formats,
     "doctor": doctor.doctor,
@@ -63,6 +66,7 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(evidence.app, name="keys")
 
 
 def _version(*, wanted: bool) -> None:

@@ -7,7 +7,7 @@ logs read them, and `openssl pkeyutl` verifies them.
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -93,40 +93,49 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
-def read_checkpoint(note: str, keys: Iterable[PublicKey]) -> tuple[Checkpoint, PublicKey]:
-    """Return what a note says, and the key of those given that has signed it.
+def read_note(note: str, keys: Iterable[PublicKey]) -> tuple[str, PublicKey]:
+    """Return a note's text, and the key of those given that has signed it.
 
-    Raises EvidenceError if it is none, or if none of the keys has.
+    Raises EvidenceError if it is none, if none of the keys has signed it, or if one has not
+    whose signature it says it bears.
     """
     text, _, signatures = note.rpartition("\n\n")
     text += "\n"
     known = list(keys)
     lines = signatures.split("\n")
     if lines.pop() != "" or not lines:
-        raise EvidenceError("a checkpoint ends without a signature")
-    found = None
-    for line in lines:
-        match = _SIGNATURE.fullmatch(line)
-        if match is None:
-            raise EvidenceError("a line of a checkpoint's signatures is not one")
-        try:
-            blob = b64decode(match[2], validate=True)
-        except ValueError as error:
-            raise EvidenceError("a signature of a checkpoint is not base64") from error
-        if b64encode(blob).decode() != match[2]:
-            raise EvidenceError("a signature of a checkpoint is written in an odd way")
-        for key in known:
-            if key.name == match[1] and key.id == blob[:4]:
-                if not key.verifies(text.encode(), blob[4:]):
-                    raise EvidenceError(f"a checkpoint's signature is not of the key {key.name}")
-                found = key
-    if found is None:
+        raise EvidenceError("a note ends without a signature")
+    found = [key for line in lines for key in _signers(line, text, known)]
+    if not found:
         names = ", ".join(sorted({line.split(" ")[1] for line in lines}))
         raise EvidenceError(
-            f"a checkpoint is signed by {names}, of which no key is known",
-            hint="name its public key with --key",
+            f"it is signed by {names}, of which no key is known", hint="name its public key with --key"
         )
-    return _parse(text), found
+    return text, found[0]
+
+
+def _signers(line: str, text: str, known: Iterable[PublicKey]) -> Iterator[PublicKey]:
+    """Yield the key that a line of signatures is by, if it is known. Raises EvidenceError."""
+    match = _SIGNATURE.fullmatch(line)
+    if match is None:
+        raise EvidenceError("a line of a note's signatures is not one")
+    try:
+        blob = b64decode(match[2], validate=True)
+    except ValueError as error:
+        raise EvidenceError("a signature of a note is not base64") from error
+    if b64encode(blob).decode() != match[2]:
+        raise EvidenceError("a signature of a note is written in an odd way")
+    for key in known:
+        if key.name == match[1] and key.id == blob[:4]:
+            if not key.verifies(text.encode(), blob[4:]):
+                raise EvidenceError(f"a note's signature is not of the key {key.name}")
+            yield key
+
+
+def read_checkpoint(note: str, keys: Iterable[PublicKey]) -> tuple[Checkpoint, PublicKey]:
+    """Return what a checkpoint says, and who has signed it. Raises EvidenceError, as ``read_note`` does."""
+    text, key = read_note(note, keys)
+    return _parse(text), key
 
 
 def _parse(text: str) -> Checkpoint:

@@ -7,9 +7,11 @@ segments.py   the bytes of logs
 rows.py       rows, counted and read again
 sources.py    logs that are still on this machine
 whole.py      all of it, in order
+words.py      what was found → lines, JSON
 """
 
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.whole import Asked, Verified, verify
+from lpaudit.verification.words import as_json, in_words
 
-__all__ = ["Asked", "Finding", "Verified", "What", "verify"]
+__all__ = ["Asked", "Finding", "Verified", "What", "as_json", "in_words", "verify"]

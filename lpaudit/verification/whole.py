@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from lpaudit import pipeline, store
+from lpaudit import keys, pipeline, signing, store
 from lpaudit.errors import LpauditError
 from lpaudit.evidence import FOLDER, PublicKey
 from lpaudit.model import LogKind
@@ -18,6 +18,9 @@ from lpaudit.verification.tree import Told
 
 LEFT = (".tmp", ".creating")
 """What a crash leaves of files that were being written ends so; nothing reads them."""
+
+_LATER = {FOLDER, keys.FOLDER, signing.TIMESTAMPS}
+"""Folders whose newest files come after what is signed."""
 
 SET_ASIDE = "set-aside/"
 """Torn commits, which were put aside and read again."""
@@ -135,11 +138,7 @@ def _others(
     left = []
     for path in sorted(set(there) - known):
         folder, _, file = path.rpartition("/")
-        if (
-            folder == FOLDER
-            or folder == "keys"
-            or folder.removesuffix("/_delta_log") in tables.keys() - {folder}
-        ):
+        if folder in _LATER or folder.removesuffix("/_delta_log") in tables.keys() - {folder}:
             continue
         of_source = folder.startswith("segments/") and folder.removeprefix("segments/") in sources_
         if file.endswith(LEFT) or path.startswith(SET_ASIDE) or folder in tables or of_source:

@@ -1,0 +1,185 @@
+"""`lpaudit keys`, `sign` and `verify`: who vouches for the store, and whether it is as it was."""
+
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+
+from lpaudit import config, console
+from lpaudit.cli.options import ConfigOption, QuietOption, StatusFormat, StoreOption
+from lpaudit.cli.world import configured, now, unique
+from lpaudit.errors import Exit
+
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", metavar="FILE", help="The private key. [default: ~/.config/lpaudit/key]"),
+]
+
+
+def init(
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Who signs. [default: this machine's name]")
+    ] = None,
+    key: KeyOption = None,
+    store: StoreOption = None,
+    config_file: ConfigOption = None,
+) -> int:
+    """Make a key that signs the store from now on.
+
+    The private half is a file outside the store that only you can read. Note the line that is
+    printed where an auditor will find it: with it, anybody can check the store.
+
+    Example:
+
+      lpaudit keys init --name gw1.example.com
+    """
+    settings = configured(config_file, store=store, key=key)
+    from lpaudit import keys  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import find_store  # noqa: PLC0415
+
+    target = find_store(settings["store"].value)
+    made = keys.init(config.key_file(settings), name or socket.gethostname(), target, unique())
+    console.print_line(str(made))
+    return Exit.OK
+
+
+def rotate(*, key: KeyOption = None, store: StoreOption = None, config_file: ConfigOption = None) -> int:
+    """Make a new key in the place of the old one, which vouches for it in the store.
+
+    The old one is kept beside it. If it is in wrong hands, make a new key with `keys init` instead.
+    """
+    settings = configured(config_file, store=store, key=key)
+    from lpaudit import keys  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import find_store  # noqa: PLC0415
+
+    made = keys.rotate(config.key_file(settings), find_store(settings["store"].value), unique())
+    console.print_line(str(made))
+    return Exit.OK
+
+
+def list_(*, key: KeyOption = None, store: StoreOption = None, config_file: ConfigOption = None) -> int:
+    """Print the public keys of this machine, and those in the store that they vouch for."""
+    settings = configured(config_file, store=store, key=key)
+    from lpaudit import keys  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import find_store  # noqa: PLC0415
+
+    own = keys.own(config.key_file(settings))
+    target = find_store(settings["store"].value)
+    notes = keys.in_store(target) if target else {}
+    for known in keys.believed(notes.values(), own):
+        console.print_line(f"{known}  {'this machine' if known in own else 'vouched for'}")
+    return Exit.OK
+
+
+app = typer.Typer(help="Make and list the keys that sign the store.", rich_markup_mode=None)
+app.command("init")(init)
+app.command("rotate")(rotate)
+app.command("list")(list_)
+
+
+def sign(
+    *,
+    key: KeyOption = None,
+    store: StoreOption = None,
+    quiet: QuietOption = False,
+    config_file: ConfigOption = None,
+) -> int:
+    """Sign what has come into the store since the last time, and send the checkpoint to the anchors.
+
+    `lpaudit ingest` does so by itself where there is a key: with --follow each minute. An anchor
+    that is down holds up nothing; it gets the next checkpoint.
+
+    Example:
+
+      lpaudit sign --store /var/lib/lpaudit
+    """
+    settings = configured(config_file, store=store, key=key)
+    from lpaudit import anchors, keys  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import open_store  # noqa: PLC0415
+
+    wanted = anchors.parse(settings["anchors"].value)
+    signer = keys.load(config.key_file(settings))
+    target = open_store(settings["store"].value)
+    done, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
+    for sentence in failed:
+        console.say(f"lpaudit: {sentence}")
+    if quiet:
+        return Exit.OK
+    if done is None:
+        console.print_line("nothing has come since the last checkpoint")
+    else:
+        leaves = console.counted(done.leaves, "record")
+        console.print_line(f"signed {leaves}; the tree has {done.checkpoint.size:,}")
+    return Exit.OK
+
+
+def verify(  # noqa: PLR0913 -- options of a command
+    *,
+    store: StoreOption = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="A public key that is believed, or a file that holds it; may be repeated. "
+            "[default: those of this machine]",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="PATH",
+            help="A checkpoint that was kept elsewhere, or a directory of them; may be repeated. "
+            "[default: the anchors]",
+        ),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every line again, and compare it with its row.")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option("--sample", metavar="N", min=0, help="Without --full: so many segments.")
+    ] = 20,
+    seed: Annotated[str, typer.Option("--seed", metavar="TEXT", help="Which segments are drawn.")] = "0",
+    verify_format: Annotated[
+        StatusFormat, typer.Option("--format", help="For people or programs.")
+    ] = StatusFormat.TABLE,
+    quiet: QuietOption = False,
+    config_file: ConfigOption = None,
+) -> int:
+    """Check that nothing in the store was added, removed or changed since it was signed.
+
+    Compared are: raw segments, their hashes, the tree, its checkpoints, the tables' logs, the data
+    files, and the rows; and logs that are still on this machine. Exit status 1 if anything differs.
+
+    Examples:
+
+      lpaudit verify
+
+      lpaudit verify --full --key gw1.example.com+2414a140+AYMg… --checkpoint /mnt/worm
+    """
+    settings = configured(config_file, store=store)
+    from lpaudit import anchors, keys, verification  # noqa: PLC0415 -- start-up time
+    from lpaudit.progress import reading  # noqa: PLC0415
+    from lpaudit.store import open_store  # noqa: PLC0415
+
+    target = open_store(settings["store"].value)
+    known = [keys.given(text) for text in key or ()] or keys.own(config.key_file(settings))
+    notes = keys.in_store(target)
+    believed = keys.believed(notes.values(), known)
+    own_word = not believed
+    if own_word:  # then it at least agrees with itself
+        believed = keys.in_words(notes)
+    kept = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
+    asked = verification.Asked(tuple(believed), None if full else sample, seed, tuple(kept))
+    with reading("verifying", shown=not quiet and sys.stderr.isatty()) as read:
+        result = verification.verify(settings["store"].value, asked, read)
+    if verify_format is StatusFormat.JSON:
+        sys.stdout.write(console.to_json(verification.as_json(result, own_word=own_word), indent=1) + "\n")
+    else:
+        for line in verification.in_words(result, own_word=own_word, quiet=quiet):
+            console.print_line(line)
+    return Exit.NO if result.findings else Exit.OK
