@@ -45,6 +45,7 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "compact": compact.compact,
     "sign": evidence.sign,
     "verify": evidence.verify,
+    "show": evidence.show,
     "config": config.show_config,
     "formats": formats.formats,
     "doctor": doctor.doctor,

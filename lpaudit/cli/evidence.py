@@ -183,3 +183,30 @@ def verify(  # noqa: PLR0913 -- options of a command
         for line in verification.in_words(result, own_word=own_word, quiet=quiet):
             console.print_line(line)
     return Exit.NO if result.findings else Exit.OK
+
+
+def show(
+    line_id: Annotated[str, typer.Argument(metavar="LINE_ID", help="The column line_id of access.")],
+    *,
+    store: StoreOption = None,
+    show_format: Annotated[
+        StatusFormat, typer.Option("--format", help="For people or programs.")
+    ] = StatusFormat.TABLE,
+    config_file: ConfigOption = None,
+) -> int:
+    """Show one line: its bytes as they were, where they came from, what proves that, fields and links.
+
+    Example:
+
+      lpaudit show 3f9a2c01b7d4e6f8-0000000000000000
+    """
+    settings = configured(config_file, store=store)
+    from lpaudit import showing  # noqa: PLC0415 -- start-up time
+
+    line = showing.line_of(settings["store"].value, line_id)
+    if show_format is StatusFormat.JSON:
+        sys.stdout.write(console.to_json(showing.as_json(line), indent=1) + "\n")
+        return Exit.OK
+    for text in showing.in_words(line):
+        console.print_line(text)
+    return Exit.OK
