@@ -129,8 +129,11 @@ def entries(store, table):
     """Return the entries of a table's log by version: those in its directory, and those in archives."""
     there = {}
     for archive in sorted((store / "commits" / table).glob("*.tar.zst")):
-        with tarfile.open(fileobj=io.BytesIO(unpacked(archive.read_bytes()) or b"")) as tar:
-            there.update({int(member.name[:20]): tar.extractfile(member).read() for member in tar})
+        try:
+            with tarfile.open(fileobj=io.BytesIO(unpacked(archive.read_bytes()) or b"")) as tar:
+                there.update({int(member.name[:20]): tar.extractfile(member).read() for member in tar})
+        except (tarfile.TarError, ValueError) as error:
+            wrong(f"this archive is damaged ({error})".splitlines()[0], archive.name)
     for path in (store / table / "_delta_log").glob("*.json"):
         if re.fullmatch(r"\d{20}\.json", path.name):
             there[int(path.name[:20])] = path.read_bytes()
@@ -217,10 +220,14 @@ def main():
     for text in sys.argv[2:]:
         name, _, encoded = text.split("+", 2)
         keys.append((name, base64.b64decode(encoded)[1:]))
-    leaves = batches(store, trusted(store, keys))
-    commits(store, leaves)
-    files(store, leaves)
-    size = segments(store, leaves)
+    leaves, size = [], 0
+    try:
+        leaves = batches(store, trusted(store, keys))
+        files(store, leaves)
+        commits(store, leaves)
+        size = segments(store, leaves)
+    except (ValueError, KeyError, TypeError, OSError) as error:  # so damaged that nothing more can be said
+        wrong(f"cannot go on ({error})", str(store))
     print(f"{len(found)} findings: {len(leaves)} records, {size} bytes of logs")
     return 1 if found else 0
 
