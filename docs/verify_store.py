@@ -109,7 +109,9 @@ def batches(store, keys):
         told = json.loads(head)
         if path.name != f"{number:020d}.batch" or told["batch"] != number:
             wrong("a batch is missing before", path.name)
-        if told["size"] != len(leaves) or [bytes.fromhex(h) for h in told["frontier"]] != [h for _, h in tree]:
+        if told["size"] != len(leaves) or [bytes.fromhex(h) for h in told["frontier"]] != [
+            h for _, h in tree
+        ]:
             wrong("it does not go on from the batch before", path.name)
         for line in lines:
             add(tree, line.encode())

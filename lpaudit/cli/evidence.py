@@ -164,9 +164,8 @@ def verify(  # noqa: PLR0913 -- options of a command
     settings = configured(config_file, store=store)
     from lpaudit import anchors, keys, verification  # noqa: PLC0415 -- start-up time
     from lpaudit.progress import reading  # noqa: PLC0415
-    from lpaudit.store import open_store  # noqa: PLC0415
 
-    target = open_store(settings["store"].value)
+    target, _ = verification.found_at(settings["store"].value)
     known = [keys.given(text) for text in key or ()] or keys.own(config.key_file(settings))
     notes = keys.in_store(target)
     believed = keys.believed(notes.values(), known)

@@ -11,7 +11,7 @@ words.py      what was found → lines, JSON
 """
 
 from lpaudit.verification.finding import Finding, What
-from lpaudit.verification.whole import Asked, Verified, verify
+from lpaudit.verification.whole import Asked, Verified, found_at, verify
 from lpaudit.verification.words import as_json, in_words
 
-__all__ = ["Asked", "Finding", "Verified", "What", "as_json", "in_words", "verify"]
+__all__ = ["Asked", "Finding", "Verified", "What", "as_json", "found_at", "in_words", "verify"]

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from lpaudit import keys, pipeline, signing, store
-from lpaudit.errors import LpauditError
+from lpaudit.errors import LpauditError, StoreError
 from lpaudit.evidence import FOLDER, PublicKey
 from lpaudit.model import LogKind
 from lpaudit.store import Store
 from lpaudit.store.entries import archives, table_names
-from lpaudit.store.storage import MARKER
+from lpaudit.store.storage import MARKER, storage_of
 from lpaudit.verification import log, rows, segments, sources, tree
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Table
@@ -63,15 +63,29 @@ def _nobody(done: int, total: int) -> None:
     pass
 
 
+def found_at(root: str) -> tuple[Store, list[Finding]]:
+    """Open a store, also one whose marker is not what it should be: that is a finding like any other.
+
+    Raises StoreError where there was never one.
+    """
+    try:
+        return store.open_store(root), []
+    except StoreError as error:
+        storage = storage_of(root)
+        if FOLDER not in (storage.entries() or ()):
+            raise
+        return Store(storage), [Finding(What.CHANGED, MARKER, error.message)]
+
+
 def verify(root: str, asked: Asked, read: Callable[[int, int], None] = _nobody) -> Verified:
     """Verify a store; ``read`` hears how many bytes of how many have been read.
 
     Raises StoreError if there is no store.
     """
-    target = store.open_store(root)
+    target, broken = found_at(root)
     there = target.sizes()
     total, done = sum(there.values()), 0
-    result = Verified(files=len(there), bytes=total)
+    result = Verified(broken, files=len(there), bytes=total)
 
     def has_read(size: int) -> None:
         nonlocal done
