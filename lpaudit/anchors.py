@@ -66,6 +66,7 @@ def sign(
     signed = signing.sign(target, signer, unique=unique)
     if signed is None:
         return None, []
+    _remember(target, signed, environ)
     states = send(target, anchors, signed, now=now(), unique=unique(), environ=environ)
     failed = [name for name in anchors if states[name].error]
     return signed, [f"the anchor {name} did not take the checkpoint: {states[name].error}" for name in failed]
@@ -130,9 +131,27 @@ def kept(anchors: Sequence[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _file(target: Store, environ: Mapping[str, str]) -> Path:
+def remembered(target: Store, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the last checkpoint that this user has signed here, with where that is kept; none if none is."""
+    file = _file(target, environ, "checkpoint")
+    with suppress(OSError):
+        return [(str(file), file.read_text("utf-8", "replace"))]
+    return []
+
+
+def _remember(target: Store, signed: Signed, environ: Mapping[str, str]) -> None:
+    """Keep a checkpoint outside the store: without one, nobody can tell that the last ones were taken away."""
+    file = _file(target, environ, "checkpoint")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary.write_text(signed.note, "utf-8")
+        temporary.replace(file)
+
+
+def _file(target: Store, environ: Mapping[str, str], what: str = "anchors.json") -> Path:
     mark = mark_file(target, environ, LogKind.ACCESS)
-    return mark.with_name(f"{mark.stem}-anchors.json")
+    return mark.with_name(f"{mark.stem}-{what}")
 
 
 def _send(target: Store, anchor: str, signed: Signed, unique: str) -> None:

@@ -173,6 +173,7 @@ def verify(  # noqa: PLR0913 -- options of a command
     if own_word:  # then it at least agrees with itself
         believed = keys.in_words(notes)
     kept = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
+    kept += anchors.remembered(target, os.environ)
     asked = verification.Asked(tuple(believed), None if full else sample, seed, tuple(kept))
     with reading("verifying", shown=not quiet and sys.stderr.isatty()) as read:
         result = verification.verify(settings["store"].value, asked, read)
@@ -202,7 +203,7 @@ def show(
     settings = configured(config_file, store=store)
     from lpaudit import showing  # noqa: PLC0415 -- start-up time
 
-    line = showing.line_of(settings["store"].value, line_id)
+    line = showing.line_of(settings["store"].value, line_id.strip())
     if show_format is StatusFormat.JSON:
         sys.stdout.write(console.to_json(showing.as_json(line), indent=1) + "\n")
         return Exit.OK

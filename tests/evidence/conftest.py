@@ -27,6 +27,7 @@ class Evidence:
         self.logs.mkdir()
         self.signer = Signer("gw1", Ed25519PrivateKey.from_private_bytes(b"k" * 32))
         self._numbers = itertools.count(1)
+        self.remembered = []
 
     def unique(self):
         return f"{next(self._numbers):032x}"
@@ -43,7 +44,9 @@ class Evidence:
         assert not done.errors
 
     def sign(self):
-        return signing.sign(open_store(str(self.root)), self.signer, unique=self.unique)
+        signed = signing.sign(open_store(str(self.root)), self.signer, unique=self.unique)
+        self.remembered = [("here", signed.note)] if signed else self.remembered
+        return signed
 
     def compact(self):
         pipeline.compact(str(self.root), keep_replaced=24, unique=self.unique)
