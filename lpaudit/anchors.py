@@ -140,7 +140,7 @@ def remembered(target: Store, environ: Mapping[str, str]) -> list[tuple[str, str
 
 
 def _remember(target: Store, signed: Signed, environ: Mapping[str, str]) -> None:
-    """Keep a checkpoint outside the store: without one, nobody can tell that the last ones were taken away."""
+    """Keep a checkpoint outside the store: without one, nobody can tell that later ones were taken away."""
     file = _file(target, environ, "checkpoint")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
