@@ -16,6 +16,7 @@ from lpaudit.cli import (
     correlate,
     doctor,
     formats,
+    identities,
     ingest,
     prefect,
     query,
@@ -63,6 +64,7 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(identities.app, name="identities")
 
 
 def _version(*, wanted: bool) -> None:
