@@ -4,8 +4,8 @@ Frozen values only: no input or output, no behaviour beyond a derived name.
 Times are offset-aware UTC, offsets and lengths are bytes of the decompressed source.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from hashlib import sha256
@@ -320,6 +320,10 @@ class Check:
     """One file under reports/checks: a question, the SQL that answers it, and what it cannot see.
 
     ``population`` counts what was looked at, in ``unit``s: no rows of nothing is not an answer.
+    ``needs`` are tables or views that must hold a row, each with the words for when it holds none.
+    ``key`` are the columns by which a control's exception is known again the next night, and
+    ``severity`` is how much it matters; tables have neither.
+    ``section`` is its number among a report's sections: ``S5``.
     ``file`` is its path below reports/, ``sha256`` that of its bytes.
     """
 
@@ -334,6 +338,10 @@ class Check:
     file: str
     sha256: str
     parameters: tuple[Parameter, ...] = ()
+    section: str | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
+    severity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,11 +357,25 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """A control of a framework: which checks bear on it, and what they leave open.
+
+    ``intent`` is in our own words. Without ``checks`` it is one that nothing here can show.
+    """
+
+    id: str
+    intent: str
+    checks: tuple[str, ...]
+    not_shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class Framework:
     """A table of contents over checks; it also says what it does not show.
 
     ``result`` are sentences over the figures of the check ``summary``. ``show`` is how many
-    rows a section prints at most.
+    rows a section prints at most. ``completeness`` is the check whose rows say why the period
+    is not wholly known. ``sections`` hold the checks of all ``controls``.
     """
 
     id: str
@@ -365,17 +387,40 @@ class Framework:
     method: tuple[str, ...]
     not_shown: tuple[str, ...]
     show: Parameter
+    completeness: str
     file: str
     sha256: str
+    controls: tuple[Control, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What a check's answer is worth. None of them says that something is good."""
+
+    ROWS = "rows"
+    """Of a table: what was asked for."""
+    EXCEPTIONS = "exceptions"
+    """Of a control: n of a population of N; n may be 0."""
+    INCOMPLETE = "incomplete"
+    """As one of the two, but part of the period is not known: there may be more."""
+    NO_DATA = "no-data"
+    """Nothing was looked at."""
+    ERROR = "error"
+    """The question could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check's answer for a period: rows, the population they come from, and how to ask again."""
+    """A check's answer for a period: rows, the population they come from, and how to ask again.
+
+    ``reasons`` say why the outcome is incomplete, no-data or error. Rows without columns are
+    those of a question that was not asked.
+    """
 
     check: Check
     section: Section
     parameters: dict[str, object]
+    outcome: Outcome
+    reasons: tuple[str, ...]
     population: int
     rows: pa.Table
 

@@ -24,7 +24,13 @@ KINDS = ("table", "control")
 
 _HEAD = re.compile(r"\A/\*(.*?)\*/(.*)\Z", re.DOTALL)
 _ORDER = re.compile(r"\border\s+by\b(?![^()]*\))", re.IGNORECASE)
-_KEYS = ("id", "title", "question", "kind", "population", "unit", "limits", "parameters")
+SEVERITIES = ("low", "medium", "high", "critical")
+
+_SECTION = re.compile(r"S([1-9]|1[0-9]|20)")
+_KEYS = (
+    *("id", "title", "question", "kind", "population", "unit", "limits", "parameters"),
+    *("section", "needs", "key", "severity"),
+)
 
 
 def check_files() -> dict[str, Path]:
@@ -70,6 +76,10 @@ def parse_check(data: bytes, file: str) -> Check:
         file=file,
         sha256=sha256(data).hexdigest(),
         parameters=_parameters(raw, file),
+        section=toml.text(raw, "section", file) if "section" in raw else None,
+        needs=_needs(raw, file),
+        key=toml.texts(raw, "key", file) if "key" in raw else (),
+        severity=toml.text(raw, "severity", file) if "severity" in raw else None,
     )
     _refuse(check)
     return check
@@ -100,12 +110,31 @@ def _parameters(raw: toml.Toml, file: str) -> tuple[Parameter, ...]:
     return tuple(parameter(value, name, file) for name, value in tables.items())
 
 
+def _needs(raw: toml.Toml, file: str) -> dict[str, str]:
+    tables = toml.table(raw.get("needs", {}), "needs", file)
+    for name in tables:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise CheckError(f"{file}: needs {name!r}, which is no table", hint="`lpaudit tables` lists them")
+    return {name: toml.text(tables, name, file) for name in tables}
+
+
 def _refuse(check: Check) -> None:
     file = check.file
     if Path(file).stem != check.id:
         raise CheckError(f"{file} has the id {check.id!r}", hint="the id is the file's name")
     if check.kind not in KINDS:
         raise CheckError(f"{file}: unknown kind {check.kind!r}", hint=toml.hint(check.kind, KINDS))
+    if check.section is not None and not _SECTION.fullmatch(check.section):
+        raise CheckError(f"{file}: unknown section {check.section!r}", hint="there are: S1 to S20")
+    if (check.kind == "control") != bool(check.key) or (check.kind == "control") != bool(check.severity):
+        raise CheckError(
+            f"{file}: a control has a key and a severity, a table has neither",
+            hint='key = ["columns by which an exception is known again"]',
+        )
+    if check.severity not in (None, *SEVERITIES):
+        raise CheckError(
+            f"{file}: unknown severity {check.severity!r}", hint=toml.hint(str(check.severity), SEVERITIES)
+        )
     declared = {p.name for p in check.parameters}
     named = named_parameters(check.sql, file) | named_parameters(check.population, file)
     for name in sorted(named - declared - set(ALWAYS)):

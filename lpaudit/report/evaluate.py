@@ -1,11 +1,12 @@
 """A framework's checks, asked of a store for a period."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pyarrow as pa
 
-from lpaudit.errors import CheckError
-from lpaudit.model import Check, Framework, Period, Report, Result, Section, Select
+from lpaudit.errors import CheckError, QueryError
+from lpaudit.model import Check, Framework, Outcome, Period, Report, Result, Section, Select
 from lpaudit.report.check import ALWAYS, load_check, named_parameters
 
 
@@ -13,17 +14,64 @@ def evaluate(framework: Framework, period: Period, select: Select, store: dict[s
     """Ask every check of a framework, in order.
 
     ``store`` says what was asked, for the report's head. Raises CheckError before anything
-    is asked if a check is broken.
+    is asked if a check is broken; a question that fails is a result that says so.
     """
     checks = [load_check(section.check) for section in framework.sections]
+    _, incomplete, _ = ask(load_check(framework.completeness), period, select)
     pairs = zip(framework.sections, checks, strict=True)
-    results = tuple(_result(section, check, period, select) for section, check in pairs)
+    results = tuple(
+        _result(section, check, period, select, incomplete.to_pylist()) for section, check in pairs
+    )
     return Report(framework, period, dict(store), results)
 
 
-def _result(section: Section, check: Check, period: Period, select: Select) -> Result:
-    population, rows, parameters = ask(check, period, select)
-    return Result(check=check, section=section, parameters=parameters, population=population, rows=rows)
+def _result(
+    section: Section, check: Check, period: Period, select: Select, incomplete: list[dict[str, object]]
+) -> Result:
+    result = partial(Result, check=check, section=section)
+    missing = tuple(why for name, why in check.needs.items() if not _holds_rows(name, select, check))
+    if missing:
+        return result(
+            parameters={}, outcome=Outcome.NO_DATA, reasons=missing, population=0, rows=pa.table({})
+        )
+    try:
+        population, rows, parameters = ask(check, period, select)
+    except (CheckError, QueryError) as error:
+        return result(
+            parameters={}, outcome=Outcome.ERROR, reasons=(error.message,), population=0, rows=pa.table({})
+        )
+    if absent := set(check.key) - set(rows.column_names):
+        raise CheckError(f"{check.file}: the key {min(absent)} is no column of it", hint="name columns")
+    reasons = tuple(str(row["reason"]) for row in incomplete if _concerned(check, str(row["concerns"])))
+    if population == 0:
+        outcome = Outcome.NO_DATA
+        reasons = (f"there are 0 {check.unit}", *reasons)
+    elif reasons:
+        outcome = Outcome.INCOMPLETE
+    else:
+        outcome = Outcome.EXCEPTIONS if check.kind == "control" else Outcome.ROWS
+    return result(parameters=parameters, outcome=outcome, reasons=reasons, population=population, rows=rows)
+
+
+def _concerned(check: Check, table: str) -> bool:
+    """Tell if a check's answer may be wrong because of something that is not known of a table.
+
+    What asks about no period asks about what is stored, and that is known. The log itself is
+    in every answer; Prefect's records are in those of checks that need them.
+    """
+    if not set(ALWAYS) & set(_used(check)):
+        return False
+    return table == "access" or any(name == table or name.startswith(f"{table}_") for name in check.needs)
+
+
+def _holds_rows(name: str, select: Select, check: Check) -> bool:
+    try:
+        found = select(f'select 1 from "{name}" limit 1', {})  # noqa: S608 -- load_check: [a-z0-9_]
+    except QueryError as error:
+        raise CheckError(
+            f"{check.file}: needs {name}, which is no table", hint="`lpaudit tables` lists them"
+        ) from error
+    return bool(found.num_rows)
 
 
 def ask(

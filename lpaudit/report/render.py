@@ -10,9 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup, escape
 
 from lpaudit.errors import CheckError, ConfigError
-from lpaudit.model import Report, Result
-from lpaudit.report.cells import Cell, cell
+from lpaudit.model import Outcome, Report, Result
+from lpaudit.report.cells import Cell, cell, shown
 from lpaudit.report.chart import HEIGHT, WIDTH, Chart, hours_chart
+from lpaudit.report.exceptions import exceptions
 from lpaudit.report.toml import hint
 from lpaudit.resources import folder
 from lpaudit.visible import instant
@@ -77,14 +78,20 @@ def render(report: Report, format: str) -> str:  # noqa: A002 -- what it is call
 
 def outcome(result: Result) -> str:
     """Say in words how many rows of how many: never that something is good."""
-    rows, population, unit = result.rows.num_rows, result.population, result.check.unit
-    if population == 0:
-        return f"No data: there are 0 {unit}, so this section says nothing either way."
+    population, unit = result.population, result.check.unit
+    rows = exceptions(result).num_rows if result.check.kind == "control" else result.rows.num_rows
+    why = "; ".join(result.reasons)
+    if result.outcome is Outcome.ERROR:
+        return f"Error: the question could not be asked: {shown(why)}"
+    if result.outcome is Outcome.NO_DATA:
+        return f"No data: {why}. So this section says nothing either way."
     if result.check.kind == "control":
-        return f"{_count(rows, 'exception')} of a population of {population:,} {unit}."
-    if rows == 0:
-        return f"0 of {population:,} {unit}."
-    return f"{_count(rows, 'row')} from a population of {population:,} {unit}."
+        text = f"{_count(rows, 'exception')} of a population of {population:,} {unit}."
+    elif rows == 0:
+        text = f"0 of {population:,} {unit}."
+    else:
+        text = f"{_count(rows, 'row')} from a population of {population:,} {unit}."
+    return f"{text} Incomplete: {why}." if result.outcome is Outcome.INCOMPLETE else text
 
 
 def _shown(number: int, result: Result, report: Report) -> Shown:

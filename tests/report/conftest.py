@@ -1,6 +1,7 @@
 """Small real stores: log lines in lighttpd's default format → ingest → a connection."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from deltalake import write_deltalake
 from report.small import DAY, line
 
 from lpaudit import ingest, pipeline, report
-from lpaudit.model import Gap, Observer
+from lpaudit.model import Gap, Observer, Section
 from lpaudit.schema import tables
 from lpaudit.store import append_gap, open_store
 
@@ -31,7 +32,10 @@ class Asked:
         return self.result(check_id, period).rows.to_pylist()
 
     def result(self, check_id, period=DAY):
-        return next(r for r in self.evaluate(period).results if r.check.id == check_id)
+        """Ask one check as the framework does; those around it take their time."""
+        only = replace(report.load_framework("access"), sections=(Section(check_id),))
+        [result] = report.evaluate(only, period, self.select, {}).results
+        return result
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from report.small import DAY, OTHER, RUN, gap, line
 
 from lpaudit import report
 from lpaudit.errors import CheckError, ConfigError
-from lpaudit.model import GapCause, Period
+from lpaudit.model import GapCause, Outcome, Period
 from lpaudit.report.render import outcome
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "report"
@@ -108,7 +108,12 @@ def test_the_same_store_and_period_give_the_same_bytes(hostile):
 def with_rows(result, number, population, kind="table"):
     rows = pa.table({"a": list(range(number))})
     return replace(
-        result, rows=rows, population=population, check=replace(result.check, kind=kind, unit="lines")
+        result,
+        rows=rows,
+        population=population,
+        outcome=Outcome.ROWS if population else Outcome.NO_DATA,
+        reasons=() if population else ("there are 0 lines",),
+        check=replace(result.check, kind=kind, unit="lines"),
     )
 
 
@@ -120,8 +125,8 @@ def with_rows(result, number, population, kind="table"):
         (0, 16181, "table", "0 of 16,181 lines."),
         (0, 5, "control", "0 exceptions of a population of 5 lines."),
         (1, 5, "control", "1 exception of a population of 5 lines."),
-        (0, 0, "control", "No data: there are 0 lines, so this section says nothing either way."),
-        (0, 0, "table", "No data: there are 0 lines, so this section says nothing either way."),
+        (0, 0, "control", "No data: there are 0 lines. So this section says nothing either way."),
+        (0, 0, "table", "No data: there are 0 lines. So this section says nothing either way."),
     ],
 )
 def test_an_outcome_is_a_count_of_a_population(no_lines, number, population, kind, words):

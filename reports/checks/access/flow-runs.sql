@@ -3,6 +3,7 @@ id = "flow-runs"
 title = "Requests by flow run"
 question = "Which flow runs did most requests act on?"
 kind = "table"
+section = "S11"
 population = """
 select count(distinct try_cast(regexp_extract(path, '/flow_runs/([0-9a-fA-F-]{32,36})(/|$)', 1) as uuid))
 from access

@@ -3,6 +3,9 @@ id = "bypass"
 title = "Runs and state changes without a request"
 question = "Did somebody go around the gateway?"
 kind = "control"
+section = "S12"
+severity = "critical"
+key = ["flow_run_id", "what", "time"]
 population = """
 with covered as (select min(time) as first, max(coalesce(time_end, time)) as last from access)
 select (
@@ -18,6 +21,9 @@ limits = """
 Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ.
 Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); what Prefect's server does by itself (late runs, runs of a cancelled parent, a run whose worker or heartbeat was lost); and what lies in a gap of the log.
 A bulk request names no run, so any that was there explains a change of state."""
+[needs]
+flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
+event = "Prefect's events are not in the store (`lpaudit sync`)"
 [parameters.slack_seconds]
 default = 2
 why = "clocks that ntp keeps differ by much less; a longer one would let another request explain it"

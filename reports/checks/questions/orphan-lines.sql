@@ -3,11 +3,16 @@ id = "orphan-lines"
 title = "Requests about runs that Prefect does not know"
 question = "Which requests name a flow run of which there is no record?"
 kind = "control"
+section = "S13"
+severity = "medium"
+key = ["flow_run_id"]
 population = "select count(*) from access where time >= $start and time < $end and resource_type = 'flow_run' and resource_id is not null"
 unit = "requests of the period that name a flow run"
 limits = """
 A run is known if a record of it was ever synced, also if Prefect has deleted it since. Prefect forgets a deleted run at once: of one that was created and deleted between two syncs only its requests remain, and for some days its events, from which name and last_state are.
 Answered is whether Prefect knew the run when it was asked: a request with a status below 400 says that it existed."""
+[needs]
+flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
 */
 with named as (
     select * from access

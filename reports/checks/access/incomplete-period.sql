@@ -1,0 +1,56 @@
+/*
+id = "incomplete-period"
+title = "What is not known of the period"
+question = "Is there a part of the period of which the store cannot know everything?"
+kind = "control"
+section = "S3"
+severity = "high"
+key = ["concerns", "host", "reason"]
+population = "select count(*) from (select distinct host_name from access_event union select distinct host_name from coverage_gap)"
+unit = "hosts"
+limits = """
+A host's log is known from its first line to its last. A night without requests has no line either: then this check says `incomplete` until a later line shows that the log was read on, and that is right, as nobody can tell a quiet log from one that is not read. A probe that asks for `/api/health` each minute makes the difference visible.
+A host whose last line is older than $silent_days days at the period's start is taken for one that is no longer there.
+Prefect's records are known up to the last reading of flow runs that was whole (`lpaudit sync`)."""
+[parameters.silent_days]
+default = 7
+why = "longer than any weekend with holidays around it; shorter than a quarter, so that an old host does not make every report incomplete"
+*/
+with host as (
+    select host_name as host, min(time) as first_line, max(coalesce(time_end, time)) as last_line
+    from access
+    where time is not null
+    group by host_name
+),
+expected as (
+    select * from host where last_line >= $start - to_days($silent_days)
+),
+snapshot_end as (
+    select max(coalesce(window_end, fetched_at)) as last_read
+    from snapshot
+    where complete and table_name = 'flow_run'
+),
+found(concerns, host, reason) as (
+    select 'access', null, 'no log was read of which a line has a time'
+    from (select count(*) as hosts from expected) as counted
+    where hosts = 0
+    union all
+    select 'access', null, 'the first line of any log is of ' || strftime(first_line, '%Y-%m-%d %H:%M:%S') || ' UTC'
+    from (select min(first_line) as first_line from expected) as earliest
+    where first_line > $start
+    union all
+    select 'access', host, 'the last line of a host is of ' || strftime(last_line, '%Y-%m-%d %H:%M:%S') || ' UTC'
+    from expected
+    where last_line < $end
+    union all
+    select 'access', host_name, 'a part of a log is missing (' || cause || ', found ' || strftime(detected_at, '%Y-%m-%d %H:%M:%S') || ' UTC)'
+    from open_gap
+    where ("from" is null or "from" < $end) and ("to" is null or "to" >= $start)
+    union all
+    select 'flow_run', null, 'the last whole reading of Prefect''s flow runs is of ' || strftime(last_read, '%Y-%m-%d %H:%M:%S') || ' UTC'
+    from snapshot_end
+    where last_read < $end
+)
+select distinct concerns, host, reason
+from found
+order by concerns, host nulls first, reason
