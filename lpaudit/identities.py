@@ -8,6 +8,7 @@ not there; the same command again goes on with it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -85,9 +86,10 @@ def _store(
     *,
     known: bool,
 ) -> Imported:
-    counts = [len(version.rows[name]) for name in TABLES]
+    identities, entitlements, tokens = (len(version.rows[name]) for name in TABLES)
+    imported = partial(Imported, version.directory, identities, entitlements, tokens)
     if known:
-        return Imported(version.directory, *counts, new=False)
+        return imported(new=False)
     shared = {"snapshot_id": version.snapshot_id, "fetched_at": taken_at}
     for name in TABLES:
         found = [row | shared for row in version.rows[name]]
@@ -98,14 +100,15 @@ def _store(
         "directory": version.directory,
         "as_of": as_of,
         "files": version.files,
-        **dict(zip(("identities", "entitlements", "tokens"), counts, strict=True)),
+        "identities": identities,
+        "entitlements": entitlements,
+        "tokens": tokens,
         "lpaudit_version": __version__,
         **shared,
     }
     rows = pa.Table.from_pylist([row], schema=tables()["directory"].arrow)
     key = f"{version.snapshot_id}:{as_of.isoformat()}"
-    new = store.append_records(target, "directory", key, rows, unique())
-    return Imported(version.directory, *counts, new=new)
+    return imported(new=store.append_records(target, "directory", key, rows, unique()))
 
 
 _NEWEST = """
