@@ -21,11 +21,11 @@ identity_latest = "nobody has said who is behind the logins (`lpaudit identities
 default = "UTC"
 why = "the times of the log; write the zone of the team, as in Europe/Berlin"
 [parameters.opens]
-default = "07:00"
-why = "early enough for those who begin early"
+default = 7
+why = "hour of the day, early enough for those who begin early; 7.5 is half past seven"
 [parameters.closes]
-default = "20:00"
-why = "late enough for those who stay late; this moment itself is out of hours"
+default = 20
+why = "hour of the day, late enough for those who stay late; this moment itself is out of hours"
 [parameters.working_days]
 default = [1, 2, 3, 4, 5]
 why = "Monday to Friday"
@@ -37,8 +37,7 @@ with request as (
     select
         *,
         time at time zone $time_zone as local_time,
-        cast(time at time zone $time_zone as date) as local_date,
-        cast(time at time zone $time_zone as time) as local_clock
+        cast(time at time zone $time_zone as date) as local_date
     from access_identity
     where time >= $start and time < $end and privileged and status < 400 and login is not null
         and coalesce(kind, 'human') = 'human'
@@ -47,8 +46,11 @@ with request as (
         *,
         case
             when list_contains(cast($holidays as date[]), local_date) then 'holiday'
-            when not list_contains(cast($working_days as bigint[]), extract(isodow from local_time)) then 'no working day'
-            when local_clock < cast($opens as time) or local_clock >= cast($closes as time) then 'hour'
+            -- 1 January 1900 was a Monday. Databases do not agree on how they number weekdays.
+            when not list_contains(cast($working_days as bigint[]), date_diff('day', date '1900-01-01', local_date) % 7 + 1)
+                then 'no working day'
+            when extract(hour from local_time) + extract(minute from local_time) / 60.0 < $opens then 'hour'
+            when extract(hour from local_time) + extract(minute from local_time) / 60.0 >= $closes then 'hour'
         end as reason
     from request
 )
