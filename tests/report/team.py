@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from report.small import DAY
@@ -109,13 +109,14 @@ class Team:
     def __init__(self, folder):
         self.folder, self.root = folder, str(folder / "store")
         self.unique = map("{:032x}".format, itertools.count(1))
+        self.clock = (NOW + timedelta(seconds=number) for number in itertools.count())
 
     def log(self, *lines, name="access"):
         (self.folder / f"{name}.log").write_text("".join(f"{text}\n" for text in lines))
         options = ingest.IngestOptions("gw1", None, ZoneInfo("UTC"), 1 << 20)
         done = ingest.ingest(
             self.root, [str(self.folder / f"{name}.log")], options, Observer(),
-            now=lambda: NOW, unique=lambda: next(self.unique),
+            now=lambda: next(self.clock), unique=lambda: next(self.unique),
         )  # fmt: skip
         assert not done.errors
         assert not done.rejected
@@ -128,7 +129,7 @@ class Team:
     def imported(self, *names, as_of=None, directory=None):
         self.results = identities.import_files(
             self.root, [self.folder / name for name in names], as_of=as_of and at(as_of), form=None,
-            directory=directory, now=lambda: NOW, unique=lambda: next(self.unique),
+            directory=directory, now=lambda: next(self.clock), unique=lambda: next(self.unique),
         )  # fmt: skip
         return self
 
@@ -138,11 +139,11 @@ class Team:
         dump.mkdir()
         (dump / "flow_runs.json").write_text(json.dumps(list(runs)))
         (dump / "events.json").write_text(json.dumps(list(events)))
-        sync.from_dump(self.root, dump, now=lambda: NOW, unique=lambda: next(self.unique))
+        sync.from_dump(self.root, dump, now=lambda: next(self.clock), unique=lambda: next(self.unique))
         correlate.correlate(
             self.root,
             everything=False,
-            now=lambda: NOW,
+            now=lambda: next(self.clock),
             unique=lambda: next(self.unique),
             api_prefixes=("/api",),
         )
