@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from lpaudit.errors import SourceError
 from lpaudit.routes import catalogue
-from lpaudit.visible import unseen, visible
+from lpaudit.visible import visible
 
 KINDS = ("human", "service", "worker", "agent")
 ANY = "*"
@@ -187,7 +187,7 @@ def _clean(key: str, value: str, place: Place) -> str:
         place.refuse(f"{key} has {len(value):,} characters", f"at most {_LONGEST:,} make a name")
     if not value.strip() or value != value.strip():
         place.refuse(f"{key} {value!r} is blank, or begins or ends with a blank", "write it without")
-    if any(unseen(char) and char != " " for char in value):
+    if visible(value) != value:
         place.refuse(f"{key} {value} has characters that nobody sees", "write it as lighttpd logs it")
     return value
 

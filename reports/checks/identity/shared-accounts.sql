@@ -47,14 +47,19 @@ with request as (
     select identity, client, stretch, min(time) as first, max(time) as last
     from numbered
     group by identity, client, stretch
+), edge as (
+    -- Stretches of one address never overlap: as many as are open, so many addresses there are at once.
+    select identity, first as moment, 0 as closes, 1 as step from stretch
+    union all
+    select identity, last, 1, -1 from stretch
 ), at_once as (
-    -- The most at once there are when some stretch begins.
-    select one.identity, one.first, count(distinct other.client) as clients
-    from stretch as one
-    join stretch as other on other.identity = one.identity and other.first <= one.first and other.last >= one.first
-    group by one.identity, one.first
+    select identity, moment,
+        sum(step) over (
+            partition by identity order by moment, closes rows between unbounded preceding and current row
+        ) as clients
+    from edge
 ), most as (
-    select identity, max(clients) as clients_at_once, min(case when clients >= $clients_at_once then first end) as first_overlap
+    select identity, cast(max(clients) as bigint) as clients_at_once, min(case when clients >= $clients_at_once then moment end) as first_overlap
     from at_once
     group by identity
 ), used as (
