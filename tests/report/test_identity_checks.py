@@ -198,18 +198,19 @@ def test_people_are_no_agents(team):
 def test_an_approval_that_no_person_gave_is_an_exception(team):
     users = ["alice", "copilot", "svc-ci", "worker-etl", "mallory"]
     team.directory().log(
-        *(line(f"10:0{i}", RESUME, user=user) for i, user in enumerate(users)),
+        *(line(f"10:0{i}", RESUME, 201, user=user) for i, user in enumerate(users)),
+        line("10:08", RESUME, 200, user="copilot"),
         line("10:09", RESUME, 403, user="copilot"),
     )
     population, rows = team.ask("agent-approves")
-    assert population == 6
+    assert population == 7
     assert some(rows, "identity", "kind", "flow_run_id") == [
         ("copilot", "agent", RUN), ("svc-ci", "service", RUN), ("worker-etl", "worker", RUN), ("mallory", "unknown", RUN)
     ]  # fmt: skip
 
 
 def test_an_approval_by_a_person_is_none(team):
-    team.directory().log(line("10:00", RESUME), line("10:01", READ, user="copilot"))
+    team.directory().log(line("10:00", RESUME, 201), line("10:01", READ, user="copilot"))
     assert team.ask("agent-approves") == (1, [])
 
 
@@ -560,9 +561,10 @@ def test_a_pause_that_was_approved_or_ended_the_run_is_none(team, lines, states)
     assert team.ask("approval-bypass") == (1, [])
 
 
-def test_a_refused_approval_is_no_approval(team):
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_approval_that_was_refused_or_did_nothing_is_none(team, status):
     team.directory().log(
-        line("10:30", RESUME, 403, user="bob"), line("10:30", SET_STATE, 201, user="bob")
+        line("10:30", RESUME, status, user="bob"), line("10:30", SET_STATE, 201, user="bob")
     ).prefect([run("10:00:00.01")], events(("10:05", "Paused"), ("10:30:00.01", "Running")))
     assert len(team.ask("approval-bypass")[1]) == 1
 

@@ -9,14 +9,14 @@ key = ["line_id"]
 population = "select count(*) from access_identity where time >= $start and time < $end and action = 'approve'"
 unit = "requests to approve"
 limits = """
-An approval is a request to resume a paused run (`POST /flow_runs/…/resume`). One that was refused or failed is listed, and is no finding.
+An approval is a request to resume a paused run (`POST /flow_runs/…/resume`). Prefect answers 201 if the run went on, and 200 if it did not, as it was not paused or the input did not fit. What was not answered with 201 is listed, and is no finding.
 Approving past the resume route, by setting a state, is another check: approval-bypass.
 A machine that uses a person's login is that person here."""
 [needs]
 identity_latest = "nobody has said who is behind the logins (`lpaudit identities import`)"
 */
 select
-    coalesce(status < 400, false) as finding,
+    coalesce(status = 201, false) as finding,
     time,
     resource_id as flow_run_id,
     identity,

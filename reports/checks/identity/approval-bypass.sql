@@ -18,7 +18,7 @@ where event in ('prefect.flow-run.Paused', 'prefect.flow-run.Suspended') and nex
 unit = "pauses that came to an end"
 limits = """
 That a run paused, and what became of it, Prefect's events say: those that `lpaudit sync` has brought before Prefect forgot them. A run that failed, crashed or was cancelled while it was paused did not go on.
-An approval is a request to resume the run that was answered with a status below 400 while it was paused, give or take $slack_seconds seconds. The request listed is one that set the run's state when it went on, or one that may have, as it set many (`bulk`); if there is none, the run went on past the gateway, or by itself.
+An approval is a request to resume the run that was answered with 201 while it was paused (with 200 Prefect says that the run did not go on), give or take $slack_seconds seconds. The request listed is one that set the run's state when it went on, or one that may have, as it set many (`bulk`); if there is none, the run went on past the gateway, or by itself.
 States with names of their own, that somebody sets in a flow, are states like others here."""
 [needs]
 event = "Prefect's events are not in the store (`lpaudit sync`)"
@@ -44,7 +44,8 @@ with state as (
     select *, time - interval '1' second * $slack_seconds as earliest,
         coalesce(time_end, time) + interval '1' second * $slack_seconds as latest
     from access_identity
-    where action in ('approve', 'execute', 'update') and status < 400
+    -- With 201 Prefect says that a state was set, with 200 that none was; only of many at once it says nothing.
+    where action in ('approve', 'execute') and (status = 201 or status < 300 and route like '%bulk%')
         and (resource_type = 'flow_run' or route like '/flow_runs/%')
 ), forced as (
     select pause.flow_run_id, pause.occurred, request.identity, request.kind, request.login, request.client, request.method,

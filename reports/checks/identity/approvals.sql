@@ -7,7 +7,7 @@ section = "S14"
 population = "select count(*) from access where time >= $start and time < $end and action = 'approve'"
 unit = "requests to approve"
 limits = """
-An approval is a request to resume a paused run (`POST /flow_runs/…/resume`). What was entered with it is in no log.
+An approval is a request to resume a paused run (`POST /flow_runs/…/resume`). Prefect answers 201 if the run went on (`resumed`), and 200 if it did not, as it was not paused or the input did not fit. What was entered is in no log.
 Who asked is who made the request that created the run, as `lpaudit correlate` has found; runs that a schedule or an automation made have nobody. A run that resumes itself, or that is set to another state, is in approval-bypass."""
 [needs]
 correlation = "requests were not tied to runs (`lpaudit correlate`)"
@@ -32,6 +32,7 @@ select
     created.identity = approval.identity as same_identity,
     created.client = approval.client as same_client,
     approval.status,
+    coalesce(approval.status = 201, false) as resumed,
     approval.line_id,
     created.line_id as requester_line_id
 from access_identity as approval

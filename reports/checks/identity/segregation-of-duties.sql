@@ -10,9 +10,10 @@ population = """
 select count(distinct approval.line_id)
 from access_identity as approval
 join access_run as link on link.flow_run_id = approval.resource_id and link.relation = 'created'
-where approval.time >= $start and approval.time < $end and approval.action = 'approve' and approval.status < 400"""
+where approval.time >= $start and approval.time < $end and approval.action = 'approve' and approval.status = 201"""
 unit = "approvals of runs of which it is known who asked for them"
 limits = """
+An approval is a request to resume a paused run that Prefect answered with 201: with 200 it says that the run did not go on.
 The same is the same identity: several logins of one person are one, if a directory has them as aliases; or the same token. Another identity from the same address is listed, and is no finding: behind a forwarder, or in an office, many people share one.
 Who asked is who made the request that created the run, as `lpaudit correlate` has found. Approvals of runs of which nobody knows who asked for them are not looked at: approvals has them.
 Somebody who has another person's password, or an AI agent of one's own, is another identity."""
@@ -48,7 +49,7 @@ select
 from access_identity as approval
 join created on created.flow_run_id = approval.resource_id and created.number = 1
 left join flow_run_latest as run on run.id = approval.resource_id
-where approval.time >= $start and approval.time < $end and approval.action = 'approve' and approval.status < 400
+where approval.time >= $start and approval.time < $end and approval.action = 'approve' and approval.status = 201
     and (
         approval.identity = created.identity
         or approval.token_id = created.token_id
