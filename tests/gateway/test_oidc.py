@@ -237,6 +237,22 @@ def test_groups_decide_who_may_do_what(started):
     assert rows[-1]["fields"]["%{AUTH_GROUPS}e"] == "workers,ops"
 
 
+def test_a_websocket_without_a_token_is_everyday_noise_and_with_one_that_is_over_it_is_not(started, lpaudit):
+    front, *_ = started
+    over = bearer(token(RSA_KEY, claims(exp=1)))
+    assert front.statuses([("GET", "/prefect/api/events/out"), ("GET", "/prefect/api/events/out", over)]) == [
+        401,
+        401,
+    ]
+    front.rows()
+    ran = lpaudit("sql", "--format", "csv", "select cause, noise from failed_request order by noise")
+    assert ran.stdout.split() == [
+        "cause,noise",
+        *("refused", "by", "the", "gateway:", "expired,false"),
+        *("refused", "by", "the", "gateway:", "no-token,true"),
+    ]
+
+
 def test_claims_cannot_forge_fields_of_the_log(started):
     front, *_ = started
     lie = 'x" status=200 refused="-" line="GET / HTTP/1.1\\'
