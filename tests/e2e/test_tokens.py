@@ -133,7 +133,7 @@ def test_each_line_says_whose_token_it_was_and_which_groups_were_in_it(story, li
             assert fields["%{AUTH_FAIL}e"] == "expired"
             assert "%{AUTH_GROUPS}e" not in fields
         else:
-            assert row["user_name"] == who, row["message"]
+            assert row["user_name"] == who, row["line_number"]
             assert fields.get("%{AUTH_GROUPS}e") == (",".join(GROUPS[who]) or None)
             assert fields["%{AUTH_JTI}e"] == claims_of(story.tokens[who])["jti"]
         seen.add(who)

@@ -65,6 +65,10 @@ class Gateway:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=30)
 
+    def lines(self):
+        """What has been logged."""
+        return self._flushed()[self.begun[0] :].decode().splitlines()
+
     def rows(self):
         """The rows of what has been logged, its format recognised without being told."""
         log = self.place / "seen.log"

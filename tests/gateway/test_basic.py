@@ -4,6 +4,8 @@ import re
 import socket
 import ssl
 import subprocess
+import time
+from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from lpaudit.lighttpd.gateway import FORGEABLE
 from tests.gateway import gateway, upstream
 from tests.gateway.conftest import USERS, basic, hashed
+from tests.recording.upstream import wait_for
 from tests.rig import free_ports
 
 pytestmark = pytest.mark.lighttpd
@@ -93,6 +96,33 @@ def test_websockets_pass_for_who_may(started):
     assert b" 401 " in opened("/api/events/in", basic("reader"))
     assert b" 401 " in opened("/api/events/out")
     assert len(behind.seen) == 2
+
+
+def test_a_websocket_is_one_line_when_it_closes_with_how_long_it_was_open(started):
+    """Its frames are bytes to lighttpd: masked by the client, and not in the log."""
+    front, _ = started
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+    asked = f"GET /prefect/api/events/in HTTP/1.1\r\nHost: x\r\n{basic('worker')}\r\n{upgrade}\r\n"
+    frame = b"\x81\x85\x01\x02\x03\x04" + bytes(a ^ b for a, b in zip(b"hello", b"\1\2\3\4\1", strict=True))
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as connection:
+        connection.sendall(asked.encode())
+        answer = connection.recv(65536)
+        assert b" 101 " in answer
+        connection.sendall(frame)
+        while b"echo:" + frame not in answer:
+            answer += connection.recv(65536)
+        assert front.status("GET", "/api/flows/x", basic("worker")) == 200
+        assert ["status=200" in line for line in front.lines()] == [True]  # not the websocket's
+        time.sleep(1.1)
+    wait_for(lambda: len(front.lines()) == 2, 10, "the websocket's line")
+    row = front.rows()[1]
+    assert (row["user_name"], row["http_response_status_code"]) == ("worker", 101)
+    assert row["url_path"] == "/api/events/in"
+    assert row["event_duration_us"] >= 1_100_000
+    begin, end = (datetime.fromisoformat(row[column]) for column in ("event_start", "event_end"))
+    assert (end - begin).total_seconds() >= 1.1
+    assert "hello" not in front.lines()[1]
+    assert f" body={len(b'echo:' + frame)} " in front.lines()[1]
 
 
 def test_a_redirection_leads_to_where_the_client_is(started):

@@ -344,7 +344,7 @@ def test_a_token_that_is_too_long_is_refused_and_one_with_many_groups_passes(sta
     assert 8_000 < len(many) < 16_000
     assert front.status(*READ, many) == 200
     long = bearer(token(EC_KEY, claims(groups=[f"group-{i}" for i in range(2000)])))
-    assert front.status(*READ, long) == 431
+    assert front.status(*READ, long) in (0, 431)  # lighttpd may hang up before it has read all of it
     assert len(behind.seen) == 1
     assert front.rows()[0]["fields"]["%{AUTH_GROUPS}e"].endswith(",group-599")
 
