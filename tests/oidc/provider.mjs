@@ -30,7 +30,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       getResourceServerInfo: (context, resource, client) => ({
         scope: "api",
         audience: "prefect-api",
-        accessTokenTTL: lifetimes[client.clientId] ?? 300,
+        accessTokenTTL: lifetimes[client.clientId] ?? 3600,
         accessTokenFormat: "jwt",
         jwt: { sign: { alg } },
       }),

@@ -16,7 +16,7 @@ from tests.oidc.packages import PROVIDER
 GROUPS = {"worker-etl": ["workers"], "ci": ["ops", "workers"], "agent-x": [], "late": ["workers"]}
 """Its clients, each with the secret ``<name>-secret``, and the groups in their tokens."""
 LIFETIMES = {"late": 1}
-"""Seconds that a client's tokens are good for; else five minutes."""
+"""Seconds that a client's tokens are good for; else an hour."""
 
 
 @contextlib.contextmanager
