@@ -17,6 +17,7 @@ from lpaudit.cli import (
     doctor,
     evidence,
     formats,
+    identities,
     ingest,
     prefect,
     query,
@@ -68,6 +69,7 @@ app = typer.Typer(
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(evidence.app, name="keys")
+app.add_typer(identities.app, name="identities")
 
 
 def _version(*, wanted: bool) -> None:
