@@ -21,6 +21,8 @@ STATUSES = {
     Exit.FAILED: "Could not finish: an input that cannot be read, a store that cannot be used. "
     "Nothing is lost; the same command goes on from there.",
     Exit.BUG: "A bug in lpaudit, with a traceback.",
+    Exit.BUSY: "Another lpaudit is at it, and the message says which: "
+    "`lpaudit nightly` never runs twice at once.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C. What was committed stays.",
 }
 
@@ -97,15 +99,38 @@ def cli() -> str:
     """Return every command with its arguments and options."""
     group: Any = typer.main.get_command(app)
     parts = [_markdown(("command", "what it does"), _command_list(group))]
-    parts += [_command(name, command) for name, command in group.commands.items() if not command.hidden]
+    for name, command in group.commands.items():
+        if _is_group(command):
+            parts.append(_group(name, command))
+            parts += [_command(f"{name} {word}", inner) for word, inner in command.commands.items()]
+        elif not command.hidden:
+            parts.append(_command(name, command))
     return "\n\n".join(parts) + "\n"
+
+
+def _is_group(command: Any) -> bool:
+    return hasattr(command, "commands")
+
+
+def _group(name: str, group: Any) -> str:
+    words = (
+        (f"[`lpaudit {name} {word}`](#lpaudit-{name}-{word})", _first(c))
+        for word, c in group.commands.items()
+    )
+    return (
+        f"## lpaudit {name}\n\n{_prose(group.help or '')}\n\n{_markdown(('command', 'what it does'), words)}"
+    )
+
+
+def _first(command: Any) -> str:
+    """Return the first sentence or two of a command's help."""
+    return " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
 
 
 def _command_list(group: Any) -> Iterator[tuple[str, str]]:
     for name, command in group.commands.items():
         if not command.hidden:
-            first = inspect.cleandoc(command.help or "").split("\n\n")[0]
-            yield f"[`lpaudit {name}`](#lpaudit-{name})", " ".join(first.split())
+            yield f"[`lpaudit {name}`](#lpaudit-{name})", _first(command)
 
 
 def _command(name: str, command: Any) -> str:

@@ -15,7 +15,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "reports", "sample_logs", "schemas", "tests")
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted(p for f in FOLDERS for p in (CHECKOUT / f).rglob("*.md"))]
 
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = {}
+for _name, _command in typer.main.get_command(app).commands.items():
+    COMMANDS[_name] = _command
+    COMMANDS |= {f"{_name} {word}": inner for word, inner in getattr(_command, "commands", {}).items()}
 
 
 def read(name):
