@@ -18,11 +18,14 @@ from lpaudit.cli import (
     exceptions,
     formats,
     ingest,
+    keys,
     nightly,
     prefect,
     query,
     questions,
     report,
+    sample,
+    signoff,
     status,
     sync,
 )
@@ -43,6 +46,8 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "tables": query.tables,
     "report": report.report,
     "nightly": nightly.nightly,
+    "sample": sample.sample,
+    "signoff": signoff.signoff,
     "status": status.status,
     "compact": compact.compact,
     "config": config.show_config,
@@ -56,6 +61,10 @@ GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
     "exceptions": (
         "The register of exceptions: what nights found, and what people did about it.",
         {"list": exceptions.list_, "assign": exceptions.assign, "close": exceptions.close},
+    ),
+    "keys": (
+        "Keys that sign: their private halves are files, their public ones are in the store.",
+        {"init": keys.init, "rotate": keys.rotate, "list": keys.list_},
     ),
 }
 """Commands that have commands: what they are about, and which."""
