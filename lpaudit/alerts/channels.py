@@ -137,7 +137,7 @@ def _mail(settings: config.Config, world: _World) -> Callable[[Message], None]:
         )
     password = config.secret(settings, "alert_smtp_password")
     receivers = [part.strip() for part in settings["alert_mail"].value.split(",") if part.strip()]
-    sender = settings["alert_mail_from"].value or receivers[0]
+    sender = settings["alert_mail_from"].value or "".join(receivers[:1])
     _mail_of("", "", sender, receivers, world.now())  # an address that is none is said now, not at night
 
     def send(message: Message) -> None:

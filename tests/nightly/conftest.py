@@ -70,5 +70,7 @@ class Nights:
 def nights(tmp_path):
     """A store with a day that is wholly known, and a denied request in it."""
     made = Nights(tmp_path)
+    tonight, made.time = made.time, made.time - timedelta(days=6)  # so late it is nowhere, but in the log
     made.ingest(WHOLE[0], line("10:00:00", "DELETE /api/flows/1", 403), WHOLE[1])
+    made.time = tonight
     return made

@@ -144,18 +144,13 @@ def test_what_is_as_bad_as_the_night_before_is_known_already(nights):
     with http_server() as (url, got, _):
         told = channels(nights, alert_webhook=url)
         nights.run(channels=told)
-        for day, expected in (
-            (24, 2),
-            (24, 2),
-            (25, 3),
-            (25, 3),
-        ):  # after the last line: other words each day, told once
+        for day in (24, 24, 25, 25):  # after the last line: told once
             nights.run(date(2026, 11, day), channels=told)
-            assert len(got) == expected
+            assert len(got) == 2
         nights.out.rename(nights.folder / "aside")
         nights.out.write_text("in the way")
         nights.run(date(2026, 11, 25), channels=told)
-        assert len(got) == 4
+        assert len(got) == 3
         assert [f["step"] for f in got[-1][1]["failed"]] == ["report"]
 
 
@@ -253,7 +248,10 @@ def test_a_mail_has_the_receivers_of_the_settings_and_no_others(nights):
     [(receivers, data)] = got
     assert receivers == ["<ops@example.com>", "<audit@example.com>"]
     mail = message_from_bytes(data, policy=policy.default)
-    assert mail["Subject"] == "lpaudit 2026-11-23 on gw1: 1 new exception, 1 failed step, 1 check incomplete"
+    assert (
+        mail["Subject"].strip()
+        == "lpaudit 2026-11-23 on gw1: 1 new exception, 1 failed step, 1 check incomplete"
+    )
     assert (mail["To"], mail["From"], mail["Bcc"]) == (
         "ops@example.com, audit@example.com",
         "lpaudit@example.com",

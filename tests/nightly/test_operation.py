@@ -4,15 +4,16 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from report.small import line
 
 from lpaudit import report
 from lpaudit.model import Period
 from lpaudit.report.exceptions import exceptions
 
 
-def answer(nights, check_id, first="2026-11-23", last="2026-11-23"):
+def answer(nights, check_id, first="2026-11-23", last=None):
     start = datetime.combine(date.fromisoformat(first), datetime.min.time(), UTC)
-    end = datetime.combine(date.fromisoformat(last), datetime.min.time(), UTC) + timedelta(days=1)
+    end = datetime.combine(date.fromisoformat(last or first), datetime.min.time(), UTC) + timedelta(days=1)
     check = report.load_check(check_id)
     from lpaudit import pipeline
 
@@ -47,7 +48,7 @@ def test_a_night_that_nobody_ran_is_an_exception_of_the_next_but_one(nights):
 def test_days_of_a_longer_period_are_all_wanted_and_those_before_the_first_run_only_in_it(nights):
     finish(nights, "2026-11-20", "2026-11-23")
     nights.time += timedelta(days=3)
-    nights.ingest("noise", name="later")
+    nights.ingest(line("25/Nov/2026:10:00:00", "GET /later"), name="later")
     population, found = missed(nights, "2026-11-18", "2026-11-23")
     assert population == 6
     assert [night for night, _ in found] == ["2026-11-18", "2026-11-19", "2026-11-21", "2026-11-22"]
