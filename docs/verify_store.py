@@ -84,17 +84,22 @@ def signer(note, keys):
 
 
 def trusted(store, keys):
-    """Add the keys in the store that a trusted key has signed, and those that these have signed."""
-    notes = [path.read_text() for path in sorted((store / "keys").glob("*.pub"))]
+    """Add the keys in the store that a trusted key has signed for, and those that these have."""
+    records = [json.loads(path.read_text()) for path in sorted((store / "keys").glob("*.json"))]
+    raw = {told["key_id"]: base64.b64decode(told["public_key"]) for told in records}
     while True:
         more = []
-        for note in notes:
-            text = signer(note, keys)
-            if text is not None:
-                name, _, encoded = text.strip().split("+", 2)
-                key = (name, base64.b64decode(encoded)[1:])
-                if key not in keys and key not in more:
-                    more.append(key)
+        for told in records:
+            before, signature = raw.get(told["replaces"]), base64.b64decode(told.pop("endorsement") or "")
+            text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+            told["endorsement"] = base64.b64encode(signature)
+            key = (re.sub(r"[\s+\x00-\x1f\x7f]", "_", told["name"]), raw[told["key_id"]])
+            if (
+                before in [known for _, known in keys]
+                and key not in keys
+                and verified(before, text, signature)
+            ):
+                more.append(key)
         if not more:
             return keys
         keys = keys + more

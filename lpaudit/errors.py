@@ -11,6 +11,8 @@ LpauditError                 message, hint                        exit 3  could 
 ├── DumpError                a Prefect record that is not one     exit 3
 ├── EvidenceError            a key, note or proof that is not one exit 3
 ├── PrefectError             Prefect's API does not answer as asked  exit 3
+├── AlertError               somebody cannot be told              (recorded, tried again)
+├── Busy                     another one is at it, who is named   exit 5
 └── OutputError              a file that cannot be written        exit 3
 
 An exception is for what stops the command. What an auditor counts is a value: a line
@@ -28,6 +30,7 @@ class Exit(IntEnum):
     USAGE = 2
     FAILED = 3
     BUG = 4
+    BUSY = 5
     INTERRUPTED = 130
 
 
@@ -112,6 +115,16 @@ class PrefectError(LpauditError):
         super().__init__(message, hint=hint)
         self.status = status
         self.lasting = lasting
+
+
+class AlertError(LpauditError):
+    """An alert that did not go out. The message says why, and not where to: that may be a secret."""
+
+
+class Busy(LpauditError):
+    """What is done by one at a time is being done by another one; the message says who."""
+
+    exit = Exit.BUSY
 
 
 class OutputError(LpauditError):

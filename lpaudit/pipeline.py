@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO, cast
 
+import pyarrow as pa
+
 from lpaudit import STORE_VERSION, __version__, query, routes, store
 from lpaudit.errors import OutputError
 from lpaudit.model import Period
@@ -21,6 +23,18 @@ def opened(
     """Open a snapshot of a store for reading; also say each table's version (Delta's)."""
     with _snapshot(store.open_store(root), api_prefixes) as snapshot:
         yield snapshot
+
+
+def select(root: str, table: str, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
+    """Ask one table and its views, which are about it alone. Raises StoreError."""
+    target = store.open_store(root)
+    dataset = target.dataset(table, target.table(table))
+    unreadable = partial(store.cannot_read, target.location)
+    connection = query.connect({table: dataset}, unreadable, only=(table,))
+    try:
+        return connection.select(sql, parameters)
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -68,7 +68,6 @@ def last_batch(target: Store) -> Batch | None:
 
 def sign(target: Store, signer: Signer, *, unique: Callable[[], str]) -> Signed | None:
     """Sign what has come since the last time; None if nothing has. Raises StoreError or EvidenceError."""
-    keys.publish(target, signer, None, unique())
     for _ in range(_ATTEMPTS):
         try:
             head = _head(target, unique)

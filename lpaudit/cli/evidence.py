@@ -1,83 +1,21 @@
 """`lpaudit keys`, `sign` and `verify`: who vouches for the store, and whether it is as it was."""
 
 import os
-import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lpaudit import config, console
+from lpaudit import console
 from lpaudit.cli.options import ConfigOption, QuietOption, StatusFormat, StoreOption
 from lpaudit.cli.world import configured, now, unique
 from lpaudit.errors import Exit
 
 KeyOption = Annotated[
-    str | None,
-    typer.Option("--key", metavar="FILE", help="The private key. [default: ~/.config/lpaudit/key]"),
+    Path | None,
+    typer.Option("--key", metavar="FILE", help="The private key. [default: ~/.config/lpaudit/key.pem]"),
 ]
-
-
-def init(
-    *,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Who signs. [default: this machine's name]")
-    ] = None,
-    key: KeyOption = None,
-    store: StoreOption = None,
-    config_file: ConfigOption = None,
-) -> int:
-    """Make a key that signs the store from now on.
-
-    The private half is a file outside the store that only you can read. Note the line that is
-    printed where an auditor will find it: with it, anybody can check the store.
-
-    Example:
-
-      lpaudit keys init --name gw1.example.com
-    """
-    settings = configured(config_file, store=store, key=key)
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
-    from lpaudit.store import find_store  # noqa: PLC0415
-
-    target = find_store(settings["store"].value)
-    made = keys.init(config.key_file(settings), name or socket.gethostname(), target, unique())
-    console.print_line(str(made))
-    return Exit.OK
-
-
-def rotate(*, key: KeyOption = None, store: StoreOption = None, config_file: ConfigOption = None) -> int:
-    """Make a new key in the place of the old one, which vouches for it in the store.
-
-    The old one is kept beside it. If it is in wrong hands, make a new key with `keys init` instead.
-    """
-    settings = configured(config_file, store=store, key=key)
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
-    from lpaudit.store import find_store  # noqa: PLC0415
-
-    made = keys.rotate(config.key_file(settings), find_store(settings["store"].value), unique())
-    console.print_line(str(made))
-    return Exit.OK
-
-
-def list_(*, key: KeyOption = None, store: StoreOption = None, config_file: ConfigOption = None) -> int:
-    """Print the public keys of this machine, and those in the store that they vouch for."""
-    settings = configured(config_file, store=store, key=key)
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
-    from lpaudit.store import find_store  # noqa: PLC0415
-
-    own = keys.own(config.key_file(settings))
-    target = find_store(settings["store"].value)
-    notes = keys.in_store(target) if target else {}
-    for known in keys.believed(notes.values(), own):
-        console.print_line(f"{known}  {'this machine' if known in own else 'vouched for'}")
-    return Exit.OK
-
-
-app = typer.Typer(help="Make and list the keys that sign the store.", rich_markup_mode=None)
-app.command("init")(init)
-app.command("rotate")(rotate)
-app.command("list")(list_)
 
 
 def sign(
@@ -96,13 +34,13 @@ def sign(
 
       lpaudit sign --store /var/lib/lpaudit
     """
-    settings = configured(config_file, store=store, key=key)
+    settings = configured(config_file, store=store, key=None if key is None else str(key))
     from lpaudit import anchors, keys  # noqa: PLC0415 -- start-up time
     from lpaudit.store import open_store  # noqa: PLC0415
 
     wanted = anchors.parse(settings["anchors"].value)
-    signer = keys.load(config.key_file(settings))
     target = open_store(settings["store"].value)
+    signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
     done, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
     for sentence in failed:
         console.say(f"lpaudit: {sentence}")
@@ -166,12 +104,12 @@ def verify(  # noqa: PLR0913 -- options of a command
     from lpaudit.progress import reading  # noqa: PLC0415
 
     target, _ = verification.found_at(settings["store"].value)
-    known = [keys.given(text) for text in key or ()] or keys.own(config.key_file(settings))
-    notes = keys.in_store(target)
-    believed = keys.believed(notes.values(), known)
+    published = keys.published(target)
+    mine = keys.own(target, keys.path_of(settings["key"].value, os.environ))
+    believed = keys.believed(published, [keys.given(text) for text in key or ()] or mine)
     own_word = not believed
     if own_word:  # then it at least agrees with itself
-        believed = keys.in_words(notes)
+        believed = [known.public for known in published.values()]
     kept = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
     kept += anchors.remembered(target, os.environ)
     asked = verification.Asked(tuple(believed), None if full else sample, seed, tuple(kept))

@@ -174,7 +174,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
         watch = WatchOptions(log_style, verbose, quiet, metrics_file, metrics_port)
-        sides = {"correlate": correlate, "sign": config.key_file(settings).is_file()}
+        sides = {"correlate": correlate, "sign": _has_key(settings)}
         beside_ = [command for command, does in sides.items() if does]
         return following.follow(
             root, paths, options, now=now, unique=unique, watch=watch, compact=compact, beside=beside_
@@ -201,16 +201,24 @@ def ingest(  # noqa: PLR0913 -- options of a command
     return _ingested(result, root, dry_run=dry_run, max_rejects=max_rejects, quiet=quiet)
 
 
+def _has_key(settings: config.Config) -> bool:
+    """Tell whether this user has a key that the store is signed with."""
+    from lpaudit import keys  # noqa: PLC0415 -- start-up time
+
+    return keys.path_of(settings["key"].value, os.environ).is_file()
+
+
 def _sign(settings: config.Config) -> None:
     """Sign what was stored, if there is a key. What goes wrong with it is said, and undoes nothing."""
-    if not config.key_file(settings).is_file():
+    if not _has_key(settings):
         return
     from lpaudit import anchors, keys  # noqa: PLC0415 -- start-up time
     from lpaudit.store import open_store  # noqa: PLC0415
 
     try:
         wanted = anchors.parse(settings["anchors"].value)
-        signer, target = keys.load(config.key_file(settings)), open_store(settings["store"].value)
+        target = open_store(settings["store"].value)
+        signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
         _, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
     except LpauditError as error:
         failed = [f"not signed: {error.message}"]

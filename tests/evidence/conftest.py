@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from report.small import line
 
 from lpaudit import ingest, pipeline, signing
-from lpaudit.evidence import Signer
+from lpaudit import keys as keyring
 from lpaudit.model import Gap, GapCause, Observer
 from lpaudit.store import append_gap, commitlog, open_store, packing
 from lpaudit.verification import Asked, verify
@@ -25,8 +26,13 @@ class Evidence:
         self.root = folder / "store"
         self.logs = folder / "logs"
         self.logs.mkdir()
-        self.signer = Signer("gw1", Ed25519PrivateKey.from_private_bytes(b"k" * 32))
         self._numbers = itertools.count(1)
+        self.key = folder / "key.pem"
+        private = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
+        self.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self.key.chmod(0o600)
+        keyring.init(str(self.root), self.key, "gw1", now=NOW, unique=self.unique())
+        self.signer = keyring.signer(open_store(str(self.root)), self.key)
         self.remembered = []
 
     def unique(self):

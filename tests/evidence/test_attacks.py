@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +16,8 @@ from lpaudit import keys as keyring
 from lpaudit import signing
 from lpaudit.evidence import Signer
 from lpaudit.store import open_store
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -172,17 +175,13 @@ def test_nothing_more_is_signed_over_a_hole(signed):
         signed.sign()
 
 
-def test_a_key_that_was_exchanged_is_believed_because_the_one_before_says_so(signed, tmp_path):
-    path, target = tmp_path / "key", open_store(str(signed.root))
-    path.write_text("")
-    path.unlink()
-    old = keyring.init(path, "gw2", target, signed.unique())
-    signing.sign(target, keyring.load(path), unique=signed.unique)
-    keyring.rotate(path, target, signed.unique())
+def test_a_key_that_was_exchanged_is_believed_because_the_one_before_says_so(signed):
+    target, old = open_store(str(signed.root)), signed.signer.public
+    keyring.rotate(str(signed.root), signed.key, now=NOW, unique=signed.unique())
     signed.write("access.log", line("12:00:00", "GET /", user="bob"))
-    signing.sign(target, keyring.load(path), unique=signed.unique)
-    notes = keyring.in_store(target).values()
-    believed = keyring.believed(notes, [signed.signer.public, old])
-    assert signed.verify(keys=believed).findings == []
-    assert {str(f.what) for f in signed.verify(keys=[signed.signer.public, old]).findings} == {"unsigned"}
-    assert keyring.load(path).public not in keyring.believed(notes, [signed.signer.public])
+    signing.sign(target, keyring.signer(target, signed.key), unique=signed.unique)
+    published = keyring.published(target)
+    assert signed.verify(keys=keyring.believed(published, [old])).findings == []
+    assert {str(f.what) for f in signed.verify(keys=[old]).findings} == {"unsigned"}
+    assert keyring.believed(published, []) == []
+    assert set(keyring.own(target, signed.key)) == {old, keyring.signer(target, signed.key).public}
