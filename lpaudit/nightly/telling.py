@@ -2,20 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from lpaudit.console import counted
 from lpaudit.nightly.record import Run
 from lpaudit.report.cells import cell
 from lpaudit.visible import instant
-
-_COUNTS = {"controls": "controls asked", "new": "new exceptions", "reopened": "reopened"}
 
 
 def in_a_line(run: Run) -> str:
     """Say it in a line."""
     found = run.facts("checks")
-    counts = [f"{found.get(name, 0):,} {words}" for name, words in _COUNTS.items()]
+    counts = [
+        f"{counted(found.get('controls', 0), 'control')} asked",
+        counted(found.get("new", 0), "new exception"),
+        f"{found.get('reopened', 0):,} reopened",
+    ]
     counts.append(f"{len(found.get('incomplete', ())):,} incomplete")
     if run.failed:
-        counts.append(f"{len(run.failed):,} steps not done")
+        counts.append(f"{counted(len(run.failed), 'step')} not done")
     return f"night {run.night}: {', '.join(counts)}; run {run.run_id}"
 
 

@@ -213,7 +213,7 @@ def test_the_command_says_what_was_done(nights, lpaudit, tmp_path):
     lines = ran.stdout.splitlines()
     assert [text.split()[0] for text in lines[:-1]] == NAMES
     assert lines[-1].startswith("night 2026-11-23: ")
-    assert " 1 new exceptions, " in lines[-1]
+    assert " 1 new exception, " in lines[-1]
     assert sorted(path.name for path in (tmp_path / "mine" / "2026-11-23").iterdir()) == [
         f"{name}.{suffix}" for name in ("access", "operation") for suffix in ("html", "md")
     ]

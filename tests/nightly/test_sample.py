@@ -22,10 +22,7 @@ DAY = ("--from", "2026-11-23", "--to", "2026-11-23")
 def drawn(nights, lpaudit, tmp_path):
     """Draw, and draw again without lpaudit: ``drawn("--n", 3, …)`` → the rows of both, and the method."""
     nights.ingest(
-        *(
-            line(f"11:00:{n:02}", f"DELETE /api/flows/{n}?=<x>", 403 + n % 2, user=f"u{n % 3}é")
-            for n in range(40)
-        ),
+        *(line(f"11:00:{n:02}", f"GET /p{n}", 403, user=f"u{n % 3}\\xC3\\xA9") for n in range(40)),
         name="more",
     )
     guide = (CHECKOUT / "docs" / "auditor.md").read_text("utf-8")
@@ -64,7 +61,9 @@ def test_the_guide_s_lines_draw_the_same_rows(drawn, tmp_path):
 def test_strata_get_their_share_and_the_guide_agrees(drawn, tmp_path):
     rows, again, method = drawn("--stratify", "identity", n=7)
     assert [row["row_id"] for row in rows] == again
-    sizes = Counter(json.loads(text)["stratum"] for text in (tmp_path / "frame.jsonl").open())
+    frame = (tmp_path / "frame.jsonl").read_text("utf-8").splitlines()
+    sizes = Counter(json.loads(text)["stratum"] for text in frame)
+    assert len(sizes) == 4
     got = Counter(row["identity"] for row in rows)
     assert sum(got.values()) == 7
     assert all(abs(got[s] - 7 * size / sum(sizes.values())) < 1 for s, size in sizes.items())
