@@ -21,7 +21,8 @@ STATUSES = {
     Exit.FAILED: "Could not finish: an input that cannot be read, a store that cannot be used. "
     "Nothing is lost; the same command goes on from there.",
     Exit.BUG: "A bug in lpaudit, with a traceback.",
-    Exit.BUSY: "Another lpaudit is at it, and the message says which: `lpaudit nightly` never runs twice at once.",
+    Exit.BUSY: "Another lpaudit is at it, and the message says which: "
+    "`lpaudit nightly` never runs twice at once.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C. What was committed stays.",
 }
 
