@@ -131,6 +131,12 @@ class Connection:
                 raise self.unreadable(error) from error
             raise QueryError(_clean(error)) from None
 
+    def replace(self, datasets: Mapping[str, Any]) -> None:
+        """Ask other tables from now on: these, and all others empty. Views are over them as before."""
+        for name, table in tables().items():
+            dataset = datasets.get(name)
+            self.duckdb.register(name, table.arrow.empty_table() if dataset is None else dataset)
+
     def close(self) -> None:
         """Let go of the snapshot."""
         self.duckdb.close()
@@ -148,9 +154,8 @@ def connect(
     ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
-    for name, table in tables().items():
-        dataset = datasets.get(name)
-        connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
+    opened = Connection(connection, unreadable or _damaged)
+    opened.replace(datasets)
     connection.register(routes.RELATION, routes.catalogue().arrow)
     for name, value in routes.variables().items():
         connection.execute(f"set variable {name} = $value", {"value": value})
@@ -161,7 +166,7 @@ def connect(
             connection.execute(f'create view "{view.name}" as {view.sql}')
     for setting in _LOCKDOWN:
         connection.execute(setting)
-    return Connection(connection, unreadable or _damaged)
+    return opened
 
 
 def _damaged(error: Exception) -> StoreError:

@@ -65,7 +65,7 @@ with covered as (
         and event.occurred >= greatest($start, first) and event.occurred < least($end, last)
 ), writing as (
     select time, coalesce(time_end, time) as time_end, route, resource_id from access
-    where action in ('execute', 'approve', 'cancel', 'create', 'update') and status between 200 and 299
+    where action in ('execute', 'approve', 'create', 'update') and status between 200 and 299
         and (resource_type = 'flow_run' or route like '/flow_runs%')
 ), changed as (
     select
