@@ -11,6 +11,7 @@ import typer
 
 from lpaudit import STORE_VERSION, __version__, console
 from lpaudit.cli import (
+    checks,
     compact,
     config,
     correlate,
@@ -61,8 +62,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_checks = typer.Typer(
+    help="Which checks there are, and whether they do as they say.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+GROUPS: "Mapping[str, tuple[typer.Typer, Mapping[str, Callable[..., int]]]]" = {
+    "checks": (_checks, {"list": checks.list_checks, "test": checks.test_checks}),
+}
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+for _name, (_group, _commands) in GROUPS.items():
+    for _sub, _command in _commands.items():
+        _group.command(_sub)(_command)
+    app.add_typer(_group, name=_name)
 
 
 def _version(*, wanted: bool) -> None:

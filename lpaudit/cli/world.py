@@ -4,9 +4,15 @@ Whoever they call is told these, and does not ask.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lpaudit import config
+
+if TYPE_CHECKING:
+    from lpaudit.report import Library
 
 
 def now() -> datetime:
@@ -22,3 +28,17 @@ def unique() -> str:
 def configured(file: str | None, **options: str | None) -> config.Config:
     """Return the settings: a command's options before all others. Raises ConfigError."""
     return config.load(options, config.environment(), file=file)
+
+
+def library(settings: config.Config, file: str | None, folders: Sequence[str] | None) -> "Library":
+    """Return which checks and frameworks there are: those of ``folders``, else of the setting ``reports``.
+
+    Raises ConfigError for a parameter of a check that does not exist.
+    """
+    from lpaudit import report  # noqa: PLC0415 -- start-up time
+
+    named = folders or [part.strip() for part in settings["reports"].value.split(",") if part.strip()]
+    values = config.check_parameters(config.environment(), file=file)
+    found = report.Library(own=tuple(map(Path, named)), changed=values)
+    report.refuse_unknown(found)
+    return found

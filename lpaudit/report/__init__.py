@@ -17,7 +17,7 @@ from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.examples import Example, load_examples
 from lpaudit.report.exceptions import exception_ids, exceptions
 from lpaudit.report.framework import framework_ids, load_framework
-from lpaudit.report.library import SHIPPED, Library, checks
+from lpaudit.report.library import SHIPPED, Library, checks, refuse_unknown
 from lpaudit.report.render import render
 from lpaudit.report.toml import only
 from lpaudit.report.words import slips
@@ -36,6 +36,7 @@ __all__ = [
     "load_examples",
     "load_framework",
     "only",
+    "refuse_unknown",
     "render",
     "slips",
 ]

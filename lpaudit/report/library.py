@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lpaudit.errors import CheckError, ConfigError
+from lpaudit.report import toml
 from lpaudit.resources import folder
 
 
@@ -45,6 +46,15 @@ def checks(library: Library = SHIPPED) -> dict[str, Found]:
 def frameworks(library: Library = SHIPPED) -> dict[str, Found]:
     """Return every framework's file by id. Raises CheckError if two have the same id."""
     return _files(library, "frameworks/*.toml", "framework")
+
+
+def refuse_unknown(library: Library) -> None:
+    """Raise ConfigError if a parameter is set of a check that there is not."""
+    known = checks(library)
+    for check_id, values in library.changed.items():
+        if check_id not in known:
+            origin = next((origin for _, origin in values.values()), "the configuration")
+            raise ConfigError(f"{origin}: there is no check {check_id!r}", hint=toml.hint(check_id, known))
 
 
 def _files(library: Library, pattern: str, what: str) -> dict[str, Found]:

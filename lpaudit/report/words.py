@@ -22,7 +22,7 @@ from lpaudit import routes
 from lpaudit.errors import CheckError
 from lpaudit.schema import tables
 
-_NEAR = 0.8
+_NEAR = 0.9
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "reports", "sample_logs", "schemas", "tests")
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted(p for f in FOLDERS for p in (CHECKOUT / f).rglob("*.md"))]
 
-COMMANDS = typer.main.get_command(app).commands
+
+
+def commands(group, prefix=""):
+    """Every command, those of groups with the group's name before their own."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
 def read(name):

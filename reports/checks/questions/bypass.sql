@@ -5,6 +5,7 @@ question = "Did somebody go around the gateway?"
 kind = "control"
 section = "S12"
 severity = "critical"
+tags = ["D18", "T1090", "T1562.006"]
 key = ["flow_run_id", "what", "time"]
 population = """
 with covered as (select min(time) as first, max(coalesce(time_end, time)) as last from access)

@@ -5,7 +5,7 @@ question = "Which versions of what took part?"
 kind = "table"
 section = "S1"
 population = "select (select count(*) from access where time >= $start and time < $end) + (select count(*) from snapshot where fetched_at >= $start and fetched_at < $end)"
-unit = "lines and readings of Prefect's records in the period"
+unit = "lines, and readings of records, of the period"
 limits = """
 The version of a client is what it claims in its User-Agent. That of Prefect's server is what the server answered to `lpaudit sync`; of lighttpd, what it wrote into its error log when it was started, if that log is read.
 Which operating system, or which version of a flow's code, took part is in none of these records."""
