@@ -131,7 +131,7 @@ def status(root: str) -> Status:
     return Status(target.location, STORE_VERSION, versions, sources, records, size, missing, gaps, open_gaps)
 
 
-def access_report(  # noqa: PLR0913 -- a report's whole world
+def access_report(
     root: str,
     framework_id: str,
     period: Period,

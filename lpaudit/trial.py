@@ -84,6 +84,10 @@ def _tried(check: Check, example: Example, connection: query.Connection) -> Iter
     ids = report.exception_ids(check, found) if check.key else []
     if len(set(ids)) != len(ids):
         yield "two exceptions have the same key"
+    yield from _unexpected(example, found)
+
+
+def _unexpected(example: Example, found: pa.Table) -> Iterator[str]:
     for number, (expected, row) in enumerate(zip(example.expect, found.to_pylist(), strict=False), 1):
         for column, value in expected.items():
             if column not in row or row[column] != value:
@@ -112,9 +116,7 @@ def datasets(example: Example) -> dict[str, pa.Table]:
 def _lines(host: str, text: str, example: Example) -> pa.Table:
     preset = logformat.PRESETS.get(example.format)
     chosen = (
-        preset.log_format(UTC)
-        if preset
-        else logformat.log_format_of(example.format, Escaping.DEFAULT, UTC)
+        preset.log_format(UTC) if preset else logformat.log_format_of(example.format, Escaping.DEFAULT, UTC)
     )
     data = "".join(f"{line.strip()}\n" for line in text.strip().splitlines()).encode()
     where = _provenance(host, data, chosen, example)

@@ -1,4 +1,4 @@
-"""`lpaudit checks list` and `lpaudit checks test`: which checks there are, and whether they do as they say."""
+"""`lpaudit checks list` and `lpaudit checks test`: which checks there are, and whether they hold."""
 
 import sys
 from pathlib import Path
@@ -34,13 +34,14 @@ def list_checks(
         (c.id, c.section, c.kind, c.title, c.severity, " ".join(c.tags), c.file)
         for c in sorted(found, key=lambda c: (int((c.section or "S99")[1:]), c.id))
     ]
-    console.WRITERS[row_format](_COLUMNS, rows, sys.stdout)
+    console.WRITERS[row_format](_COLUMNS, iter(rows), sys.stdout)
     return Exit.OK
 
 
-def test_checks(
+def try_checks(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="Folder with checks of your own. [default: all checks]")
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder with checks of your own. [default: all checks]"),
     ] = None,
     *,
     reports: ReportsOption = None,

@@ -68,7 +68,7 @@ _checks = typer.Typer(
     rich_markup_mode=None,
 )
 GROUPS: "Mapping[str, tuple[typer.Typer, Mapping[str, Callable[..., int]]]]" = {
-    "checks": (_checks, {"list": checks.list_checks, "test": checks.test_checks}),
+    "checks": (_checks, {"list": checks.list_checks, "test": checks.try_checks}),
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

@@ -12,7 +12,7 @@ from lpaudit.cli.world import configured, library
 from lpaudit.errors import Exit
 
 
-def report(
+def report(  # noqa: PLR0913 -- each is an option of its own
     framework: Annotated[str, typer.Argument(metavar="NAME", help="Which report: access, soc2-tsc-2017, …")],
     *,
     from_: Annotated[

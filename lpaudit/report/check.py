@@ -166,13 +166,18 @@ def _refuse(check: Check) -> None:
     for tag in check.tags:
         if not _TAG.fullmatch(tag):
             raise CheckError(f"{file}: unknown tag {tag!r}", hint="a tag is D1 to D99 or T1110.001")
+    _refuse_parameters(check)
+    if not _ORDER.search(check.sql):
+        raise CheckError(
+            f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
+        )
+
+
+def _refuse_parameters(check: Check) -> None:
+    file = check.file
     declared = {p.name for p in check.parameters}
     named = named_parameters(check.sql, file) | named_parameters(check.population, file)
     for name in sorted(named - declared - set(ALWAYS)):
         raise CheckError(f"{file} names ${name}, which it does not declare", hint=f"add [parameters.{name}]")
     for name in sorted(declared - named):
         raise CheckError(f"{file} declares ${name}, which it does not name", hint="remove it, or use it")
-    if not _ORDER.search(check.sql):
-        raise CheckError(
-            f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
-        )

@@ -1,14 +1,14 @@
 """One .examples.toml file beside a check: small logs and records, and whether the check finds something.
 
-    [[fires]]
-    why = "a run is deleted"
-    log = '''
-    2026-11-23T10:00:00 192.0.2.7 alice 204 0 "DELETE /api/flow_runs/… HTTP/1.1" "curl/8"
-    '''
+[[fires]]
+why = "a run is deleted"
+log = '''
+2026-11-23T10:00:00 192.0.2.7 alice 204 0 "DELETE /api/flow_runs/… HTTP/1.1" "curl/8"
+'''
 
-    [[silent]]
-    why = "a run is read"
-    log = …
+[[silent]]
+why = "a run is read"
+log = …
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ def _example(raw: toml.Toml, fires: bool, usual: str, check: Check, file: str) -
 
 
 def _log(raw: object, file: str) -> dict[str, str]:
-    texts = {HOST: raw} if isinstance(raw, str) else toml.table(raw, "log", file)
+    texts: toml.Toml = {HOST: raw} if isinstance(raw, str) else toml.table(raw, "log", file)
     return {host: toml.text(texts, host, file) for host in texts}
 
 
@@ -111,7 +111,9 @@ def _period(raw: object, file: str) -> Period:
     match raw:
         case None:
             return DAY
-        case [datetime(tzinfo=start_zone) as start, datetime(tzinfo=end_zone) as end] if start_zone and end_zone:
+        case [datetime(tzinfo=start_zone) as start, datetime(tzinfo=end_zone) as end] if (
+            start_zone and end_zone
+        ):
             return Period(start.astimezone(UTC), end.astimezone(UTC))
     raise CheckError(
         f"{file}: a period is two times with an offset", hint="[2026-11-23T00:00:00Z, 2026-11-24T00:00:00Z]"

@@ -107,7 +107,9 @@ def _control(raw: toml.Toml, file: str) -> Control:
 def _of_controls(controls: Iterable[Control], known: set[str], library: Library) -> tuple[Section, ...]:
     """Return the sections of what controls name and the framework does not list, by number and id."""
     named = {check_id for control in controls for check_id in control.checks} - known
-    checks = sorted((load_check(name, library) for name in named), key=lambda c: (int((c.section or "S99")[1:]), c.id))
+    checks = sorted(
+        (load_check(name, library) for name in named), key=lambda c: (int((c.section or "S99")[1:]), c.id)
+    )
     return tuple(Section(check.id) for check in checks)
 
 

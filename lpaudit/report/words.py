@@ -58,19 +58,21 @@ def slips(sql: str) -> list[str]:
 
 
 def _of_scope(scope: Scope) -> Iterator[str]:
-    for node in scope.find_all(exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
-        yield from _compared(node.left, [node.right], scope)
-        yield from _compared(node.right, [node.left], scope)
-    for node in scope.find_all(exp.In):
-        yield from _compared(node.this, node.expressions, scope)
-    for node in scope.find_all(exp.Case):
-        if node.this is not None:
-            yield from _compared(node.this, [each.this for each in node.args["ifs"]], scope)
-    for node in scope.find_all(exp.Like, exp.StartsWith):
-        yield from _patterns(node, scope)
+    for equal in scope.find_all(exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
+        yield from _compared(equal.this, [equal.args["expression"]], scope)
+        yield from _compared(equal.args["expression"], [equal.this], scope)
+    for each in scope.find_all(exp.In):
+        yield from _compared(each.this, each.expressions, scope)
+    for case in scope.find_all(exp.Case):
+        if case.this is not None:
+            yield from _compared(case.this, [branch.this for branch in case.args["ifs"]], scope)
+    for like in scope.find_all(exp.Like):
+        yield from _pattern(like.this, like.args["expression"], "", scope)
+    for starts in scope.find_all(exp.StartsWith):
+        yield from _pattern(starts.this, starts.args["expression"], "%", scope)
 
 
-def _compared(left: exp.Expression, right: Iterable[exp.Expression], scope: Scope) -> Iterator[str]:
+def _compared(left: exp.Expr, right: Iterable[exp.Expr], scope: Scope) -> Iterator[str]:
     literals = [node.name for node in right if isinstance(node, exp.Literal) and node.is_string]
     if not literals or isinstance(left, exp.Literal):
         return
@@ -82,18 +84,17 @@ def _compared(left: exp.Expression, right: Iterable[exp.Expression], scope: Scop
             yield _sentence(left, literal, known)
 
 
-def _patterns(node: exp.Expression, scope: Scope) -> Iterator[str]:
-    pattern = node.expression
+def _pattern(left: exp.Expr, pattern: exp.Expr, more: str, scope: Scope) -> Iterator[str]:
     if not isinstance(pattern, exp.Literal):
         return
-    known = _words(node.this, scope)
-    text = pattern.name + ("%" if isinstance(node, exp.StartsWith) else "")
+    known = _words(left, scope)
+    text = pattern.name + more
     if known is None or known.open or any("%" in w or _like(w, text) for w in known.words):
         return
-    yield _sentence(node.this, pattern.name, known)
+    yield _sentence(left, pattern.name, known)
 
 
-def _sentence(left: exp.Expression, literal: str, known: Words) -> str:
+def _sentence(left: exp.Expr, literal: str, known: Words) -> str:
     near = known.near(literal)
     meant = f"did you mean {near[0]!r}?" if near else "there are: " + ", ".join(sorted(known.words)[:30])
     return f"{left.sql('duckdb')} is never {literal!r}: {meant}"
@@ -108,7 +109,7 @@ def _like(text: str, pattern: str) -> bool:
 _SAME = (exp.Paren, exp.Alias, exp.Cast, exp.TryCast, exp.Min, exp.Max, exp.AnyValue, exp.ArgMax, exp.ArgMin)
 
 
-def _words(node: exp.Expression | None, scope: Scope) -> Words | None:
+def _words(node: exp.Expr | None, scope: Scope) -> Words | None:
     match node:
         case None | exp.Null():
             return Words()
@@ -118,18 +119,20 @@ def _words(node: exp.Expression | None, scope: Scope) -> Words | None:
             return _of_column(node, scope)
         case exp.Case():
             return _any((*(each.args["true"] for each in node.args["ifs"]), node.args.get("default")), scope)
+        case exp.If():
+            return _any((node.args["true"], node.args.get("false")), scope)
         case exp.Coalesce():
             return _any((node.this, *node.expressions), scope)
         case exp.DPipe() if isinstance(node.left, exp.Literal):
             return Words(frozenset({f"{node.left.name}%"}))
         case exp.Bracket():
             return _of_variable(node)
-        case exp.Expression() if isinstance(node, _SAME):
+        case exp.Expr() if isinstance(node, _SAME):
             return _words(node.this, scope)
     return None
 
 
-def _any(nodes: Iterable[exp.Expression | None], scope: Scope) -> Words | None:
+def _any(nodes: Iterable[exp.Expr | None], scope: Scope) -> Words | None:
     whole = Words()
     for node in nodes:
         some = _words(node, scope)
@@ -159,14 +162,14 @@ def _of_column(column: exp.Column, scope: Scope) -> Words | None:
             if column.table in ("", alias) and column.name in _columns(source):
                 return _of_source(source, column.name)
         if not column.table:
-            for select in inner.expression.selects:
+            for select in _selects(inner):
                 if isinstance(select, exp.Alias) and select.alias == column.name:
                     return _words(select.this, inner)
         inner = inner.parent
     return None
 
 
-def _of_source(source: Scope | exp.Expression, name: str) -> Words | None:
+def _of_source(source: Scope | exp.Expr, name: str) -> Words | None:
     if isinstance(source, exp.Table):
         return _of_table(source.name, name)
     if not isinstance(source, Scope) or name not in (names := _columns(source)):
@@ -185,7 +188,7 @@ def _of_source(source: Scope | exp.Expression, name: str) -> Words | None:
 
 
 def _of_projection(scope: Scope, told: str, name: str) -> Words | None:
-    for select in scope.expression.selects:
+    for select in _selects(scope):
         if select.alias_or_name == told and not select.is_star:
             return _words(select, scope)
     for _, inner in scope.selected_sources.values():  # one of a star's
@@ -194,7 +197,11 @@ def _of_projection(scope: Scope, told: str, name: str) -> Words | None:
     return None
 
 
-def _columns(source: Scope | exp.Expression) -> list[str]:
+def _selects(scope: Scope) -> list[exp.Expr]:
+    return scope.expression.selects if isinstance(scope.expression, exp.Query) else []
+
+
+def _columns(source: Scope | exp.Expr) -> list[str]:
     """Return the names of a source's columns, as far as they can be told, in their order."""
     if isinstance(source, exp.Table):
         return _columns_of_table(source.name)
@@ -214,7 +221,7 @@ def _unaliased(scope: Scope) -> list[str]:
     if scope.set_operation_scopes:
         return _columns(scope.set_operation_scopes[0])
     names: list[str] = []
-    for select in scope.expression.selects:
+    for select in _selects(scope):
         if select.is_star:
             of = select.table if isinstance(select, exp.Column) else ""
             for alias, (_, inner) in scope.selected_sources.items():
@@ -259,7 +266,7 @@ def _view(name: str) -> Scope | None:
     return build_scope(_parsed(sql)) if sql else None
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
     except SqlglotError as error:

@@ -16,7 +16,6 @@ FOLDERS = ("docs", "reports", "sample_logs", "schemas", "tests")
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted(p for f in FOLDERS for p in (CHECKOUT / f).rglob("*.md"))]
 
 
-
 def commands(group, prefix=""):
     """Every command, those of groups with the group's name before their own."""
     for name, command in group.commands.items():

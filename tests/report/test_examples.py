@@ -77,7 +77,7 @@ def test_a_good_check_has_no_problem(tried):
         ("status < $least", "status > $least", "found 0, not 1"),
         ("action = 'delete' and status", "status", "found 1, not 0"),
         ('key = ["line_id"]', 'key = ["line"]', "the key line is no column of it"),
-        ("time >= $start and time < $end\"", "time >= $end and time < $start\"", "its population is 0"),
+        ('time >= $start and time < $end"', 'time >= $end and time < $start"', "its population is 0"),
         ('line_id, "user"', "line_id, 'bob' as \"user\"", "user is 'bob', not 'alice'"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_slip_is_found(tried, old, new, problem):
 
 
 def test_rows_in_no_order_are_found(tried):
-    check = CHECK.replace("order by line_id", "order by \"user\"")
+    check = CHECK.replace("order by line_id", 'order by "user"')
     twice = EXAMPLES.replace("rows = 1", "rows = 2").replace(f"'{DELETED}'", f'"""\n{DELETED}\n{DELETED}"""')
     assert any("leaves something to chance" in found for found in tried(check, twice))
 

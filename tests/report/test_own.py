@@ -83,14 +83,19 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
     ("sql", "words"),
     [
         (SLOW, "took longer than 1 seconds"),
-        ("select i, repeat('x', 10000) as x from range(1000000) as t(i) order by i desc", "more than 1,024 MiB|more memory"),
+        (
+            "select i, repeat('x', 10000) as x from range(1000000) as t(i) order by i desc",
+            "more than 1,024 MiB|more memory",
+        ),
         ("select * from read_text('/etc/passwd') order by all", "disabled"),
         ("select no_such_column from access order by 1", "no_such_column"),
         ("select getenv('HOME') as home order by home", "getenv"),
         ("select path from access order by error('no')", "no"),
     ],
 )
-def test_a_check_that_is_slow_wrong_or_hostile_is_an_error_and_the_others_go_on(store_of, tmp_path, sql, words):
+def test_a_check_that_is_slow_wrong_or_hostile_is_an_error_and_the_others_go_on(
+    store_of, tmp_path, sql, words
+):
     write(tmp_path, "bad", sql)
     library = framework(tmp_path, "bad", "deletions")
     store = store_of(a=[line("10:00:00", "GET /x")])
@@ -157,7 +162,9 @@ def test_checks_in_the_configuration_are_tables(tmp_path, text):
 
 
 def test_many_different_user_agents_are_no_trouble(store_of):
-    lines = [line(f"10:{i // 60 % 60:02d}:{i % 60:02d}", "GET /x", agent=f"prefect/9.{i}") for i in range(20_000)]
+    lines = [
+        line(f"10:{i // 60 % 60:02d}:{i % 60:02d}", "GET /x", agent=f"prefect/9.{i}") for i in range(20_000)
+    ]
     rows = store_of(a=lines).rows("versions")
     assert len(rows) == 20_000
     assert rows == sorted(rows, key=lambda r: (r["what"], r["version"]))
