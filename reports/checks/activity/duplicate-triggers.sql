@@ -7,11 +7,11 @@ section = "S16"
 severity = "medium"
 tags = ["D28"]
 key = ["identity", "deployment_id", "first"]
-population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and (contains(path, 'create_flow_run') or contains(path, '%')) and action = 'execute' and resource_type = 'deployment' and (status >= 500 or status = 408)"
-unit = "requests to run a deployment that failed"
+population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and (contains(path, 'create_flow_run') or contains(path, '%')) and action = 'execute' and resource_type = 'deployment'"
+unit = "requests to run a deployment"
 limits = """
 A server that answers with an error, or whose answer is lost, may have created the run. Prefect prevents a second one only if the client sends an idempotency key, which is in the body.
-Counted are the runs of the deployment that Prefect recorded from the failed request until the repeated one ended, without those of schedules. Somebody else may have asked for one of them just then."""
+Counted are the runs of the deployment that Prefect recorded from the failed request until the repeated one ended, without those of schedules. They are an exception if they are more than the requests for one that were answered well meanwhile, whoever sent them (`asked`)."""
 [needs]
 flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
 [parameters.seconds]
@@ -47,6 +47,17 @@ counted as (
     where repeated.status >= 400 and repeated.next_status < 400
         and repeated.next_time <= repeated.time + to_seconds($seconds)
     group by repeated."user", repeated.resource_id, repeated.time, repeated.status, repeated.next_time
+),
+compared as (
+    -- Whoever else was given a run meanwhile has asked for it as well.
+    select
+        *,
+        (
+            select count(*) from trigger as good
+            where good.resource_id = counted.resource_id and good.status < 400
+                and good.time_end >= counted.time and good.time <= counted.next_time
+        ) as asked
+    from counted
 )
 select
     coalesce("user", '(unauthenticated)') as identity,
@@ -55,9 +66,10 @@ select
     time as first,
     status,
     next_time as repeated,
+    asked,
     runs,
     flow_runs
-from counted
+from compared
 left join deployment_latest as deployment on deployment.id = resource_id
-where runs > 1 and time < $end
+where runs > asked and time < $end
 order by first, identity, deployment_id

@@ -24,7 +24,7 @@ with piece as (
     select host, min(coalesce(time_end, time)) as first, max(coalesce(time_end, time)) as last
     from access
     where time >= $start and time < $end
-    group by host, date_trunc('minute', coalesce(time_end, time))
+    group by host, floor(extract(epoch from coalesce(time_end, time)) / 60)
     union all
     select host, max(coalesce(time_end, time)), max(coalesce(time_end, time))
     from access

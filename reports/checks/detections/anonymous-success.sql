@@ -7,8 +7,8 @@ section = "S17"
 severity = "critical"
 tags = ["D5", "T1190"]
 key = ["method", "route", "client"]
-population = "select count(*) from access where time >= $start and time < $end and status < 400 and \"user\" is null and api_path is not null"
-unit = "requests below the prefix that were answered without a login"
+population = "select count(*) from access where time >= $start and time < $end and status < 400 and api_path is not null"
+unit = "requests below the prefix that were answered"
 limits = """
 Answered is a status below 400. What may be asked by anybody is in `open`: it tells nothing but that the server is there.
 If Prefect checks credentials itself (PREFECT_SERVER_API_AUTH_STRING), lighttpd names nobody, and everything is in this table: then who did what is in no log.

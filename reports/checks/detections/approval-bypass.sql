@@ -7,8 +7,8 @@ section = "S17"
 severity = "high"
 tags = ["D17", "T1562"]
 key = ["flow_run_id", "paused"]
-population = "select count(*) from event_latest where event in ('prefect.flow-run.Paused', 'prefect.flow-run.Suspended') and occurred >= $start and occurred < $end"
-unit = "times that a run was paused or suspended"
+population = "select count(*) from event_latest where event like 'prefect.flow-run.%' and occurred >= $start and occurred < $end"
+unit = "events of flow runs in the period"
 limits = """
 A run goes on if Prefect recorded that it was scheduled, pending or running after it was paused. A request to resume it is one of POST /flow_runs/{id}/resume that was answered well, within $slack_seconds seconds around the pause.
 Prefect keeps events for seven days by default: a pause that was not synced in time is not known. That a run which was never paused should have been, is in no record."""

@@ -7,8 +7,8 @@ section = "S17"
 severity = "medium"
 tags = ["D1", "T1110.001"]
 key = ["subject", "first"]
-population = "select count(*) from access where time >= $start and time < $end and status in (401, 407)"
-unit = "requests of the period that were refused for their credentials"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
 limits = """
 A 401 bears no user: the name that was tried is known from lighttpd's error log, where it was read and only one request can be meant. The other refusals are counted by their address, which a forwarder may share among many.
 Refusals that Prefect's own clients cause in everyday work, by opening websockets without credentials, are left out: an attacker may hide among them.

@@ -7,8 +7,8 @@ section = "S17"
 severity = "high"
 tags = ["D31", "T1036", "T1134"]
 key = ["flow_run_id"]
-population = "select count(*) from flow_run_latest where created_by_type = 'AUTOMATION' and created >= $start and created < $end"
-unit = "flow runs of the period that say that an automation made them"
+population = "select count(*) from flow_run_latest where created >= $start and created < $end"
+unit = "flow runs that were created in the period"
 limits = """
 Prefect takes that from a header of the request (Prefect-Automation-Id), which any client can send unless the gateway takes it away. Automations themselves act within the server, so that no request of theirs is in the log.
 The request is the one that correlation tied to the run's creation; a request at the very same moment may have been taken for it."""

@@ -7,8 +7,8 @@ section = "S17"
 severity = "low"
 tags = ["D29", "T1595.002", "T1595.003"]
 key = ["client", "first"]
-population = "select count(*) from access where time >= $start and time < $end and status in (400, 403, 404, 405)"
-unit = "requests of the period that were answered with 400, 403, 404 or 405"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
 limits = """
 A path counts at its first request by that address in the period, and not at all if it is one of Prefect's API. Every address of the internet is probed, so these are many where lighttpd can be reached from there; what matters is whether `answered` is more than 0.
 Behind a forwarder all addresses may be one."""

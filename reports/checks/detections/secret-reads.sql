@@ -7,8 +7,8 @@ section = "S17"
 severity = "high"
 tags = ["D12", "T1555", "T1552"]
 key = ["identity", "client", "first"]
-population = "select count(*) from access where time >= $start and time < $end and (contains(path, 'block_') or contains(path, '%')) and action = 'secret_read'"
-unit = "requests that may have read the secrets of blocks"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
 limits = """
 Whether a GET asked for secrets stands in its query. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
 Runs read the blocks that they need with Prefect's client; the user interface reads with a browser. A program can claim to be either in its User-Agent.
