@@ -38,7 +38,7 @@ repeated as (
 ),
 counted as (
     select
-        repeated."user", repeated.resource_id, repeated.time, repeated.status, repeated.next_time, count(*) as runs,
+        repeated."user", repeated.resource_id, repeated.time, repeated.status, repeated.next_time, repeated.next_end, count(*) as runs,
         string_agg(run.id, ', ' order by run.created, run.id) as flow_runs
     from repeated
     join flow_run_latest as run on run.deployment_id = repeated.resource_id
@@ -46,7 +46,7 @@ counted as (
         and run.created between repeated.time - to_seconds($slack_seconds) and repeated.next_end + to_seconds($slack_seconds)
     where repeated.status >= 400 and repeated.next_status < 400
         and repeated.next_time <= repeated.time + to_seconds($seconds)
-    group by repeated."user", repeated.resource_id, repeated.time, repeated.status, repeated.next_time
+    group by repeated."user", repeated.resource_id, repeated.time, repeated.status, repeated.next_time, repeated.next_end
 ),
 compared as (
     -- Whoever else was given a run meanwhile has asked for it as well.
@@ -55,7 +55,7 @@ compared as (
         (
             select count(*) from trigger as good
             where good.resource_id = counted.resource_id and good.status < 400
-                and good.time_end >= counted.time and good.time <= counted.next_time
+                and good.time_end >= counted.time - to_seconds($slack_seconds) and good.time <= counted.next_end + to_seconds($slack_seconds)
         ) as asked
     from counted
 )
