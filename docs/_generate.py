@@ -1,15 +1,17 @@
 """The generated parts of docs/: from schemas/ and from the command line itself. Run by cog: `make docs`."""
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 import typer
 
+from lpaudit import report
 from lpaudit.cli import app
 from lpaudit.config import SETTINGS
 from lpaudit.errors import Exit
+from lpaudit.model import Check, Framework
 from lpaudit.routes import catalogue
 from lpaudit.schema import TYPES, Field, Table, View, tables
 
@@ -97,26 +99,25 @@ def _example(field: Field) -> str:
 
 def cli() -> str:
     """Return every command with its arguments and options."""
-    group: Any = typer.main.get_command(app)
-    parts = [_markdown(("command", "what it does"), _command_list(group))]
-    parts += [_command(name, command) for name, command in commands_of(group) if not command.hidden]
+    commands = dict(_commands(typer.main.get_command(app)))
+    parts = [_markdown(("command", "what it does"), _command_list(commands))]
+    parts += [_command(name, command) for name, command in commands.items()]
     return "\n\n".join(parts) + "\n"
 
 
-def commands_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every command by what is typed, those of a group under their two words."""
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command by its name, those of groups with the group's before it."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from commands_of(command, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
+            yield from _commands(command, f"{prefix}{name} ")
+        elif not command.hidden:
+            yield prefix + name, command
 
 
-def _command_list(group: Any) -> Iterator[tuple[str, str]]:
-    for name, command in commands_of(group):
-        if not command.hidden:
-            first = inspect.cleandoc(command.help or "").split("\n\n")[0]
-            yield f"[`lpaudit {name}`](#lpaudit-{name.replace(' ', '-')})", " ".join(first.split())
+def _command_list(commands: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, command in commands.items():
+        first = inspect.cleandoc(command.help or "").split("\n\n")[0]
+        yield f"[`lpaudit {name}`](#lpaudit-{name.replace(' ', '-')})", " ".join(first.split())
 
 
 def _command(name: str, command: Any) -> str:
@@ -172,6 +173,50 @@ def _prose(text: str) -> str:
         parts.append(paragraph)
     if examples:
         parts.append("```sh\n" + "\n".join(examples) + "\n```")
+    return "\n\n".join(parts)
+
+
+def controls() -> str:
+    """Return the control handbook: every check, and every framework's matrix."""
+    found = sorted(
+        map(report.load_check, report.checks()), key=lambda c: (int((c.section or "S99")[1:]), c.id)
+    )
+    rows = (
+        (c.section or "", f"[`{c.id}`](#{c.id})", c.title, c.severity or "", " ".join(c.tags)) for c in found
+    )
+    parts = ["## Checks", _markdown(("section", "check", "title", "severity", "tags"), rows)]
+    parts += map(_check, found)
+    parts += [_framework(report.load_framework(name)) for name in report.framework_ids()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _check(check: Check) -> str:
+    kind = f"A control of severity {check.severity}" if check.severity else "A table"
+    facts = [f"{kind}, of {check.unit}."]
+    if check.section:
+        facts.append(f"Section {check.section}.")
+    if check.tags:
+        facts.append(f"Tags: {', '.join(check.tags)}.")
+    facts.append(f"File: `reports/{check.file}`.")
+    parts = [f"### {check.id}", f"{check.title}: {check.question}", "\n".join(facts), check.limits]
+    parts += [f"Needs `{name}`: else {why}." for name, why in check.needs.items()]
+    if check.parameters:
+        rows = ((f"`{p.name}`", _code(repr(p.default)), p.why) for p in check.parameters)
+        parts.append(_markdown(("parameter", "default", "why"), rows))
+    return "\n\n".join(parts)
+
+
+def _framework(framework: Framework) -> str:
+    parts = [f"## {framework.id}", f"{framework.title}. {framework.description}"]
+    if framework.controls:
+        rows = (
+            (c.id, c.intent, ", ".join(f"[`{name}`](#{name})" for name in c.checks) or "–", c.not_shown)
+            for c in framework.controls
+        )
+        parts.append(_markdown(("control", "intent", "checks", "what they leave open"), rows))
+    else:
+        parts.append("Sections: " + ", ".join(f"[`{s.check}`](#{s.check})" for s in framework.sections) + ".")
+    parts.append("Not shown:\n\n" + "\n".join(f"- {text}" for text in framework.not_shown))
     return "\n\n".join(parts)
 
 

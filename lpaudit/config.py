@@ -43,6 +43,8 @@ SETTINGS: Mapping[str, Setting] = {
             ", ".join(PREFIXES),
             "Paths below which Prefect's API is in the log, comma-separated; */api is /api behind anything.",
         ),
+        Setting("reports", "", "Folders with checks and frameworks of your own, comma-separated."),
+        Setting("check_seconds", "300", "Seconds that one check of a report may take."),
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
         Setting(
             "anchors",
@@ -52,7 +54,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
         Setting("frameworks", "access", "Reports that `lpaudit nightly` writes, comma-separated."),
         Setting(
-            "reports", "./lpaudit-reports", "Where it writes them: a directory, with one for each night."
+            "report_dir", "./lpaudit-reports", "Where it writes them: a directory, with one for each night."
         ),
         Setting("key", "", "File of the private key that signs. Empty: ~/.config/lpaudit/key.pem."),
         Setting(
@@ -198,19 +200,35 @@ def _files(file: str | None, environ: Mapping[str, str]) -> list[tuple[Path, dic
         return []
     if file is not None:
         return [(Path(file), _read(Path(file)))]
-    candidates = (_home(environ) / "config.toml", Path("lpaudit.toml"))
-    return [(path, _read(path)) for path in candidates if path.is_file()]
+    return [(path, _read(path)) for path in _candidates(environ)]
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    """Return the user's directory of settings."""
+def check_parameters(
+    environ: Mapping[str, str], *, file: str | None = None
+) -> dict[str, dict[str, tuple[object, str]]]:
+    """Return what ``[checks.<id>]`` says: by check and by parameter, the value and the file it is from.
+
+    Which checks and parameters there are, reports know. Raises ConfigError.
+    """
+    paths = [] if file == "none" else [Path(file)] if file is not None else _candidates(environ)
+    found: dict[str, dict[str, tuple[object, str]]] = {}
+    for path in paths:
+        tables = _parsed(path).get("checks", {})
+        if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+            raise ConfigError(f"{path}: checks must be tables", hint="as in [checks.brute-force]")
+        for check_id, values in tables.items():
+            found.setdefault(check_id, {}).update({k: (v, str(path)) for k, v in values.items()})
+    return found
+
+
+def _candidates(environ: Mapping[str, str]) -> list[Path]:
     home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    return home / "lpaudit"
+    return [p for p in (home / "lpaudit" / "config.toml", Path("lpaudit.toml")) if p.is_file()]
 
 
-def _read(path: Path) -> dict[str, str]:
+def _parsed(path: Path) -> dict[str, object]:
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"cannot read {path}: {reason}", hint="name a file, or --config none") from error
@@ -218,6 +236,10 @@ def _read(path: Path) -> dict[str, str]:
         raise ConfigError(
             f"{path} is not TOML: {error}", hint='write it like store = "/var/lib/lpaudit"'
         ) from error
+
+
+def _read(path: Path) -> dict[str, str]:
+    raw = {key: value for key, value in _parsed(path).items() if key != "checks"}
     for key, value in raw.items():
         if key not in SETTINGS:
             close = difflib.get_close_matches(key, SETTINGS, n=1)

@@ -7,6 +7,7 @@ LpauditError                 message, hint                        exit 3  could 
 ├── StoreError               the store cannot be used             exit 3
 │   └── OffsetConflict       another writer moved the source on   (handled, never shown)
 ├── QueryError               SQL that is refused or fails         exit 2
+│   └── QueryLimit           a query that takes too much          exit 3
 ├── CheckError               a broken file under reports/         exit 3
 ├── DumpError                a Prefect record that is not one     exit 3
 ├── EvidenceError            a key, note or proof that is not one exit 3
@@ -88,6 +89,12 @@ class QueryError(LpauditError):
     """SQL that the store refuses or cannot run; the message is DuckDB's own, with its caret."""
 
     exit = Exit.USAGE
+
+
+class QueryLimit(QueryError):
+    """A query that takes more time or memory than it may have."""
+
+    exit = Exit.FAILED
 
 
 class CheckError(LpauditError):

@@ -323,7 +323,8 @@ class Check:
     ``needs`` are tables or views that must hold a row, each with the words for when it holds none.
     ``key`` are the columns by which a control's exception is known again the next night, and
     ``severity`` is how much it matters; tables have neither.
-    ``section`` is its number among a report's sections: ``S5``.
+    ``section`` is its number among a report's sections: ``S5``. ``tags`` are the detection that
+    it is, and the techniques of MITRE ATT&CK that it looks for: ``D13``, ``T1485``.
     ``file`` is its path below reports/, ``sha256`` that of its bytes.
     """
 
@@ -342,6 +343,7 @@ class Check:
     needs: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
     severity: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

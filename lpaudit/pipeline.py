@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import pyarrow as pa
 
@@ -14,6 +14,9 @@ from lpaudit.errors import OutputError
 from lpaudit.model import Period
 from lpaudit.outfile import write_whole
 from lpaudit.schema import tables
+
+if TYPE_CHECKING:
+    from lpaudit.report import Library
 
 
 @contextmanager
@@ -143,16 +146,25 @@ def status(root: str) -> Status:
 
 
 def access_report(
-    root: str, framework_id: str, period: Period, out: Path, api_prefixes: Sequence[str] = routes.PREFIXES
+    root: str,
+    framework_id: str,
+    period: Period,
+    out: Path,
+    api_prefixes: Sequence[str] = routes.PREFIXES,
+    *,
+    library: "Library | None" = None,
+    seconds: float | None = None,
 ) -> list[Path]:
     """Evaluate a framework's checks over a period and write the report as Markdown and HTML.
 
+    A check that takes longer than ``seconds`` is one that could not be asked.
     Returns the files, each of them whole.
     Raises LpauditError.
     """
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
-    framework = report.load_framework(framework_id)
+    library = library or report.SHIPPED
+    framework = report.load_framework(framework_id, library)
     target = store.open_store(root)
     with _snapshot(target, api_prefixes) as (connection, versions):
         about = {
@@ -163,7 +175,8 @@ def access_report(
             "api prefix": ", ".join(api_prefixes),
         }
         about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
-        evaluated = report.evaluate(framework, period, connection.select, about)
+        select = partial(connection.select, seconds=seconds)
+        evaluated = report.evaluate(framework, period, select, about, library)
     rendered = {suffix: report.render(evaluated, suffix) for suffix in ("md", "html")}
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -15,10 +15,16 @@ import duckdb
 import pyarrow as pa
 
 from lpaudit import routes
-from lpaudit.errors import QueryError, StoreError
+from lpaudit.errors import QueryError, QueryLimit, StoreError
 from lpaudit.schema import tables
 
 _MEMORY = "2GB"
+_ANSWER = 1 << 30
+"""Bytes of an answer that is held as a whole: DuckDB does not count them as its own."""
+
+_SLICE = 0.1
+"""Seconds after which it is looked whether somebody wants to stop."""
+
 _READING = ("get_next failed", "arrow_scan", "reading the stream registered as")
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
@@ -40,8 +46,13 @@ class Connection:
     duckdb: duckdb.DuckDBPyConnection
     unreadable: Callable[[Exception], StoreError]
 
-    def select(self, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
-        """Run one SELECT with exactly its named parameters. Raises QueryError with DuckDB's own words."""
+    def select(
+        self, sql: str, parameters: dict[str, object] | None = None, *, seconds: float | None = None
+    ) -> pa.Table:
+        """Run one SELECT with exactly its named parameters. Raises QueryError with DuckDB's own words.
+
+        Raises QueryLimit if it takes longer than ``seconds``, or more memory than it may have.
+        """
         with self._explained():
             statement = self._statement(sql)
             given = parameters or {}
@@ -52,10 +63,21 @@ class Connection:
                     f"the query and its parameters differ: {wrong}",
                     hint="every $name needs exactly one value",
                 )
-            table: pa.Table = self._interruptibly(
-                lambda: self.duckdb.sql(statement, params=given).to_arrow_table()
-            )
+            table: pa.Table = self._interruptibly(lambda: self._whole(statement, given), seconds)
             return table
+
+    def _whole(self, statement: Any, given: dict[str, object]) -> pa.Table:
+        reader = self.duckdb.sql(statement, params=given).to_arrow_reader(100_000)
+        batches, size = [], 0
+        for batch in reader:
+            size += batch.nbytes
+            if size > _ANSWER:
+                raise QueryLimit(
+                    f"the answer has more than {_ANSWER >> 20:,} MiB",
+                    hint="aggregate, or narrow it with where and limit",
+                )
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
 
     def stream(self, sql: str) -> pa.RecordBatchReader:
         """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
@@ -63,17 +85,25 @@ class Connection:
             statement = self._statement(sql)
             return self._interruptibly(lambda: self.duckdb.sql(statement).to_arrow_reader(10_000))
 
-    def _interruptibly(self, work: Callable[[], Any]) -> Any:
+    def _interruptibly(self, work: Callable[[], Any], seconds: float | None = None) -> Any:
         """Let another thread do what may take long: in C++ this one would not hear of Ctrl-C."""
         with ThreadPoolExecutor(1) as other:
             future = other.submit(work)
+            waited = 0.0
             try:
                 # Awake now and then: the signal may reach a thread that is not Python's.
-                while not wait([future], timeout=0.1).done:
-                    pass
+                while not wait([future], timeout=_SLICE).done:
+                    waited += _SLICE
+                    if seconds is not None and waited >= seconds:
+                        self.duckdb.interrupt()
             except KeyboardInterrupt:
                 self.duckdb.interrupt()
                 raise
+            if seconds is not None and waited >= seconds and future.exception():
+                raise QueryLimit(
+                    f"the query took longer than {seconds:g} seconds",
+                    hint="aggregate before you join, or allow it more: check_seconds",
+                )
             return future.result()
 
     def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -116,7 +146,7 @@ class Connection:
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException:
-            raise StoreError(
+            raise QueryLimit(
                 f"the query needs more memory than {_MEMORY}",
                 hint="aggregate, or narrow it with where and limit",
             ) from None
@@ -130,6 +160,12 @@ class Connection:
             if any(words in str(error) for words in _READING):
                 raise self.unreadable(error) from error
             raise QueryError(_clean(error)) from None
+
+    def replace(self, datasets: Mapping[str, Any]) -> None:
+        """Ask other tables from now on: these, and all others empty. Views are over them as before."""
+        for name, table in tables().items():
+            dataset = datasets.get(name)
+            self.duckdb.register(name, table.arrow.empty_table() if dataset is None else dataset)
 
     def close(self) -> None:
         """Let go of the snapshot."""
@@ -151,6 +187,7 @@ def connect(
     ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
+    opened = Connection(connection, unreadable or _damaged)
     wanted = {name: table for name, table in tables().items() if only is None or name in only}
     for name, table in wanted.items():
         dataset = datasets.get(name)
@@ -162,7 +199,7 @@ def connect(
             connection.execute(f'create view "{view.name}" as {view.sql}')
     for setting in _LOCKDOWN:
         connection.execute(setting)
-    return Connection(connection, unreadable or _damaged)
+    return opened
 
 
 def _know_routes(connection: duckdb.DuckDBPyConnection, api_prefixes: Sequence[str]) -> None:

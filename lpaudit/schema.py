@@ -28,7 +28,10 @@ TYPES: dict[str, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column, and what it is called elsewhere."""
+    """A column, and what it is called elsewhere.
+
+    ``words`` are all that it may hold, if that is known; with ``open_words``, all that is usual.
+    """
 
     name: str
     type: str
@@ -41,6 +44,8 @@ class Field:
     ecs: str | None = None
     ocsf: str | None = None
     json: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    open_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,10 @@ def _inner(sql: str) -> str:
 
 
 def _table(raw: dict[str, Any]) -> Table:
-    fields = tuple(Field(**{**f, "json": tuple(f.get("json", ()))}) for f in raw["field"])
+    fields = tuple(
+        Field(**{**f, "json": tuple(f.get("json", ())), "words": tuple(f.get("words", ()))})
+        for f in raw["field"]
+    )
     return Table(
         name=raw["name"],
         version=raw["version"],

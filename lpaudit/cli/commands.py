@@ -11,6 +11,7 @@ import typer
 
 from lpaudit import STORE_VERSION, __version__, console
 from lpaudit.cli import (
+    checks,
     compact,
     config,
     correlate,
@@ -63,6 +64,10 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "prefect-run": prefect.prefect_run,
 }
 GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
+    "checks": (
+        "Which checks there are, and whether they do as they say.",
+        {"list": checks.list_checks, "test": checks.try_checks},
+    ),
     "exceptions": (
         "The register of exceptions: what nights found, and what people did about it.",
         {"list": exceptions.list_, "assign": exceptions.assign, "close": exceptions.close},

@@ -45,3 +45,9 @@ ConfigOption = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+ReportsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reports", metavar="DIR", help="Folder with checks and frameworks of your own. May be repeated."
+    ),
+]

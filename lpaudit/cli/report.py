@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from lpaudit import config, console
-from lpaudit.cli.options import ConfigOption, PrefixOption, QuietOption, StoreOption
+from lpaudit.cli.options import ConfigOption, PrefixOption, QuietOption, ReportsOption, StoreOption
 from lpaudit.cli.times import period_of
-from lpaudit.cli.world import configured
+from lpaudit.cli.world import configured, library
 from lpaudit.errors import Exit
 
 
-def report(
-    framework: Annotated[str, typer.Argument(metavar="NAME", help="Which report: access.")],
+def report(  # noqa: PLR0913 -- each is an option of its own
+    framework: Annotated[str, typer.Argument(metavar="NAME", help="Which report: access, soc2-tsc-2017, …")],
     *,
     from_: Annotated[
         str,
@@ -31,6 +31,7 @@ def report(
     store: StoreOption = None,
     quiet: QuietOption = False,
     api_prefix: PrefixOption = None,
+    reports: ReportsOption = None,
     config_file: ConfigOption = None,
 ) -> int:
     """Write a report over a period: Markdown, and one HTML page that needs no network and no script.
@@ -46,7 +47,13 @@ def report(
     from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
     for path in pipeline.access_report(
-        settings["store"].value, framework, period, out, config.api_prefixes(settings)
+        settings["store"].value,
+        framework,
+        period,
+        out,
+        config.api_prefixes(settings),
+        library=library(settings, config_file, reports),
+        seconds=config.integer(settings, "check_seconds"),
     ):
         if not quiet:
             console.print_line(f"wrote {path}")

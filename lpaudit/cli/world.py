@@ -7,9 +7,15 @@ import getpass
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lpaudit import config
+
+if TYPE_CHECKING:
+    from lpaudit.report import Library
 
 
 def now() -> datetime:
@@ -38,3 +44,17 @@ def user() -> str:
 def host() -> str:
     """Return this machine's name."""
     return socket.gethostname()
+
+
+def library(settings: config.Config, file: str | None, folders: Sequence[str] | None) -> "Library":
+    """Return which checks and frameworks there are: those of ``folders``, else of the setting ``reports``.
+
+    Raises ConfigError for a parameter of a check that does not exist.
+    """
+    from lpaudit import report  # noqa: PLC0415 -- start-up time
+
+    named = folders or [part.strip() for part in settings["reports"].value.split(",") if part.strip()]
+    values = config.check_parameters(config.environment(), file=file)
+    found = report.Library(own=tuple(map(Path, named)), changed=values)
+    report.refuse_unknown(found)
+    return found

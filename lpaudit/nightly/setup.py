@@ -27,7 +27,7 @@ def prepare(
         raise ConfigError(
             f"the step {min(wrong)} cannot be left out", hint=f"these can: {', '.join(optional)}"
         )
-    out = Path(settings["reports"].value).absolute()
+    out = Path(settings["report_dir"].value).absolute()
     return Night(
         root=settings["store"].value,
         out=out,

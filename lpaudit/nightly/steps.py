@@ -19,7 +19,6 @@ from lpaudit.errors import StoreError
 from lpaudit.model import LogKind, Outcome, Period, Result, Section, Segment
 from lpaudit.nightly import news, record
 from lpaudit.nightly.record import Run
-from lpaudit.report.check import check_files
 
 _KEEP_REPLACED = 24  # hours: `lpaudit compact`'s default
 
@@ -103,7 +102,7 @@ def _compact(night: Night, run: Run) -> Done:
 
 def _checks(night: Night, run: Run) -> Done:
     """Ask every control that there is, and record its exceptions."""
-    controls = [check for check in map(report.load_check, check_files()) if check.kind == "control"]
+    controls = [check for check in map(report.load_check, report.checks()) if check.kind == "control"]
     asked = replace(
         report.load_framework(run.frameworks[0]), sections=tuple(Section(check.id) for check in controls)
     )

@@ -6,15 +6,17 @@ parameter nobody declared, rows in no order, a question without a population.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import duckdb
 
-from lpaudit.errors import CheckError
+from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Check, Parameter
 from lpaudit.report import toml
-from lpaudit.resources import folder
+from lpaudit.report.library import SHIPPED, Found, Library, checks
 
 ALWAYS = ("start", "end")
 """Parameters that every check may name: the report's period."""
@@ -27,36 +29,61 @@ _ORDER = re.compile(r"\border\s+by\b(?![^()]*\))", re.IGNORECASE)
 SEVERITIES = ("low", "medium", "high", "critical")
 
 _SECTION = re.compile(r"S([1-9]|1[0-9]|20)")
+_TAG = re.compile(r"D[1-9][0-9]?|T[0-9]{4}(\.[0-9]{3})?|AML\.T[0-9]{4}")
 _KEYS = (
     *("id", "title", "question", "kind", "population", "unit", "limits", "parameters"),
-    *("section", "needs", "key", "severity"),
+    *("section", "needs", "key", "severity", "tags"),
 )
 
 
-def check_files() -> dict[str, Path]:
-    """Return every check's file by id. Raises CheckError if two areas use the same id."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder("reports").glob("checks/*/*.sql")):
-        if path.stem in found:
-            raise CheckError(
-                f"two checks are called {path.stem}", hint=f"rename {path} or {found[path.stem]}"
-            )
-        found[path.stem] = path
-    return found
+def load_check(check_id: str, library: Library = SHIPPED) -> Check:
+    """Read a check, with its parameters as they are set.
 
-
-def load_check(check_id: str) -> Check:
-    """Read a check. Raises CheckError if there is none of that id, or if it is broken."""
-    files = check_files()
+    Raises CheckError if there is none of that id, or if it is broken.
+    """
+    files = checks(library)
     if check_id not in files:
         raise CheckError(f"there is no check {check_id!r}", hint=toml.hint(check_id, files))
-    path = files[check_id]
-    return parse_check(path.read_bytes(), path.relative_to(folder("reports")).as_posix())
+    found = files[check_id]
+    check = parse_check(_bytes(found), found.name)
+    return changed(check, library.changed.get(check_id, {}))
+
+
+def changed(check: Check, values: Mapping[str, tuple[object, str]]) -> Check:
+    """Return a check with other values for some of its parameters, and why they are other ones.
+
+    Raises ConfigError for a name that it does not have, and for a value of another type.
+    """
+    known = {p.name: p for p in check.parameters}
+    for name, (value, origin) in values.items():
+        if name not in known:
+            raise ConfigError(
+                f"{origin}: {check.id} has no parameter {name!r}",
+                hint=toml.hint(name, known) if known else "it has none",
+            )
+        default = known[name].default
+        fits = type(value) is type(default) or (type(value) is int and type(default) is float)
+        if not fits:
+            raise ConfigError(
+                f"{origin}: {name} of {check.id} is {value!r}, which is no {type(default).__name__}",
+                hint=f"it is {default!r} by default",
+            )
+        why = f"set in {origin}; it is {default!r} by default: {known[name].why}"
+        known[name] = Parameter(name, value, why)
+    return replace(check, parameters=tuple(known.values()))
+
+
+def _bytes(found: Found) -> bytes:
+    try:
+        return found.path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckError(f"cannot read {found.name}: {reason}", hint="check its permissions") from error
 
 
 def parse_check(data: bytes, file: str) -> Check:
     """Read the bytes of a check. Raises CheckError."""
-    found = _HEAD.match(data.decode("utf-8"))
+    found = _HEAD.match(toml.decoded(data, file))
     if not found or "/*" in found[1]:  # DuckDB nests comments: the comment would end elsewhere for it
         raise CheckError(
             f"{file} does not begin with /* TOML */",
@@ -80,6 +107,7 @@ def parse_check(data: bytes, file: str) -> Check:
         needs=_needs(raw, file),
         key=toml.texts(raw, "key", file) if "key" in raw else (),
         severity=toml.text(raw, "severity", file) if "severity" in raw else None,
+        tags=toml.texts(raw, "tags", file) if "tags" in raw else (),
     )
     _refuse(check)
     return check
@@ -135,13 +163,21 @@ def _refuse(check: Check) -> None:
         raise CheckError(
             f"{file}: unknown severity {check.severity!r}", hint=toml.hint(str(check.severity), SEVERITIES)
         )
+    for tag in check.tags:
+        if not _TAG.fullmatch(tag):
+            raise CheckError(f"{file}: unknown tag {tag!r}", hint="a tag is D1 to D99 or T1110.001")
+    _refuse_parameters(check)
+    if not _ORDER.search(check.sql):
+        raise CheckError(
+            f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
+        )
+
+
+def _refuse_parameters(check: Check) -> None:
+    file = check.file
     declared = {p.name for p in check.parameters}
     named = named_parameters(check.sql, file) | named_parameters(check.population, file)
     for name in sorted(named - declared - set(ALWAYS)):
         raise CheckError(f"{file} names ${name}, which it does not declare", hint=f"add [parameters.{name}]")
     for name in sorted(declared - named):
         raise CheckError(f"{file} declares ${name}, which it does not name", hint="remove it, or use it")
-    if not _ORDER.search(check.sql):
-        raise CheckError(
-            f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
-        )

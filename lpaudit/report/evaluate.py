@@ -8,16 +8,23 @@ import pyarrow as pa
 from lpaudit.errors import CheckError, QueryError
 from lpaudit.model import Check, Framework, Outcome, Period, Report, Result, Section, Select
 from lpaudit.report.check import ALWAYS, load_check, named_parameters
+from lpaudit.report.library import SHIPPED, Library
 
 
-def evaluate(framework: Framework, period: Period, select: Select, store: dict[str, str]) -> Report:
+def evaluate(
+    framework: Framework,
+    period: Period,
+    select: Select,
+    store: dict[str, str],
+    library: Library = SHIPPED,
+) -> Report:
     """Ask every check of a framework, in order.
 
     ``store`` says what was asked, for the report's head. Raises CheckError before anything
     is asked if a check is broken; a question that fails is a result that says so.
     """
-    checks = [load_check(section.check) for section in framework.sections]
-    _, incomplete, _ = ask(load_check(framework.completeness), period, select)
+    checks = [load_check(section.check, library) for section in framework.sections]
+    _, incomplete, _ = ask(load_check(framework.completeness, library), period, select)
     pairs = zip(framework.sections, checks, strict=True)
     results = tuple(
         _result(section, check, period, select, incomplete.to_pylist()) for section, check in pairs

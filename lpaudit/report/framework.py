@@ -9,7 +9,7 @@ from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Control, Framework, Section
 from lpaudit.report import toml
 from lpaudit.report.check import load_check, parameter
-from lpaudit.resources import folder
+from lpaudit.report.library import SHIPPED, Library, frameworks
 
 _INHERITED = ("summary", "result", "method", "not_shown", "show", "completeness", "section")
 """What a framework takes from its ``base``; lists of both are one, the base's first."""
@@ -17,33 +17,33 @@ _INHERITED = ("summary", "result", "method", "not_shown", "show", "completeness"
 _KEYS = ("id", "title", "description", "base", "control", *_INHERITED)
 
 
-def framework_ids() -> list[str]:
+def framework_ids(library: Library = SHIPPED) -> list[str]:
     """Return the ids of all frameworks, in order."""
-    return sorted(_files())
+    return sorted(frameworks(library))
 
 
-def load_framework(framework_id: str) -> Framework:
+def load_framework(framework_id: str, library: Library = SHIPPED) -> Framework:
     """Read a framework. Raises ConfigError if there is none of that id, CheckError if it is broken."""
-    files = _files()
+    files = frameworks(library)
     if framework_id not in files:
         raise ConfigError(f"there is no report {framework_id!r}", hint=toml.hint(framework_id, files))
-    path = files[framework_id]
-    return parse_framework(path.read_bytes(), path.relative_to(folder("reports")).as_posix())
+    found = files[framework_id]
+    return parse_framework(found.path.read_bytes(), found.name, library)
 
 
-def parse_framework(data: bytes, file: str) -> Framework:
+def parse_framework(data: bytes, file: str, library: Library = SHIPPED) -> Framework:
     """Read the bytes of a framework. Raises CheckError."""
-    raw = toml.parse(data.decode("utf-8"), file)
+    raw = toml.parse(toml.decoded(data, file), file)
     toml.only(raw, _KEYS, file)
     if "base" in raw:
-        raw = _inherited(raw, file)
+        raw = _inherited(raw, file, library)
     controls = _controls(raw, file)
     sections = _sections(raw, file)
     framework = Framework(
         id=toml.text(raw, "id", file),
         title=toml.text(raw, "title", file),
         description=toml.text(raw, "description", file),
-        sections=(*sections, *_of_controls(controls, {s.check for s in sections})),
+        sections=(*sections, *_of_controls(controls, {s.check for s in sections}, library)),
         summary=toml.text(raw, "summary", file),
         result=toml.texts(raw, "result", file),
         method=toml.texts(raw, "method", file),
@@ -67,13 +67,13 @@ def parse_framework(data: bytes, file: str) -> Framework:
     return framework
 
 
-def _inherited(raw: toml.Toml, file: str) -> toml.Toml:
+def _inherited(raw: toml.Toml, file: str, library: Library) -> toml.Toml:
     """Return a framework with what it takes from its base. Raises CheckError."""
     base = toml.text(raw, "base", file)
-    files = _files()
+    files = frameworks(library)
     if base not in files:
         raise CheckError(f"{file}: there is no framework {base!r}", hint=toml.hint(base, files))
-    given = toml.parse(files[base].read_text("utf-8"), base)
+    given = toml.parse(files[base].path.read_text("utf-8"), base)
     if "base" in given:
         raise CheckError(f"{file}: {base} has a base of its own", hint="name that one")
     merged = dict(raw)
@@ -104,15 +104,13 @@ def _control(raw: toml.Toml, file: str) -> Control:
     )
 
 
-def _of_controls(controls: Iterable[Control], known: set[str]) -> tuple[Section, ...]:
+def _of_controls(controls: Iterable[Control], known: set[str], library: Library) -> tuple[Section, ...]:
     """Return the sections of what controls name and the framework does not list, by number and id."""
     named = {check_id for control in controls for check_id in control.checks} - known
-    checks = sorted(map(load_check, named), key=lambda c: (int((c.section or "S99")[1:]), c.id))
+    checks = sorted(
+        (load_check(name, library) for name in named), key=lambda c: (int((c.section or "S99")[1:]), c.id)
+    )
     return tuple(Section(check.id) for check in checks)
-
-
-def _files() -> dict[str, Path]:
-    return {path.stem: path for path in folder("reports").glob("frameworks/*.toml")}
 
 
 def _sections(raw: toml.Toml, file: str) -> tuple[Section, ...]:

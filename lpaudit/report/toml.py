@@ -9,6 +9,14 @@ from lpaudit.errors import CheckError
 Toml = dict[str, object]
 
 
+def decoded(data: bytes, file: str) -> str:
+    """Return the text of a file. Raises CheckError."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckError(f"{file} is not UTF-8", hint="save it as UTF-8") from error
+
+
 def parse(text: str, file: str) -> Toml:
     """Parse TOML. Raises CheckError."""
     try:

@@ -34,7 +34,7 @@ def flow(prefect_server, nights):
         env = {
             **prefect_server.env,
             "LPAUDIT_STORE": nights.root,
-            "LPAUDIT_REPORTS": str(nights.out),
+            "LPAUDIT_REPORT_DIR": str(nights.out),
             "LPAUDIT_ALERT_PREFECT": "yes",
             **settings,
         }

@@ -12,9 +12,8 @@ from report.team import CREATE, DELETE, READ, RESUME, RUN, SET_STATE, TEAM, Team
 from lpaudit import pipeline, report
 from lpaudit.errors import QueryError
 from lpaudit.model import Outcome, Period, Section
-from lpaudit.report.check import check_files
 
-CHECKS = sorted(name for name, path in check_files().items() if path.parent.name == "identity")
+CHECKS = sorted(name for name, path in report.checks().items() if path.path.parent.name == "identity")
 ENTITLED = f"""{TEAM}
 [[entitlement]]
 group = "deployers"

@@ -44,7 +44,7 @@ def answered(store, monkeypatch, sql, more=""):
     monkeypatch.setattr(
         sys.modules["lpaudit.report.evaluate"],
         "load_check",
-        lambda name: check if name == "x" else known(name),
+        lambda name, library: check if name == "x" else known(name, library),
     )
     only = replace(report.load_framework("access"), sections=(Section("x"),))
     [result] = report.evaluate(only, DAY, store.select, {}).results

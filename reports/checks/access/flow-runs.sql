@@ -7,7 +7,7 @@ section = "S11"
 population = """
 select count(distinct try_cast(regexp_extract(path, '/flow_runs/([0-9a-fA-F-]{32,36})(/|$)', 1) as uuid))
 from access
-where time >= $start and time < $end"""
+where time >= $start and time < $end and contains(path, '/flow_runs/')"""
 unit = "flow runs named in a path"
 limits = """
 A run is counted by its id in the request's path: the run that was acted on, not the run that made the request. Most requests that a run makes name no run.
@@ -21,7 +21,7 @@ with request as (
         try_cast(regexp_extract(path, '/flow_runs/([0-9a-fA-F-]{32,36})(/|$)', 1) as uuid)::varchar as flow_run_id,
         *
     from access
-    where time >= $start and time < $end
+    where time >= $start and time < $end and contains(path, '/flow_runs/')
 )
 select
     request.flow_run_id,

@@ -7,29 +7,64 @@ population = "select count(*) from access_event"
 unit = "stored lines"
 limits = "Rejected lines have no time that could be trusted, so they belong to no period: they are counted over the whole store. The same is true of lines of a format that logs no time."
 */
-with period as (
-    select * from access where time >= $start and time < $end
+with stored as (
+    select
+        count(distinct source_id) as sources,
+        count(*) as lines,
+        count(*) filter (where reject_reason is null) as access,
+        count(*) filter (where reject_reason is not null) as quarantine
+    from access_event
+),
+timeless as (
+    select count(*) as lines from access where time is null
+),
+period as (
+    select
+        count(*) as lines,
+        count(distinct "user") as identities,
+        count(*) filter (where "user" is null) as unauthenticated,
+        count(*) filter (where status in (401, 403, 407, 429)) as denied,
+        count(*) filter (where api_path is not null) as api,
+        count(*) filter (where api_path is not null and route is null) as unmatched,
+        count(distinct floor(extract(epoch from time) / 3600)) as hours_with_lines
+    from access
+    where time >= $start and time < $end
 ),
 hour as (
-    select h as hour
+    select count(*) as hours
     from generate_series(date_trunc('hour', $start), $end - interval 1 microsecond, interval 1 hour) as t(h)
 ),
+catalogue as (
+    select max(catalogue) as version from route
+),
 figures(position, figure, value, meaning) as (
-    values
-    (1, 'sources', (select count(distinct source_id) from access_event), 'logs that were read'),
-    (2, 'lines', (select count(*) from access_event), 'lines in the store, good and rejected'),
-    (3, 'access', (select count(*) from access), 'lines that could be read'),
-    (4, 'quarantine', (select count(*) from quarantine), 'lines that could not be read'),
-    (5, 'without_time', (select count(*) from access where time is null), 'read, but their format logs no time'),
-    (6, 'in_period', (select count(*) from period), 'read, with a time in the period'),
-    (7, 'identities', (select count(distinct "user") from period), 'users that lighttpd authenticated in the period'),
-    (8, 'unauthenticated', (select count(*) from period where "user" is null), 'lines in the period without a user'),
-    (9, 'denied', (select count(*) from period where status in (401, 403, 407, 429)), 'answered 401, 403, 407 or 429 in the period'),
-    (10, 'hours', (select count(*) from hour), 'hours of the period, begun ones included'),
-    (11, 'silent_hours', (select count(*) from hour where hour not in (select date_trunc('hour', time) from period)), 'hours of the period without any line'),
-    (12, 'api', (select count(*) from period where api_path is not null), 'requests of Prefect''s API in the period'),
-    (13, 'unmatched', (select count(*) from period where api_path is not null and route is null), 'of them, those that fit no route of the catalogue'),
-    (14, 'catalogue', (select max(catalogue) from route), 'version of the route catalogue')
+    select 1, 'sources', sources, 'logs that were read' from stored
+    union all
+    select 2, 'lines', lines, 'lines in the store, good and rejected' from stored
+    union all
+    select 3, 'access', access, 'lines that could be read' from stored
+    union all
+    select 4, 'quarantine', quarantine, 'lines that could not be read' from stored
+    union all
+    select 5, 'without_time', lines, 'read, but their format logs no time' from timeless
+    union all
+    select 6, 'in_period', lines, 'read, with a time in the period' from period
+    union all
+    select 7, 'identities', identities, 'users that lighttpd authenticated in the period' from period
+    union all
+    select 8, 'unauthenticated', unauthenticated, 'lines in the period without a user' from period
+    union all
+    select 9, 'denied', denied, 'answered 401, 403, 407 or 429 in the period' from period
+    union all
+    select 10, 'hours', hours, 'hours of the period, begun ones included' from hour
+    union all
+    select 11, 'silent_hours', hours - hours_with_lines, 'hours of the period without any line' from hour, period
+    union all
+    select 12, 'api', api, 'requests of Prefect''s API in the period' from period
+    union all
+    select 13, 'unmatched', unmatched, 'of them, those that fit no route of the catalogue' from period
+    union all
+    select 14, 'catalogue', version, 'version of the route catalogue' from catalogue
 )
 select figure, value, meaning
 from figures

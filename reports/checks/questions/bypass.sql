@@ -5,6 +5,7 @@ question = "Did somebody go around the gateway?"
 kind = "control"
 section = "S12"
 severity = "critical"
+tags = ["D18", "T1090", "T1562.006"]
 key = ["flow_run_id", "what", "time"]
 population = """
 with covered as (select min(time) as first, max(coalesce(time_end, time)) as last from access)
@@ -65,7 +66,7 @@ with covered as (
         and event.occurred >= greatest($start, first) and event.occurred < least($end, last)
 ), writing as (
     select time, coalesce(time_end, time) as time_end, route, resource_id from access
-    where action in ('execute', 'approve', 'cancel', 'create', 'update') and status between 200 and 299
+    where action in ('execute', 'approve', 'create', 'update') and status between 200 and 299
         and (resource_type = 'flow_run' or route like '/flow_runs%')
 ), changed as (
     select

@@ -13,19 +13,26 @@ Denied is a status of 401, 403, 407 or 429. Which layer said no is told by statu
 A 401 bears no user: tried are the names from lighttpd's error log, where it was ingested and only one request can be meant.
 Prefect's client sends no credentials to some websockets; these 401s are in the table, and are no finding."""
 */
-with denied as (
-    select failed.*, login."user" as tried
+with now as (
+    select failed."user", failed.client, failed.method, coalesce(failed.route, failed.path) as route, layer, cause, noise,
+        count(*) as requests, min(failed.time) as first, max(failed.time) as last,
+        string_agg(distinct failed.status::varchar, ', ' order by failed.status::varchar) as status,
+        string_agg(distinct login."user", ', ' order by login."user") as tried
     from failed_request as failed
     left join failed_login as login on login.access_line_id = failed.line_id
-    where failed.status in (401, 403, 407, 429)
-), now as (
-    select "user", client, method, coalesce(route, path) as route, layer, cause, noise,
-        count(*) as requests, min(time) as first, max(time) as last,
-        string_agg(distinct status::varchar, ', ' order by status::varchar) as status,
-        string_agg(distinct tried, ', ' order by tried) as tried
-    from denied
-    where time >= $start and time < $end
-    group by all
+    where failed.time >= $start and failed.time < $end and failed.status in (401, 403, 407, 429)
+    group by failed."user", failed.client, failed.method, coalesce(failed.route, failed.path), layer, cause, noise
+), before as (
+    select distinct client, "user", coalesce(route, path) as route
+    from failed_request
+    where time < $start and status in (401, 403, 407, 429)
+), good as (
+    select client, "user", coalesce(route, path) as route, max(time) as time
+    from access
+    where time < $end and status < 400 and coalesce(client, '') in (select coalesce(client, '') from now)
+    group by client, "user", coalesce(route, path)
+), good_of_anybody as (
+    select client, route, max(time) as time from good group by client, route
 )
 select
     not noise as finding,
@@ -40,16 +47,11 @@ select
     requests,
     first,
     last,
-    exists (
-        select 1 from denied as before
-        where before.time < $start and before.client is not distinct from now.client
-            and before."user" is not distinct from now."user" and coalesce(before.route, before.path) = now.route
-    ) as seen_before,
-    (
-        select max(good.time) from access as good
-        where good.status < 400 and good.time < $end and coalesce(good.route, good.path) = now.route
-            and good.client is not distinct from now.client
-            and (now."user" is null or good."user" = now."user")
-    ) as last_success
+    before.route is not null as seen_before,
+    case when now."user" is null then good_of_anybody.time else good.time end as last_success
 from now
+left join before on before.route = now.route
+    and before.client is not distinct from now.client and before."user" is not distinct from now."user"
+left join good on good.route = now.route and good.client is not distinct from now.client and good."user" = now."user"
+left join good_of_anybody on good_of_anybody.route = now.route and good_of_anybody.client is not distinct from now.client
 order by finding desc, requests desc, last desc, identity, client, method, route, status, layer, cause

@@ -5,6 +5,7 @@ question = "Which requests name a flow run of which there is no record?"
 kind = "control"
 section = "S13"
 severity = "medium"
+tags = ["D19", "T1070"]
 key = ["flow_run_id"]
 population = "select count(*) from access where time >= $start and time < $end and resource_type = 'flow_run' and resource_id is not null"
 unit = "requests of the period that name a flow run"

@@ -1,0 +1,46 @@
+/*
+id = "availability"
+title = "Availability by day"
+question = "On each day, how many requests were answered, refused for being too many, or failed, and how fast?"
+kind = "table"
+section = "S16"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+Counted is what reached lighttpd: when it was down, nothing was counted, and the section on silent stretches says more.
+Durations are known if the format logs them; websockets, which last as long as they please, are left out of them (status 101). Days are those of UTC.
+A trigger is a request to run a deployment; how many runs came of them is counted by when Prefect created them, whoever asked."""
+*/
+with line as (
+    select
+        floor(extract(epoch from time) / 86400) as day,
+        count(*) as requests,
+        count(*) filter (where status >= 500) as failed,
+        count(*) filter (where status = 503) as busy,
+        count(*) filter (where status = 429) as throttled,
+        count(*) filter (where contains(path, '/create_flow_run')) as triggers,
+        count(*) filter (where contains(path, '/create_flow_run') and status >= 400) as triggers_refused,
+        quantile_disc(duration_us, 0.95) filter (where status <> 101) as most
+    from access
+    where time >= $start and time < $end
+    group by floor(extract(epoch from time) / 86400)
+),
+created as (
+    select floor(extract(epoch from created) / 86400) as day, count(*) as runs
+    from flow_run_latest
+    where created >= $start and created < $end
+    group by floor(extract(epoch from created) / 86400)
+)
+select
+    cast(to_timestamp(line.day * 86400) as timestamp with time zone) as day,
+    requests,
+    failed,
+    busy,
+    throttled,
+    triggers,
+    triggers_refused,
+    runs as runs_created,
+    round(most / 1000.0, 1) as p95_ms
+from line
+left join created on created.day = line.day
+order by day

@@ -1,0 +1,32 @@
+/*
+id = "first-privileged"
+title = "Privileged actions of somebody who never did them before"
+question = "Who did a privileged thing for the first time in $days days?"
+kind = "control"
+section = "S17"
+severity = "low"
+tags = ["D36", "T1078"]
+key = ["identity", "method", "route"]
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+Looked back is from the period's start for $days days, and no further than the store reaches: in a young store everything is a first time.
+A thing counts as done if it was answered with a status below 400. States that are set are left out: every run does that."""
+[parameters.days]
+default = 90
+why = "a quarter: what somebody does each quarter is not new"
+*/
+with done as (
+    select coalesce("user", '(unauthenticated)') as identity, method, route, any_value(action) as action,
+        min(time) as first, count(*) filter (where time >= $start) as times, min(client) as client
+    from access
+    where time >= $start - to_days($days) and time < $end and status < 400
+        and (method not in ('GET', 'HEAD', 'OPTIONS') or contains(path, 'block_') or contains(path, '%'))
+        and privileged
+        and route not in ('/flow_runs/{id}/set_state', '/task_runs/{id}/set_state')
+    group by coalesce("user", '(unauthenticated)'), method, route
+)
+select identity, action, method, route, first, times, client
+from done
+where first >= $start
+order by first, identity, method, route

@@ -1,0 +1,55 @@
+/*
+id = "secret-reads"
+title = "Secrets of blocks that were read"
+question = "Who read the secrets of $documents different blocks or more within an hour, or of any block with another program than Prefect's client?"
+kind = "control"
+section = "S17"
+severity = "high"
+tags = ["D12", "T1555", "T1552"]
+key = ["identity", "client", "first"]
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+Whether a GET asked for secrets stands in its query. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
+Runs read the blocks that they need with Prefect's client; the user interface reads with a browser. A program can claim to be either in its User-Agent.
+A block counts at its first reading by that identity from that address in the period."""
+[parameters.documents]
+default = 20
+why = "a flow needs a handful of blocks"
+*/
+with reading as (
+    select
+        coalesce("user", '(unauthenticated)') as identity,
+        client,
+        coalesce(resource_id, route, '') as document,
+        coalesce(user_agent not like 'prefect/%', true) as other_program,
+        coalesce(query like '%include_secrets=true%' or query like '%include_secrets=1%', false) as asked,
+        time
+    from access
+    where time >= $start and time < $end and status < 400
+        and (contains(path, 'block_') or contains(path, '%')) and action = 'secret_read'
+        and (method = 'POST' or query like '%include_secrets=%')
+),
+document as (
+    select identity, client, document, min(time) as time, count(*) as requests,
+        count(*) filter (where other_program and asked) as by_other_programs
+    from reading
+    group by identity, client, document
+),
+counted as (
+    select *, count(*) over (partition by identity, client order by time range between interval 1 hour preceding and current row) as within_an_hour
+    from document
+)
+select
+    identity,
+    client,
+    min(time) as first,
+    max(time) as last,
+    count(*) as documents,
+    max(within_an_hour) as most_within_an_hour,
+    sum(requests)::bigint as requests,
+    sum(by_other_programs)::bigint as by_other_programs
+from counted
+group by identity, client
+having max(within_an_hour) >= $documents or sum(by_other_programs) > 0
+order by first, identity, client

@@ -1,0 +1,170 @@
+"""Checks and frameworks of the user's own: found, tried, limited, and never in place of another one."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from report.small import DAY, line
+
+from lpaudit import config, query, report
+from lpaudit.errors import CheckError, ConfigError, Exit, QueryLimit
+from lpaudit.model import Outcome, Section
+
+CHECK = """/*
+id = "{id}"
+title = "Mine"
+question = "Which?"
+kind = "table"
+population = "select count(*) from access"
+unit = "lines"
+limits = "-"
+{more}
+*/
+{sql}
+"""
+FRAMEWORK = """id = "mine"
+title = "Mine"
+description = "-"
+base = "access"
+[[control]]
+id = "one"
+intent = "-"
+checks = [{checks}]
+not_shown = "-"
+"""
+SLOW = "select count(*) as n from range(100000000000) as t(i) where i * i % 7 = 3 order by n"
+
+
+def write(folder: Path, check_id, sql, more=""):
+    area = folder / "checks" / "own"
+    area.mkdir(parents=True, exist_ok=True)
+    (area / f"{check_id}.sql").write_text(CHECK.format(id=check_id, sql=sql, more=more))
+
+
+def framework(folder: Path, *checks):
+    (folder / "frameworks").mkdir(exist_ok=True)
+    named = ", ".join(f'"{c}"' for c in checks)
+    (folder / "frameworks" / "mine.toml").write_text(FRAMEWORK.format(checks=named))
+    return report.Library(own=(folder,))
+
+
+def test_a_folder_adds_checks_and_frameworks(store_of, tmp_path):
+    write(tmp_path, "paths", "select path from access order by path")
+    library = framework(tmp_path, "paths", "deletions")
+    chosen = report.load_framework("mine", library)
+    assert {"paths", "deletions"} <= {s.check for s in chosen.sections}
+    chosen = replace(chosen, sections=(Section("paths"),))
+    found = report.evaluate(chosen, DAY, store_of(a=[line("10:00:00", "GET /x")]).select, {}, library)
+    mine = next(r for r in found.results if r.check.id == "paths")
+    assert mine.rows.to_pylist() == [{"path": "/x"}]
+    assert mine.check.file == f"{tmp_path}/checks/own/paths.sql"
+    assert "mine" not in report.framework_ids()
+
+
+@pytest.mark.parametrize("twice", ["check", "framework"])
+def test_an_id_that_exists_is_refused(tmp_path, twice):
+    if twice == "check":
+        write(tmp_path, "deletions", "select 1 as a order by a")
+    else:
+        (tmp_path / "frameworks").mkdir()
+        (tmp_path / "frameworks" / "access.toml").write_text("")
+    library = report.Library(own=(tmp_path,))
+    with pytest.raises(CheckError, match=f"two {twice}s are called"):
+        (report.checks if twice == "check" else report.framework_ids)(library)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="there is no folder"):
+        report.checks(report.Library(own=(tmp_path / "no",)))
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (SLOW, "took longer than 1 seconds"),
+        (
+            "select i, repeat('x', 10000) as x from range(1000000) as t(i) order by i desc",
+            "more than 1,024 MiB|more memory",
+        ),
+        ("select * from read_text('/etc/passwd') order by all", "disabled"),
+        ("select no_such_column from access order by 1", "no_such_column"),
+        ("select getenv('HOME') as home order by home", "getenv"),
+        ("select path from access order by error('no')", "no"),
+    ],
+)
+def test_a_check_that_is_slow_wrong_or_hostile_is_an_error_and_the_others_go_on(
+    store_of, tmp_path, sql, words
+):
+    write(tmp_path, "bad", sql)
+    library = framework(tmp_path, "bad", "deletions")
+    store = store_of(a=[line("10:00:00", "GET /x")])
+
+    def select(asked, parameters):
+        return store.select(asked, parameters, seconds=1 if asked == SLOW else None)
+
+    chosen = replace(report.load_framework("mine", library), sections=(Section("bad"), Section("deletions")))
+    results = {r.check.id: r for r in report.evaluate(chosen, DAY, select, {}, library).results}
+    assert results["bad"].outcome is Outcome.ERROR
+    assert re.search(words, results["bad"].reasons[0])
+    assert results["deletions"].outcome is Outcome.INCOMPLETE
+
+
+def test_a_limit_is_neither_an_interruption_nor_a_wrong_question():
+    connection = query.connect({})
+    try:
+        with pytest.raises(QueryLimit) as error:
+            connection.select(SLOW, seconds=0.3)
+        assert error.value.exit is Exit.FAILED
+        assert connection.select("select 1 as one", seconds=5).to_pylist() == [{"one": 1}]
+    finally:
+        connection.close()
+
+
+PARAMETER = "[parameters.least]\ndefault = 5\nwhy = 'a handful'"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lest": 3}, "has no parameter 'lest'"),
+        ({"least": "3"}, "which is no int"),
+        ({"least": True}, "which is no int"),
+        ({"least": 3.5}, "which is no int"),
+    ],
+)
+def test_a_parameter_that_cannot_be_set_is_refused(tmp_path, values, words):
+    write(tmp_path, "mine", "select 1 as a order by a limit $least", PARAMETER)
+    changed = {"mine": {name: (value, "lpaudit.toml") for name, value in values.items()}}
+    with pytest.raises(ConfigError, match=words):
+        report.load_check("mine", report.Library(own=(tmp_path,), changed=changed))
+
+
+def test_parameters_are_set_in_the_configuration_and_the_report_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("lpaudit.toml").write_text("store = 'x'\n[checks.brute-force]\nattempts = 3\n")
+    assert config.load({}, {})["store"].value == "x"
+    changed = config.check_parameters({})
+    check = report.load_check("brute-force", report.Library(changed=changed))
+    [attempts] = [p for p in check.parameters if p.name == "attempts"]
+    assert attempts.default == 3
+    assert attempts.why.startswith("set in lpaudit.toml; it is 10 by default: ")
+    report.refuse_unknown(report.Library(changed=changed))
+    with pytest.raises(ConfigError, match="there is no check 'brute'"):
+        report.refuse_unknown(report.Library(changed={"brute": {"a": (1, "lpaudit.toml")}}))
+
+
+@pytest.mark.parametrize("text", ["checks = 3", "[checks]\nbrute-force = 3"])
+def test_checks_in_the_configuration_are_tables(tmp_path, text):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match="checks must be tables"):
+        config.check_parameters({}, file=str(tmp_path / "c.toml"))
+
+
+def test_many_different_user_agents_are_no_trouble(store_of):
+    lines = [
+        line(f"10:{i // 60 % 60:02d}:{i % 60:02d}", "GET /x", agent=f"prefect/9.{i}") for i in range(20_000)
+    ]
+    rows = store_of(a=lines).rows("versions")
+    assert len(rows) == 20_000
+    assert rows == sorted(rows, key=lambda r: (r["what"], r["version"]))

@@ -1,0 +1,95 @@
+"""Words that cannot be there: found wherever a query compares them, and nowhere else."""
+
+import pytest
+
+from lpaudit import report
+from lpaudit.correlation import Confidence, Method, Relation
+from lpaudit.errorlog.messages import EVENTS
+from lpaudit.model import Escaping, GapCause, RejectReason, SourceChange
+from lpaudit.schema import tables
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("access_event", "reject_reason", RejectReason),
+        ("coverage_gap", "cause", GapCause),
+        ("source_event", "event", SourceChange),
+        ("log_format", "escaping", Escaping),
+        ("flow_run_link", "relation", Relation),
+        ("flow_run_link", "method", Method),
+        ("flow_run_link", "confidence", Confidence),
+        ("server_event", "event", EVENTS),
+    ],
+)
+def test_the_schema_has_the_words_that_are_written(table, column, words):
+    [field] = [f for f in tables()[table].fields if f.name == column]
+    assert set(field.words) == {str(word) for word in words}
+    assert not field.open_words
+
+
+@pytest.mark.parametrize(
+    ("sql", "slip"),
+    [
+        ("select 1 from access where action = 'delet'", "action is never 'delet': did you mean 'delete'?"),
+        ("select 1 from access where 'delet' = action", "action is never 'delet'"),
+        ("select 1 from access where action <> 'delet'", "action is never 'delet'"),
+        ("select 1 from access where action is distinct from 'delet'", "action is never 'delet'"),
+        ("select 1 from access where resource_type in ('flow_run', 'flowrun')", "never 'flowrun'"),
+        ("select 1 from access where resource_type not in ('flowrun')", "never 'flowrun'"),
+        ("select 1 from access where method = 'DELTE'", "did you mean 'DELETE'?"),
+        ("select 1 from access where route like '/flowruns/%'", "never '/flowruns/%'"),
+        ("select 1 from access where starts_with(route, '/flowruns')", "never '/flowruns'"),
+        ("select case action when 'raed' then 1 end from access", "never 'raed'"),
+        ("select count(*) filter (where action = 'raed') from access", "never 'raed'"),
+        ("select 1 from access as a join route as r on r.action = 'raed'", "r.action is never 'raed'"),
+        ("select 1 from failed_request as f where f.layer = 'throtle'", "did you mean 'throttle'?"),
+        ("select 1 from failed_request where cause = 'forbiden'", "did you mean 'forbidden'?"),
+        ("select 1 from open_gap where cause = 'lost'", "there are: damaged, deleted"),
+        ("select 1 from access_run where relation = 'targets'", "did you mean 'target'?"),
+        ("select 1 from flow_run_link where confidence = 'sure'", "there are: exact, likely"),
+        ("select 1 from snapshot where table_name = 'flow_runs'", "did you mean 'flow_run'?"),
+        ("select 1 from quarantine where reason = 'nomatch'", "did you mean 'no-match'?"),
+        ("select 1 from log_line where kind = 'acces'", "did you mean 'access'?"),
+        ("select 1 from event_latest where event = 'prefect.flow-run.Runing'", "did you mean"),
+        ("with a as (select * from access) select 1 from a where action = 'raed'", "never 'raed'"),
+        ("with a(x) as (select action from access) select 1 from a where x = 'raed'", "never 'raed'"),
+        ("with a as (select max(action) as x from access) select 1 from a where x = 'raed'", "never 'raed'"),
+        (
+            "with a as (select if(status < 400, 'good', 'bad') as x from access) select 1 from a where x = 'goood'",
+            "did you mean 'good'?",
+        ),
+        ("select * from (select 'a' as x union all select 'b') where x = 'c'", "there are: a, b"),
+        (
+            "select (select count(*) from open_gap where outer_one.action = 'zap') from access as outer_one",
+            "outer_one.action is never 'zap'",
+        ),
+        ("select 1 from access group by action having action = 'raed'", "never 'raed'"),
+    ],
+)
+def test_a_slip_is_found(sql, slip):
+    found = report.slips(sql)
+    assert len(found) == 1
+    assert slip in found[0]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1 from access where action = 'delete' and route like '/flow_runs/%' and method = 'BREW'",
+        "select 1 from access where \"user\" = 'delet' or path like '%/delet'",
+        "select 1 from failed_request where cause = 'token refused: expired' or cause like 'token%'",
+        "select 1 from event_latest where event = 'etl.done' or event = 'prefect.flow-run.MyOwnState'",
+        "select coalesce(\"user\", 'nobody') as u from access where u = 'anybody'",
+        "select 1 from access where action = $action",
+        "with a as (select action || '!' as x from access) select 1 from a where x = 'read!'",
+    ],
+)
+def test_what_can_be_there_is_let_be(sql):
+    assert report.slips(sql) == []
+
+
+@pytest.mark.parametrize("check_id", sorted(report.checks()))
+def test_no_check_has_one(check_id):
+    check = report.load_check(check_id)
+    assert report.slips(check.sql) + report.slips(check.population) == []
