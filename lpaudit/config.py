@@ -42,6 +42,8 @@ SETTINGS: Mapping[str, Setting] = {
             "Paths below which Prefect's API is in the log, comma-separated; */api is /api behind anything.",
         ),
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
+        Setting("entity", "", "Organisation that reports are about, as it is to stand on their covers."),
+        Setting("system", "", "System that reports are about, as it is to stand on their covers."),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
     )
 }

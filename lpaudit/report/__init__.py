@@ -1,27 +1,37 @@
-"""Checks and the store's answers to them → a report in Markdown and HTML.
+"""Checks and the store's answers to them → a report in seven formats.
 
 check.py       one .sql file under reports/checks
 framework.py   one .toml file under reports/frameworks
 evaluate.py    a framework's checks over a period → values
 exceptions.py  a control's values → its exceptions, and their ids
 cells.py       values → text that is safe to show
-chart.py       hours and their lines → bars
-render.py      values → Markdown or HTML
+words.py       how many of how many, in words
+charts.py      values → drawings: hours.py, calendar.py, outcomes.py, week.py, with svg.py
+matrix.py      controls and what bears on them
+document.py    values → what is printed, the same for every format
+formats.py     a document → files: html.py and markdown.py (with templates.py), csv_.py, json_.py,
+               xlsx.py, oscal.py, pdf.py
 """
 
 from lpaudit.report.check import load_check
+from lpaudit.report.document import Document, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.exceptions import exception_ids, exceptions
+from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
-from lpaudit.report.render import render
 
 __all__ = [
+    "FORMATS",
+    "Document",
     "ask",
+    "check_formats",
+    "document",
     "evaluate",
     "exception_ids",
     "exceptions",
     "framework_ids",
     "load_check",
     "load_framework",
-    "render",
+    "not_asked",
+    "write",
 ]
