@@ -170,7 +170,6 @@ def reports(
     with _snapshot(target, api_prefixes) as (connection, versions):
         select = _remembering(connection.select)
         head = {
-            "lpaudit": __version__,
             "store": target.location,
             "store version": str(STORE_VERSION),
             "route catalogue": f"version {routes.catalogue().version}",

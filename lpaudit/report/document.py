@@ -265,7 +265,8 @@ def _numbers(report: Report, listed: Sequence[Found]) -> list[tuple[str, str]]:
         numbers.append(("Coverage", f"{hours - silent:,} of the period's {hours:,} hours have lines{share}"))
     if isinstance(lines := figures.get("in_period"), int):
         numbers.append(("Population", f"{lines:,} lines of the period"))
-    numbers.append(("Exceptions", f"{len(listed):,} of {count(len(controls), 'question')}: {told}"))
+    asked = count(len(controls), "question")
+    numbers.append(("Exceptions", f"{len(listed):,}, by {asked} that look for any: {told}"))
     for which, words in (
         (Outcome.INCOMPLETE, "Answered for a part of the period only"),
         (Outcome.NO_DATA, "Without data"),

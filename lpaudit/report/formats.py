@@ -10,7 +10,10 @@ from lpaudit.report.document import Document
 from lpaudit.report.html import write_html
 from lpaudit.report.json_ import write_json
 from lpaudit.report.markdown import write_markdown
+from lpaudit.report.oscal import write_oscal
+from lpaudit.report.pdf import write_pdf
 from lpaudit.report.toml import hint
+from lpaudit.report.xlsx import write_xlsx
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,11 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "html": Format(".html", write_html),
     "md": Format(".md", write_markdown),
+    "pdf": Format(".pdf", write_pdf),
+    "xlsx": Format(".xlsx", write_xlsx),
     "csv": Format("-csv", write_csv),
     "json": Format(".json", write_json),
+    "oscal": Format(".oscal.json", write_oscal),
 }
 
 

@@ -7,6 +7,9 @@ from lpaudit.report.document import Document
 EXCEPTIONS = ("exception_id", "check", "section", "severity", "key")
 MATRIX = ("control", "intent", "section", "check", "population", "exceptions", "outcome", "not_shown")
 SOURCES = ("source", "source_id", "segments", "bytes", "lines", "sha256_of_segments")
+HOW_SOURCES = (
+    "The last column is the SHA-256 of the hashes of all segments of the source, in order, a line each."
+)
 QUERIES = ("section", "check", "file", "sha256", "parameters", "sql", "population_sql")
 
 

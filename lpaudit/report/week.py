@@ -54,8 +54,10 @@ def _field(number: int, hour: int, requests: int, most: int) -> Markup:
 
 
 def _short(number: int) -> str:
-    """Write a number in at most four characters: 999, 12k, 3M."""
+    """Write a number in at most four characters, never higher than it is: 999, 1.5k, 12k, 3.0M."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
+        if number >= 10 * size:
             return f"{number // size}{letter}"
+        if number >= size:
+            return f"{number * 10 // size / 10}{letter}"
     return str(number)
