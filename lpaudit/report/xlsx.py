@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -89,23 +90,21 @@ class _Book:
 
 def write_xlsx(document: Document, path: Path) -> None:
     """Write the file. Raises OSError."""
-    with path.open("wb") as file:
-        book = xlsxwriter.Workbook(
-            file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-        )
-        book.set_properties(
-            {
-                "title": document.framework.title,
-                "comments": f"Report {document.id}",
-                "created": document.as_of.astimezone(UTC).replace(tzinfo=None),
-            }
-        )
-        looks = {name: book.add_format(look) for name, look in _FORMATS.items()}
-        _fill(_Book(book, looks, f"&LReport {document.id}&RPage &P of &N"), document)
-        try:
-            book.close()
-        except xlsxwriter.exceptions.FileCreateError as error:  # wraps the OSError that says why
-            raise (error.__cause__ or error.__context__ or OSError(str(error))) from error
+    file = BytesIO()  # a disk that is full is met once, by one write
+    book = xlsxwriter.Workbook(
+        file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    )
+    book.set_properties(
+        {
+            "title": document.framework.title,
+            "comments": f"Report {document.id}",
+            "created": document.as_of.astimezone(UTC).replace(tzinfo=None),
+        }
+    )
+    looks = {name: book.add_format(look) for name, look in _FORMATS.items()}
+    _fill(_Book(book, looks, f"&LReport {document.id}&RPage &P of &N"), document)
+    book.close()
+    path.write_bytes(file.getvalue())
 
 
 def _fill(book: _Book, document: Document) -> None:

@@ -61,8 +61,8 @@ def stored(folder, logs, runs=(), gaps=()):
         columns = tables()["flow_run"].arrow
         given = [{"snapshot_id": "1", "fetched_at": NOW, "document": "{}", **run} for run in runs]
         write_deltalake(folder / "store" / "flow_run", pa.Table.from_pylist(given, schema=columns))
-    for number, gap in enumerate(gaps):
-        append_gap(open_store(str(folder / "store")), Gap(**gap), f"{number:032x}")
+    for number, facts in enumerate(gaps):
+        append_gap(open_store(str(folder / "store")), Gap(**facts), f"{number:032x}")
     return str(folder / "store")
 
 
