@@ -45,7 +45,7 @@ def report(  # noqa: PLR0913 -- a command's options
             metavar="LIST",
             help="Which files: html, md, pdf, xlsx, csv, json, oscal; with commas.",
         ),
-    ] = "html,md",
+    ] = "md,html",
     store: StoreOption = None,
     quiet: QuietOption = False,
     api_prefix: PrefixOption = None,
