@@ -10,7 +10,8 @@ import pytest
 from lpaudit import report
 from tests.browser import LOOK, MODULES
 
-pytestmark = pytest.mark.chromium
+# One worker looks: the browser takes seconds to start.
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("chromium")]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
