@@ -19,7 +19,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test test-e2e check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc prefect venv
+.PHONY: help run test test-e2e check fmt docs lock soak bench bench-follow bench-correlate clean lighttpd logrotate lua oidc chromium prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -35,7 +35,7 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit status
 
 # loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
-test: $(DEV) lighttpd logrotate lua oidc prefect ## Run the tests, also those against a real lighttpd, logrotate and Prefect.
+test: $(DEV) lighttpd logrotate lua oidc chromium prefect ## Run the tests, also those against a real lighttpd, logrotate, Chromium and Prefect.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 test-e2e: $(DEV) lighttpd lua oidc prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
@@ -164,3 +164,24 @@ oidc: $(DEV)
 	cp $(CURDIR)/tests/oidc/package*.json . && npm ci --no-audit --no-fund || { \
 		rm -rf node_modules package-lock.json; \
 		echo "WARNING: npm could not install it: tests against a real OpenID provider are SKIPPED." >&2; }
+
+# A real browser for reports: Debian's Chromium, and what drives and judges it in the versions and with the hashes of
+# tests/browser/package-lock.json.
+chromium: $(DEV)
+	@if [ "$$LPAUDIT_SKIP_CHROMIUM" = 1 ]; then \
+		echo "WARNING: LPAUDIT_SKIP_CHROMIUM=1: reports are NOT tested in a real browser." >&2; exit 0; fi; \
+	command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "The tests open reports in Chromium from node: install node with npm." >&2; \
+		echo "To skip those that do: LPAUDIT_SKIP_CHROMIUM=1 make test" >&2; exit 1; }; \
+	if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium || exit 1; \
+		else \
+			echo "The tests need Chromium:" >&2; \
+			echo "  sudo apt-get install chromium" >&2; \
+			echo "To skip those that do: LPAUDIT_SKIP_CHROMIUM=1 make test" >&2; exit 1; \
+		fi; \
+	fi; \
+	mkdir -p $(VENV)/browser && cd $(VENV)/browser && \
+	if cmp -s package-lock.json $(CURDIR)/tests/browser/package-lock.json && test -d node_modules/axe-core; then exit 0; fi; \
+	cp $(CURDIR)/tests/browser/package*.json . && npm ci --no-audit --no-fund

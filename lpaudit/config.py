@@ -51,6 +51,8 @@ SETTINGS: Mapping[str, Setting] = {
             "",
             "Where checkpoints are copied to, comma-separated: directories, s3://…, |COMMAND, tsa+https://…",
         ),
+        Setting("entity", "", "Organisation that reports are about, as it is to stand on their covers."),
+        Setting("system", "", "System that reports are about, as it is to stand on their covers."),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
         Setting("frameworks", "access", "Reports that `lpaudit nightly` writes, comma-separated."),
         Setting(

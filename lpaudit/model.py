@@ -428,6 +428,22 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Which store a report is of, and whose it is.
+
+    ``versions`` are those of its tables, ``as_of`` is when the last of it was stored (None if
+    nothing ever was), ``software`` are name and version of what made the report. ``entity`` and
+    ``system`` are whose access it is about, in the user's words; empty if nobody said.
+    """
+
+    versions: Mapping[str, int]
+    as_of: datetime | None
+    software: Mapping[str, str]
+    entity: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a rendered report says. No clock: the same store and period render the same bytes."""
 

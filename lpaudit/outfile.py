@@ -1,8 +1,10 @@
 """Files that commands write for people: whole, or not at all."""
 
+import shutil
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -36,3 +38,45 @@ def write_whole(path: Path, write: Callable[[TextIO], T]) -> T:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise OutputError(f"cannot write {path}: {reason}", hint="name another file or directory") from error
     return result
+
+
+@contextmanager
+def together(folder: Path) -> Iterator[Path]:
+    """Yield an empty directory; what is in it afterwards gets its names in ``folder``, all at the end.
+
+    So of files that belong together none is new while another is not yet whole. A
+    subdirectory replaces the one of its name with all that is in it, unless that holds what
+    no file of the new one is like: then nothing is replaced. Raises OutputError, and then
+    nothing but an empty ``folder`` is new, unless renaming itself failed.
+    """
+    draft = folder / f".{uuid.uuid4().hex}.partial"
+    try:
+        draft.mkdir(parents=True)
+        try:
+            yield draft
+            made = sorted(draft.iterdir())
+            for path in made:
+                _only_alike(folder / path.name, path)
+            for path in made:
+                _replace(folder / path.name, path, draft)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write {folder}: {reason}", hint="name another directory") from error
+
+
+def _only_alike(old: Path, new: Path) -> None:
+    """Refuse to replace a directory by a file, or one that holds what was not written by us."""
+    kinds = {path.suffix for path in new.iterdir()} if new.is_dir() else set()
+    strange = [path for path in old.iterdir() if path.suffix not in kinds] if old.is_dir() else []
+    if strange or (old.exists() and old.is_dir() != new.is_dir()):
+        raise OutputError(
+            f"{strange[0] if strange else old} is in the way", hint="move it, or name another directory"
+        )
+
+
+def _replace(old: Path, new: Path, draft: Path) -> None:
+    if old.is_dir():
+        old.rename(draft / f"{old.name}.old")
+    new.replace(old)

@@ -1,18 +1,18 @@
 """Every other room, in order: what the commands do beside ingesting and syncing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
 from lpaudit import STORE_VERSION, __version__, query, routes, store
-from lpaudit.errors import OutputError
-from lpaudit.model import Period
-from lpaudit.outfile import write_whole
+from lpaudit.model import Checkpoint, Period, Select
+from lpaudit.outfile import together
 from lpaudit.schema import tables
 
 if TYPE_CHECKING:
@@ -145,49 +145,79 @@ def status(root: str) -> Status:
     return Status(target.location, STORE_VERSION, versions, sources, records, size, missing, gaps, open_gaps)
 
 
-def access_report(
+# When the newest of what a report is made from was stored.
+_AS_OF = """
+select max(stored) as as_of
+from (
+    select max(ingest_time) as stored from log_line union all select max(fetched_at) as stored from snapshot
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of reports, and the questions of each framework that could not be asked."""
+
+    paths: list[Path]
+    errors: dict[str, list[str]]
+
+
+def reports(  # noqa: PLR0913 -- what, where to, and how
     root: str,
-    framework_id: str,
+    framework_ids: Sequence[str],
     period: Period,
     out: Path,
-    api_prefixes: Sequence[str] = routes.PREFIXES,
     *,
+    formats: Sequence[str],
+    api_prefixes: Sequence[str] = routes.PREFIXES,
+    about: Mapping[str, str] | None = None,
     library: "Library | None" = None,
     seconds: float | None = None,
-) -> list[Path]:
-    """Evaluate a framework's checks over a period and write the report as Markdown and HTML.
+) -> Written:
+    """Evaluate frameworks over a period, all of one snapshot, and write a report of each in each format.
 
-    A check that takes longer than ``seconds`` is one that could not be asked.
-    Returns the files, each of them whole.
-    Raises LpauditError.
+    A check that takes longer than ``seconds`` is one that could not be asked. ``about`` may name
+    the ``entity`` and the ``system`` for the cover. Either all files are new and whole, or none
+    is. Raises LpauditError.
     """
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
     library = library or report.SHIPPED
-    framework = report.load_framework(framework_id, library)
+    frameworks = [report.load_framework(name, library) for name in dict.fromkeys(framework_ids)]
+    report.check_formats(formats)
     target = store.open_store(root)
     with _snapshot(target, api_prefixes) as (connection, versions):
-        about = {
-            "lpaudit": __version__,
+        select = _remembering(partial(connection.select, seconds=seconds))
+        head = {
             "store": target.location,
             "store version": str(STORE_VERSION),
             "route catalogue": f"version {routes.catalogue().version}",
             "api prefix": ", ".join(api_prefixes),
         }
-        about |= {f"table {name}": f"version {version}" for name, version in versions.items()}
-        select = partial(connection.select, seconds=seconds)
-        evaluated = report.evaluate(framework, period, select, about, library)
-    rendered = {suffix: report.render(evaluated, suffix) for suffix in ("md", "html")}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"cannot make {out}: {reason}", hint="name another directory with --out") from error
-    paths = [out / f"{framework.id}.{suffix}" for suffix in rendered]
-    for path, text in zip(paths, rendered.values(), strict=True):
-        write_whole(path, partial(_write_text, text))
-    return paths
+        checkpoint = Checkpoint(
+            versions=versions,
+            as_of=select(_AS_OF, {}).column("as_of")[0].as_py(),
+            software={"lpaudit": __version__, "DuckDB": version("duckdb")},
+            **(about or {}),
+        )
+        documents = [
+            report.document(report.evaluate(framework, period, select, head, library), checkpoint)
+            for framework in frameworks
+        ]
+    with together(out) as draft:
+        made = [report.write(one, form, draft) for one in documents for form in dict.fromkeys(formats)]
+    errors = {one.framework.id: report.not_asked(one) for one in documents}
+    return Written([out / path.name for path in made], {name: some for name, some in errors.items() if some})
 
 
-def _write_text(text: str, file: TextIO) -> None:
-    file.write(text)
+def _remembering(select: Select) -> Select:
+    """Return a select that asks nothing twice: frameworks have most of their sections in common."""
+    answers: dict[str, pa.Table] = {}
+
+    def remembered(sql: str, parameters: dict[str, object]) -> pa.Table:
+        key = repr((sql, sorted(parameters.items())))
+        if key not in answers:
+            answers[key] = select(sql, parameters)
+        return answers[key]
+
+    return remembered

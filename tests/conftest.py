@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import realprefect
+from tests import browser, realprefect
 from tests.nursery import Nursery
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "prefect" in item.keywords:  # whose server takes seconds to start: one worker runs them all
             item.add_marker(pytest.mark.xdist_group("prefect"))
-    for program in ("lighttpd", "logrotate", "prefect"):
+    for program in ("lighttpd", "logrotate", "prefect", "chromium"):
         setting = f"LPAUDIT_SKIP_{program.upper()}"
         if find(program) is not None or os.environ.get(setting) != "1":
             continue
@@ -47,6 +47,8 @@ def find(program):
     """Return a program's path, or None. Debian's are in /usr/sbin, which is not in everybody's PATH."""
     if program == "prefect":
         return realprefect.find()
+    if program == "chromium":
+        return browser.find()
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 
 

@@ -1,6 +1,7 @@
 """Texts → times: how people write a period, or since when."""
 
 import re
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,49 @@ if TYPE_CHECKING:
     from lpaudit.model import Period
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def asked_period(name: str | None, from_: str | None, to: str | None) -> "Period":
+    """Return the period that --period, or --from and --to, mean. Raises ConfigError."""
+    if name is not None and from_ is None and to is None:
+        return named_period(name)
+    if name is None and from_ is not None and to is not None:
+        return period_of(from_, to)
+    raise ConfigError("which period?", hint="either --period 2026-Q3, or --from and --to")
+
+
+def named_period(name: str) -> "Period":
+    """Return the year, quarter, month, ISO week or day of a name, in UTC. Raises ConfigError."""
+    from lpaudit.model import Period  # noqa: PLC0415 -- start-up time
+
+    try:
+        first, last = next(
+            of(*map(int, found.groups())) for form, of in _PERIODS if (found := re.fullmatch(form, name))
+        )
+        start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+    except (StopIteration, ValueError, OverflowError):
+        raise ConfigError(
+            f"--period {name!r} is not a period",
+            hint="write it like 2026, 2026-Q3, 2026-11, 2026-W47 or 2026-11-23",
+        ) from None
+    return Period(start, end)
+
+
+def _months(year: int, first: int, last: int) -> tuple[date, date]:
+    return date(year, first, 1), date(year, last, monthrange(year, last)[1])
+
+
+_PERIODS: "tuple[tuple[str, Callable[..., tuple[date, date]]], ...]" = (
+    (r"(\d{4})", lambda year: _months(year, 1, 12)),
+    (r"(\d{4})-Q([1-4])", lambda year, quarter: _months(year, 3 * quarter - 2, 3 * quarter)),
+    (r"(\d{4})-(\d\d)", lambda year, month: _months(year, month, month)),
+    (
+        r"(\d{4})-W(\d\d)",
+        lambda y, week: (date.fromisocalendar(y, week, 1), date.fromisocalendar(y, week, 7)),
+    ),
+    (r"(\d{4})-(\d\d)-(\d\d)", lambda *day: (date(*day), date(*day))),
+)
+"""The names of periods, and their first and last days."""
 
 
 def period_of(from_: str, to: str) -> "Period":

@@ -147,7 +147,10 @@ def _report(night: Night, run: Run) -> Done:
 
 def write_report(night: Night, framework: str, period: Period, out: Path) -> list[Path]:
     """Write what `lpaudit report` writes; return the files."""
-    return pipeline.access_report(night.root, framework, period, out, night.api_prefixes)
+    written = pipeline.reports(
+        night.root, [framework], period, out, formats=("html", "md"), api_prefixes=night.api_prefixes
+    )
+    return written.paths
 
 
 def _verify(night: Night, run: Run) -> Done:

@@ -1,4 +1,4 @@
-"""Checks and the store's answers to them → a report in Markdown and HTML.
+"""Checks and the store's answers to them → a report in seven formats.
 
 library.py     which of them there are
 check.py       one .sql file under reports/checks
@@ -8,26 +8,35 @@ framework.py   one .toml file under reports/frameworks
 evaluate.py    a framework's checks over a period → values
 exceptions.py  a control's values → its exceptions, and their ids
 cells.py       values → text that is safe to show
-chart.py       hours and their lines → bars
-render.py      values → Markdown or HTML
+counts.py      how many of how many, in words
+charts.py      values → drawings: hours.py, calendar.py, outcomes.py, week.py, with svg.py
+matrix.py      controls and what bears on them
+document.py    values → what is printed, the same for every format
+formats.py     a document → files: html.py and markdown.py (with templates.py), csv_.py, json_.py,
+               xlsx.py, oscal.py, pdf.py
 """
 
 from lpaudit.report.check import load_check
+from lpaudit.report.document import Document, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.examples import Example, load_examples
 from lpaudit.report.exceptions import exception_ids, exceptions
+from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
 from lpaudit.report.library import SHIPPED, Library, checks, refuse_unknown
-from lpaudit.report.render import render
 from lpaudit.report.toml import only
 from lpaudit.report.words import slips
 
 __all__ = [
+    "FORMATS",
     "SHIPPED",
+    "Document",
     "Example",
     "Library",
     "ask",
+    "check_formats",
     "checks",
+    "document",
     "evaluate",
     "exception_ids",
     "exceptions",
@@ -35,8 +44,9 @@ __all__ = [
     "load_check",
     "load_examples",
     "load_framework",
+    "not_asked",
     "only",
     "refuse_unknown",
-    "render",
     "slips",
+    "write",
 ]

@@ -7,7 +7,7 @@ plainly visible is spelled out, so that different values look different up to wh
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from lpaudit.visible import instant, spelled, unseen
 
@@ -17,7 +17,7 @@ LONGEST = 200
 NULL = "–"
 EMPTY = "(empty)"
 
-_FORMULA = re.compile(r"[=+\-@']")  # the guard itself too: it must not look like one
+_FORMULA = re.compile(r"[=+\-@'\uff1d\uff0b\uff0d\uff20]")  # the guard itself too: it must not look like one
 _OUTER_SPACE = re.compile(r"^ +| +$| {2,}")
 _MARKDOWN = str.maketrans({c: f"\\x{ord(c):02x}" for c in "`|<>"})
 
@@ -55,6 +55,8 @@ def cell(value: object) -> Cell:
             return Cell("number", f"{value:,.2f}")
         case datetime():
             return Cell("time", instant(value))
+        case date():
+            return Cell("time", value.isoformat())
         case "":
             return Cell("empty", EMPTY)
         case _:
@@ -63,10 +65,14 @@ def cell(value: object) -> Cell:
 
 def shown(text: str) -> str:
     """Return a text as it is shown: visible, harmless to a spreadsheet, cut where it is too long."""
-    cut = visible(text[:LONGEST])
+    cut = guarded(text[:LONGEST])
     rest = len(text) - LONGEST
-    guard = "'" if _FORMULA.match(text) else ""
-    return guard + cut + (f"… ({rest:,} more characters)" if rest > 0 else "")
+    return cut + (f"… ({rest:,} more characters)" if rest > 0 else "")
+
+
+def guarded(text: str) -> str:
+    """Return a text as ``shown``, and all of it."""
+    return ("'" if _FORMULA.match(text) else "") + visible(text)
 
 
 def visible(text: str) -> str:

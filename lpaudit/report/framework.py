@@ -8,6 +8,7 @@ from pathlib import Path
 from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Control, Framework, Section
 from lpaudit.report import toml
+from lpaudit.report.charts import CHARTS
 from lpaudit.report.check import load_check, parameter
 from lpaudit.report.library import SHIPPED, Library, frameworks
 
@@ -126,6 +127,6 @@ def _section(raw: toml.Toml, file: str) -> Section:
     if show is not None and not isinstance(show, int):
         raise CheckError(f"{file}: show must be a number of rows", hint="reports/README.md shows one")
     chart = toml.text(raw, "chart", file) if "chart" in raw else None
-    if chart not in (None, "hours"):
-        raise CheckError(f"{file}: unknown chart {chart!r}", hint="there are: hours")
+    if chart is not None and chart not in CHARTS:
+        raise CheckError(f"{file}: unknown chart {chart!r}", hint=toml.hint(chart, CHARTS))
     return Section(toml.text(raw, "check", file), chart, show)

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from lpaudit.errors import CheckError
-from lpaudit.report.chart import HEIGHT, MOST_BARS, WIDTH, hours_chart
+from lpaudit.report.hours import HEIGHT, MOST_BARS, hours_chart
+from lpaudit.report.svg import WIDTH
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Hours and their lines → the bars of a chart. What is drawn around them is the template's.
+"""Hours and their lines → the bars of a chart, and their drawing.
 
 Bars that are thinner than a hair show nothing: a long period is drawn by days or weeks.
 A bar then still says if some of its hours had no lines, because that is what is looked for.
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+from markupsafe import Markup
 
 from lpaudit.errors import CheckError
+from lpaudit.report.svg import WIDTH, Drawing, drawing, hatch, tag, text
 from lpaudit.visible import instant
 
-WIDTH, HEIGHT = 960, 200
+HEIGHT = 200
 """Of the area that bars are drawn in, in SVG's units."""
 
 MOST_BARS = 366
@@ -111,3 +113,60 @@ def _ticks(starts: list[datetime], width: float, *, daily: bool) -> tuple[Tick, 
         x = (number + 0.5) * width
         ticks.append(Tick(round(x, 2), f"{start:%Y-%m-%d}" if daily else text))
     return tuple(ticks)
+
+
+def hours(rows: pa.Table, name: str) -> Drawing | None:
+    """Draw the columns hour and lines; None if there are no hours."""
+    chart = hours_chart(rows)
+    if chart is None:
+        return None
+    parts = [
+        hatch(f"{name}-hatch"),
+        *frame(HEIGHT, chart.highest),
+        *(_drawn(bar, name) for bar in chart.bars),
+        tag("path", kind="axis", d=f"M0 {HEIGHT}H{WIDTH}"),
+    ]
+    for tick in chart.ticks:
+        parts.append(tag("path", kind="axis", d=f"M{tick.x} {HEIGHT}v{12 if chart.step != 'hour' else 6}"))
+        parts.append(text(tick.x, HEIGHT + 26, tick.text, text_anchor="middle"))
+    parts += _legend(chart, name)
+    return drawing(
+        name, f"Lines by {chart.step}", chart.description, (-70, -16, WIDTH + 115, HEIGHT + 76), parts
+    )
+
+
+def frame(height: float, highest: int) -> list[Markup]:
+    """Return grid lines and what they stand for, from 0 to ``highest``."""
+    parts = [
+        tag("path", kind="grid", d=f"M0 0H{WIDTH}M0 {height / 2}H{WIDTH}"),
+        text(-8, 4, f"{highest:,}", text_anchor="end"),
+        text(-8, height + 4, "0", text_anchor="end"),
+    ]
+    if highest and highest % 2 == 0:
+        parts.append(text(-8, height / 2 + 4, f"{highest // 2:,}", text_anchor="end"))
+    return parts
+
+
+def _drawn(bar: Bar, name: str) -> Markup:
+    title = tag("title", bar.title)
+    if bar.silent == "all":
+        place = {"x": bar.x, "y": 0, "width": bar.width, "height": HEIGHT}
+        return tag("rect", title, kind="silent", fill=f"url(#{name}-hatch)", **place)
+    drawn = tag("rect", title, kind="bar", x=bar.x, y=bar.y, width=bar.width, height=bar.height)
+    if bar.silent == "some":
+        drawn += tag("path", kind="some", d=f"M{bar.x + bar.width / 2:.2f} {HEIGHT + 3}l3.5 7h-7z")
+    return drawn
+
+
+def _legend(chart: Chart, name: str) -> list[Markup]:
+    y = HEIGHT + 42
+    parts = [
+        tag("rect", kind="bar", x=0, y=y, width=12, height=12),
+        text(18, y + 11, f"lines by {chart.step} (UTC)"),
+        tag("rect", kind="silent", fill=f"url(#{name}-hatch)", x=220, y=y, width=12, height=12),
+        text(238, y + 11, "no lines"),
+    ]
+    if chart.step != "hour":
+        parts.append(tag("path", kind="some", d=f"M346 {y + 2}l4.5 9h-9z"))
+        parts.append(text(358, y + 11, "some hours without lines"))
+    return parts
