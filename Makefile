@@ -38,7 +38,7 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 test: $(DEV) lighttpd logrotate lua oidc chromium prefect ## Run the tests, also those against a real lighttpd, logrotate, Chromium and Prefect.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-test-e2e: $(DEV) lighttpd prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
+test-e2e: $(DEV) lighttpd lua oidc prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
 	$(BIN)/python -m pytest -m e2e --timeout 900 $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.

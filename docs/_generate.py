@@ -21,6 +21,8 @@ STATUSES = {
     Exit.FAILED: "Could not finish: an input that cannot be read, a store that cannot be used. "
     "Nothing is lost; the same command goes on from there.",
     Exit.BUG: "A bug in lpaudit, with a traceback.",
+    Exit.BUSY: "Another lpaudit is at it, and the message says which: "
+    "`lpaudit nightly` never runs twice at once.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C. What was committed stays.",
 }
 
@@ -97,15 +99,24 @@ def cli() -> str:
     """Return every command with its arguments and options."""
     group: Any = typer.main.get_command(app)
     parts = [_markdown(("command", "what it does"), _command_list(group))]
-    parts += [_command(name, command) for name, command in group.commands.items() if not command.hidden]
+    parts += [_command(name, command) for name, command in commands_of(group) if not command.hidden]
     return "\n\n".join(parts) + "\n"
 
 
-def _command_list(group: Any) -> Iterator[tuple[str, str]]:
+def commands_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command by what is typed, those of a group under their two words."""
     for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def _command_list(group: Any) -> Iterator[tuple[str, str]]:
+    for name, command in commands_of(group):
         if not command.hidden:
             first = inspect.cleandoc(command.help or "").split("\n\n")[0]
-            yield f"[`lpaudit {name}`](#lpaudit-{name})", " ".join(first.split())
+            yield f"[`lpaudit {name}`](#lpaudit-{name.replace(' ', '-')})", " ".join(first.split())
 
 
 def _command(name: str, command: Any) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from lpaudit.errors import StoreError
 from lpaudit.model import Lag, Observer
 
-CORRELATE_EVERY = 60.0
-"""Seconds from one correlation to the next, at least."""
+EVERY = 60.0
+"""Seconds from one start of a command to the next, at least."""
 
 
 class Starter:
@@ -36,8 +36,8 @@ class Starter:
         return True
 
 
-class Correlation(Observer):
-    """Has new lines tied to flow runs: soon after they were stored, and not more often than is useful."""
+class AfterCommits(Observer):
+    """Has something done with new lines: soon after they were stored, and not more often than is useful."""
 
     def __init__(self, start: Callable[[], bool], clock: Callable[[], float]) -> None:
         self._start = start
@@ -55,4 +55,4 @@ class Correlation(Observer):
         del lag
         now = self._clock()
         if self._new and now >= self._next and self._start():
-            self._new, self._next = False, now + CORRELATE_EVERY
+            self._new, self._next = False, now + EVERY

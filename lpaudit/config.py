@@ -19,6 +19,8 @@ class Setting:
     name: str
     default: str
     help: str
+    secret: bool = False
+    """Whether its value may be one: then it is not printed, and may be @FILE."""
 
 
 # The one declaration: the command line's help, `lpaudit config` and the docs are made from it.
@@ -44,7 +46,31 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
         Setting("entity", "", "Organisation that reports are about, as it is to stand on their covers."),
         Setting("system", "", "System that reports are about, as it is to stand on their covers."),
+        Setting(
+            "anchors",
+            "",
+            "Where checkpoints are copied to, comma-separated: directories, s3://…, |COMMAND, tsa+https://…",
+        ),
         Setting("segment_bytes", str(32 << 20), "Bytes of a source that one commit takes in, about."),
+        Setting("frameworks", "access", "Reports that `lpaudit nightly` writes, comma-separated."),
+        Setting(
+            "reports", "./lpaudit-reports", "Where it writes them: a directory, with one for each night."
+        ),
+        Setting("key", "", "File of the private key that signs. Empty: ~/.config/lpaudit/key.pem."),
+        Setting(
+            "alert_link",
+            "",
+            "Where a report can be read, for alerts: a URL with {night}, {framework} and {check} in it. "
+            "Empty: the file.",
+        ),
+        Setting("alert_webhook", "", "URL that alerts are posted to as JSON; @FILE holds it.", secret=True),
+        Setting("alert_slack", "", "URL of a Slack webhook; @FILE holds it.", secret=True),
+        Setting("alert_command", "", "Command that is given alerts as JSON on its standard input; no shell."),
+        Setting("alert_mail", "", "Mail addresses that alerts are sent to, comma-separated."),
+        Setting("alert_mail_from", "", "Their sender. Empty: the first receiver."),
+        Setting("alert_smtp", "smtp://localhost:25", "Mail server: smtp://USER@HOST:587, or smtps://HOST."),
+        Setting("alert_smtp_password", "", "Its password; @FILE holds it.", secret=True),
+        Setting("alert_prefect", "no", "yes: alerts are also events in Prefect."),
     )
 }
 
@@ -91,6 +117,34 @@ def _check_utf8(name: str, value: Value) -> None:
             f"{name} is {value.value!r} ({value.origin}), which is not UTF-8",
             hint="check the terminal's encoding",
         ) from None
+
+
+def shown(name: str, value: Value) -> str:
+    """Return a setting's value as it may be printed."""
+    kept = SETTINGS[name].secret and value.value and not value.value.startswith("@")
+    return "(not shown)" if kept else value.value
+
+
+def secret(config: Config, name: str) -> str:
+    """Return a setting's value, or what is in the file that it names with ``@``. Raises ConfigError."""
+    value = config[name].value
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (getattr(error, "strerror", None) or "not a text").lower()
+        raise ConfigError(f"cannot read {value[1:]}, which {name} names: {reason}", hint="check it") from None
+
+
+def names(config: Config, name: str) -> tuple[str, ...]:
+    """Return a setting's comma-separated words, each once. Raises ConfigError if there are none."""
+    found = tuple(dict.fromkeys(part.strip() for part in config[name].value.split(",") if part.strip()))
+    if not found:
+        raise ConfigError(
+            f"{name} is empty ({config[name].origin})", hint=f"the default is {SETTINGS[name].default}"
+        )
+    return found
 
 
 def integer(config: Config, name: str, *, least: int = 1) -> int:
@@ -146,9 +200,14 @@ def _files(file: str | None, environ: Mapping[str, str]) -> list[tuple[Path, dic
         return []
     if file is not None:
         return [(Path(file), _read(Path(file)))]
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    candidates = (home / "lpaudit" / "config.toml", Path("lpaudit.toml"))
+    candidates = (_home(environ) / "config.toml", Path("lpaudit.toml"))
     return [(path, _read(path)) for path in candidates if path.is_file()]
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Return the user's directory of settings."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    return home / "lpaudit"
 
 
 def _read(path: Path) -> dict[str, str]:

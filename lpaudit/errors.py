@@ -9,7 +9,10 @@ LpauditError                 message, hint                        exit 3  could 
 ├── QueryError               SQL that is refused or fails         exit 2
 ├── CheckError               a broken file under reports/         exit 3
 ├── DumpError                a Prefect record that is not one     exit 3
+├── EvidenceError            a key, note or proof that is not one exit 3
 ├── PrefectError             Prefect's API does not answer as asked  exit 3
+├── AlertError               somebody cannot be told              (recorded, tried again)
+├── Busy                     another one is at it, who is named   exit 5
 └── OutputError              a file that cannot be written        exit 3
 
 An exception is for what stops the command. What an auditor counts is a value: a line
@@ -27,6 +30,7 @@ class Exit(IntEnum):
     USAGE = 2
     FAILED = 3
     BUG = 4
+    BUSY = 5
     INTERRUPTED = 130
 
 
@@ -94,6 +98,10 @@ class DumpError(LpauditError):
     """A file of recorded Prefect API answers that cannot be read as one."""
 
 
+class EvidenceError(LpauditError):
+    """A key, a signed note or a batch of leaves that is not what it should be."""
+
+
 class PrefectError(LpauditError):
     """Prefect's API is out of reach, refuses, or answers what cannot be used.
 
@@ -107,6 +115,16 @@ class PrefectError(LpauditError):
         super().__init__(message, hint=hint)
         self.status = status
         self.lasting = lasting
+
+
+class AlertError(LpauditError):
+    """An alert that did not go out. The message says why, and not where to: that may be a secret."""
+
+
+class Busy(LpauditError):
+    """What is done by one at a time is being done by another one; the message says who."""
+
+    exit = Exit.BUSY
 
 
 class OutputError(LpauditError):

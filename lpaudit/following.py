@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import FrameType
-from typing import TYPE_CHECKING
 
-from lpaudit.beside import Correlation, Starter
+from lpaudit.beside import AfterCommits, Starter
 from lpaudit.errors import Exit, SourceError
 from lpaudit.follow import Follower
 from lpaudit.followed import Surroundings
@@ -20,9 +19,6 @@ from lpaudit.ingest import IngestOptions
 from lpaudit.watch.observers import Observers
 from lpaudit.watch.options import WatchOptions
 from lpaudit.watch.watchers import watchers
-
-if TYPE_CHECKING:
-    from lpaudit.model import Observer
 
 
 def follow(
@@ -33,23 +29,22 @@ def follow(
     now: Callable[[], datetime],
     unique: Callable[[], str],
     compact: bool,
-    correlate: bool,
+    beside: Sequence[str],
     watch: WatchOptions,
 ) -> int:
     """Follow until SIGTERM, SIGINT or the end of every pipe; return the exit status.
 
+    ``beside`` are commands that are to be run on the store now and then, when lines have come.
     The first signal finishes the batch; the second ends the process at once.
     """
     if "-" in paths:
         _check_stdin()
     stopped = threading.Event()
     with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as told:
-        observer: Observer = told
         if compact:
             options = replace(options, compact=Starter("compact", root, told))
-        if correlate:
-            tied = Correlation(Starter("correlate", root, told), time.monotonic)
-            observer = Observers((told, tied))
+        starters = [Starter(command, root, told) for command in beside]
+        observer = Observers((told, *(AfterCommits(starter, time.monotonic) for starter in starters)))
         around = Surroundings(now=now, unique=unique, sleep=stopped.wait)
         follower = Follower(root, paths, options, observer, around)
 

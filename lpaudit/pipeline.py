@@ -25,6 +25,18 @@ def opened(
         yield snapshot
 
 
+def select(root: str, table: str, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
+    """Ask one table and its views, which are about it alone. Raises StoreError."""
+    target = store.open_store(root)
+    dataset = target.dataset(table, target.table(table))
+    unreadable = partial(store.cannot_read, target.location)
+    connection = query.connect({table: dataset}, unreadable, only=(table,))
+    try:
+        return connection.select(sql, parameters)
+    finally:
+        connection.close()
+
+
 @contextmanager
 def _snapshot(
     target: store.Store, api_prefixes: Sequence[str] = routes.PREFIXES

@@ -73,11 +73,13 @@ _WAYS = {
     ),
     Kind.SCRIPT: _Way(
         "A script that calls its flow (`python flow.py`)",
+        ("# Into the environment of the script:", *_ENVIRONMENT),
+        ("# In the environment of the script:", f"export {ENABLE}=true"),
         notes=(
-            "# There is nothing to set. The server chooses the run's id when the script asks for a run,",
-            "# with a client that has its headers by then; Prefect has no place where a plugin could add",
-            "# one later. So these requests carry no header.",
-            "# Where it must be exact, have the script serve its flow (--pool-type serve), or deploy it.",
+            "# The server chooses the run's id when the script asks for a run. So the requests before that",
+            "# carry none, nor do logs and events, which the script sends for all of its runs together.",
+            "# Where each request must say it, have the script serve its flow, or deploy it.",
+            "# Before Prefect 3.7 there is no header.",
         ),
     ),
 }
@@ -106,7 +108,8 @@ def common() -> str:
     return f"""\
 # Headers that are set stay: the plugin adds its own to what Prefect has read from {CUSTOM_HEADERS},
 # a profile or prefect.toml. The wrapper sees the environment only, and its variable hides the other two.
-# A subflow is part of its parent's process, so its requests carry the id of the parent's run.
+# A subflow is part of its parent's process, so its requests carry the id of the parent's run;
+# in a script they carry the subflow's own.
 # Whatever goes wrong (say {RUN_ID} is no UUID), the run goes on without the header, and its log says so.
 #
 # lighttpd logs the header in the format of `lpaudit lighttpd-config`:

@@ -1,7 +1,8 @@
 """A progress bar for a person at a terminal; nothing for anybody else."""
 
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,20 @@ from rich.progress import (
 from lpaudit.alarms import AlarmObserver
 from lpaudit.model import SourceResult
 from lpaudit.visible import visible
+
+
+@contextmanager
+def reading(what: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show how many bytes of how many have been read, on stderr; what is given is told both."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=not shown) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 class SyncProgress(AbstractContextManager["SyncProgress"]):

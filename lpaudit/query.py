@@ -5,7 +5,7 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,28 +140,37 @@ def connect(
     datasets: Mapping[str, Any],
     unreadable: Callable[[Exception], StoreError] | None = None,
     api_prefixes: Sequence[str] = routes.PREFIXES,
+    only: Collection[str] | None = None,
 ) -> Connection:
     """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
+
+    ``only`` names tables whose views are about them alone: then there are no others, which is quick.
 
     The datasets are those of one version of each table: a query is never half old and half
     new. ``unreadable`` says what it means that one of their files cannot be read, and
     ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
-    for name, table in tables().items():
+    wanted = {name: table for name, table in tables().items() if only is None or name in only}
+    for name, table in wanted.items():
         dataset = datasets.get(name)
         connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
-    connection.register(routes.RELATION, routes.catalogue().arrow)
-    for name, value in routes.variables().items():
-        connection.execute(f"set variable {name} = $value", {"value": value})
-    for macro in routes.macros(api_prefixes):
-        connection.execute(macro)
-    for table in tables().values():
+    if only is None:
+        _know_routes(connection, api_prefixes)
+    for table in wanted.values():
         for view in table.views:
             connection.execute(f'create view "{view.name}" as {view.sql}')
     for setting in _LOCKDOWN:
         connection.execute(setting)
     return Connection(connection, unreadable or _damaged)
+
+
+def _know_routes(connection: duckdb.DuckDBPyConnection, api_prefixes: Sequence[str]) -> None:
+    connection.register(routes.RELATION, routes.catalogue().arrow)
+    for name, value in routes.variables().items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
+    for macro in routes.macros(api_prefixes):
+        connection.execute(macro)
 
 
 def _damaged(error: Exception) -> StoreError:

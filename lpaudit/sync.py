@@ -23,6 +23,19 @@ _RESUMED = timedelta(hours=1)
 """How old a sync may be that is gone on with: an older one is of another time."""
 
 
+class Silent:
+    """Tells nobody how far a reading is."""
+
+    def table_started(self, table: str) -> None:
+        """Say nothing."""
+
+    def records_read(self, table: str, records: int) -> None:
+        """Say nothing."""
+
+    def table_finished(self, table: str) -> None:
+        """Say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a sync did with one table. ``error`` says why nothing of it was stored."""

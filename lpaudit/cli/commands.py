@@ -15,12 +15,19 @@ from lpaudit.cli import (
     config,
     correlate,
     doctor,
+    evidence,
+    exceptions,
     formats,
+    identities,
     ingest,
+    keys,
+    nightly,
     prefect,
     query,
     questions,
     report,
+    sample,
+    signoff,
     status,
     sync,
 )
@@ -40,8 +47,14 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "sql": query.sql,
     "tables": query.tables,
     "report": report.report,
+    "nightly": nightly.nightly,
+    "sample": sample.sample,
+    "signoff": signoff.signoff,
     "status": status.status,
     "compact": compact.compact,
+    "sign": evidence.sign,
+    "verify": evidence.verify,
+    "show": evidence.show,
     "config": config.show_config,
     "formats": formats.formats,
     "doctor": doctor.doctor,
@@ -49,12 +62,23 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "prefect-config": prefect.prefect_config,
     "prefect-run": prefect.prefect_run,
 }
+GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
+    "exceptions": (
+        "The register of exceptions: what nights found, and what people did about it.",
+        {"list": exceptions.list_, "assign": exceptions.assign, "close": exceptions.close},
+    ),
+    "keys": (
+        "Keys that sign: their private halves are files, their public ones are in the store.",
+        {"init": keys.init, "rotate": keys.rotate, "list": keys.list_},
+    ),
+}
+"""Commands that have commands: what they are about, and which."""
 
 app = typer.Typer(
     name="lpaudit",
     help="lighttpd access logs and Prefect's records as evidence you can query.",
     epilog="Exit status: 0 done; 1 done, and the answer is no; 2 asked for something impossible; "
-    "3 could not finish; 4 a bug in lpaudit; 130 interrupted.",
+    "3 could not finish; 4 a bug in lpaudit; 5 another one is at it; 130 interrupted.",
     invoke_without_command=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -63,6 +87,12 @@ app = typer.Typer(
 )
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(identities.app, name="identities")
+for _name, (_about, _commands) in GROUPS.items():
+    _group = typer.Typer(help=_about, rich_markup_mode=None, no_args_is_help=False)
+    for _word, _command in _commands.items():
+        _group.command(_word)(_command)
+    app.add_typer(_group, name=_name)
 
 
 def _version(*, wanted: bool) -> None:

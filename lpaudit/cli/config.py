@@ -17,7 +17,12 @@ def show_config(
     """Print every setting, its effective value, and where that comes from."""
     settings = configured(config_file, store=store)
     rows = [
-        {"setting": name, "value": value.value, "from": value.origin, "meaning": config.SETTINGS[name].help}
+        {
+            "setting": name,
+            "value": config.shown(name, value),
+            "from": value.origin,
+            "meaning": config.SETTINGS[name].help,
+        }
         for name, value in settings.items()
     ]
     names = ["setting", "value", "from", "meaning"]

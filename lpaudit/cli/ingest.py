@@ -1,5 +1,6 @@
 """`lpaudit ingest`: logs into the store, once or for as long as they grow."""
 
+import os
 import signal
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import typer
 from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, QuietOption, StoreOption
 from lpaudit.cli.world import configured, now, unique
-from lpaudit.errors import ConfigError, Exit
+from lpaudit.errors import ConfigError, Exit, LpauditError
 from lpaudit.watch.options import (
     LogStyleOption,
     MetricsFileOption,
@@ -173,8 +174,11 @@ def ingest(  # noqa: PLR0913 -- options of a command
         from lpaudit import following  # noqa: PLC0415 -- start-up time
 
         watch = WatchOptions(log_style, verbose, quiet, metrics_file, metrics_port)
-        sides = {"compact": compact, "correlate": correlate}
-        return following.follow(root, paths, options, now=now, unique=unique, watch=watch, **sides)
+        sides = {"correlate": correlate, "sign": _has_key(settings)}
+        beside_ = [command for command, does in sides.items() if does]
+        return following.follow(
+            root, paths, options, now=now, unique=unique, watch=watch, compact=compact, beside=beside_
+        )
     if "-" in paths:
         from lpaudit import beside, following  # noqa: PLC0415 -- start-up time
 
@@ -192,7 +196,34 @@ def ingest(  # noqa: PLR0913 -- options of a command
             result = run.ingest(root, paths, options, observer, now=now, unique=unique)
     else:
         result = run.ingest(root, paths, options, AlarmObserver(), now=now, unique=unique)
+    if not dry_run:
+        _sign(settings)
     return _ingested(result, root, dry_run=dry_run, max_rejects=max_rejects, quiet=quiet)
+
+
+def _has_key(settings: config.Config) -> bool:
+    """Tell whether this user has a key that the store is signed with."""
+    from lpaudit import keys  # noqa: PLC0415 -- start-up time
+
+    return keys.path_of(settings["key"].value, os.environ).is_file()
+
+
+def _sign(settings: config.Config) -> None:
+    """Sign what was stored, if there is a key. What goes wrong with it is said, and undoes nothing."""
+    if not _has_key(settings):
+        return
+    from lpaudit import anchors, keys  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import open_store  # noqa: PLC0415
+
+    try:
+        wanted = anchors.parse(settings["anchors"].value)
+        target = open_store(settings["store"].value)
+        signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
+        _, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
+    except LpauditError as error:
+        failed = [f"not signed: {error.message}"]
+    for sentence in failed:
+        console.say(f"lpaudit: {sentence}")
 
 
 def _ingested(

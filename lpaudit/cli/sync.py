@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from lpaudit.sync import Synced, SyncResult
 
 
-class _Silent:
-    """Tells nobody how far a reading is."""
-
-    def table_started(self, table: str) -> None:
-        """Say nothing."""
-
-    def records_read(self, table: str, records: int) -> None:
-        """Say nothing."""
-
-    def table_finished(self, table: str) -> None:
-        """Say nothing."""
-
-
 def sync(  # noqa: PLR0913 -- options of a command
     *,
     url: Annotated[
@@ -103,7 +90,7 @@ def sync(  # noqa: PLR0913 -- options of a command
                 )
         else:
             synced = run.from_api(
-                root, client, full=full, dump=dump, now=now, unique=unique, progress=_Silent()
+                root, client, full=full, dump=dump, now=now, unique=unique, progress=run.Silent()
             )
     return _synced(synced, quiet=quiet)
 

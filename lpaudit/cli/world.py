@@ -3,6 +3,9 @@
 Whoever they call is told these, and does not ask.
 """
 
+import getpass
+import os
+import socket
 import uuid
 from datetime import UTC, datetime
 
@@ -22,3 +25,16 @@ def unique() -> str:
 def configured(file: str | None, **options: str | None) -> config.Config:
     """Return the settings: a command's options before all others. Raises ConfigError."""
     return config.load(options, config.environment(), file=file)
+
+
+def user() -> str:
+    """Return the system's user who asks; its number, if it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def host() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()

@@ -51,6 +51,10 @@ are what servers and frameworks between here and there may believe one day.
 """
 
 
+_STRANGER = "/not-the-forwarder"
+"""Path that requests get which do not come from the forwarder: the configuration's word to the script."""
+
+
 class Auth(StrEnum):
     """How clients prove who they are."""
 
@@ -117,6 +121,7 @@ def gateway_configuration(gateway: Gateway, log_format: LogFormat) -> str:
         htpasswd=gateway.htpasswd,
         script=gateway.script,
         forwarder=_forwarder(gateway.forwarder),
+        stranger=_STRANGER,
         users={
             role: "|".join(f"user={name}" for name in names)
             for role, names in _named(gateway.roles, r"[^\s,|=:]+").items()
@@ -151,6 +156,7 @@ def gateway_script(gateway: Gateway) -> str:
         jwks_raw=gateway.jwks,
         groups_claim=gateway.groups_claim,
         forwarder=_forwarder(gateway.forwarder),
+        stranger=_STRANGER,
         identity_header=gateway.identity_header,
         groups_header=gateway.groups_header,
         groups=_named(gateway.roles, r"[^,\x00-\x1f]+"),

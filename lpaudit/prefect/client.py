@@ -7,7 +7,7 @@ configured origin and nowhere else: a redirection is only followed within it.
 
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,9 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return what the body says. Raises ValueError."""
+        """Return what the body says; None if there is none to be. Raises ValueError."""
+        if self.status == 204:
+            return None
         try:
             return json.loads(self.body)
         except RecursionError as error:
@@ -108,8 +110,8 @@ class Client(AbstractContextManager["Client"]):
         """Return the answer to a GET, as JSON; ``path`` begins with a slash. Raises PrefectError."""
         return self._ask("GET", path, None)
 
-    def post(self, path: str, question: Mapping[str, Any]) -> Any:
-        """Return the answer to a POST, as JSON. Raises PrefectError."""
+    def post(self, path: str, question: Mapping[str, Any] | Sequence[Any]) -> Any:
+        """Return the answer to a POST, as JSON; None if there is no content. Raises PrefectError."""
         return self._ask("POST", path, json.dumps(question).encode())
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:

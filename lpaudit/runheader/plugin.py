@@ -19,14 +19,18 @@ class RunHeader:
 
     @register_hook  # type: ignore[untyped-decorator, unused-ignore]
     def setup_environment(self, *, ctx: Any) -> Any:
-        """Return what Prefect is to put into the environment; None outside of a run.
+        """Return what Prefect is to put into the environment; None in a process that is no run's.
 
-        Raises nothing: a run without the header is an audit's loss, not the run's.
+        There runs may begin later (see script.py). Raises nothing: a run without the header is an
+        audit's loss, not the run's.
         """
         run_id = os.environ.get(RUN_ID)
-        if not run_id:
-            return None
         try:
+            if not run_id:
+                from .script import install  # noqa: PLC0415 -- it imports Prefect's client
+
+                install()
+                return None
             headers = custom_headers(run_id, get_current_settings().client.custom_headers)
             return SetupResult(env={CUSTOM_HEADERS: headers}, note=f"{HEADER} {run_id}")
         except Exception as error:  # noqa: BLE001 -- whatever it is, the run goes on

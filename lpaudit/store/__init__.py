@@ -16,7 +16,7 @@ from lpaudit.store.records import (
     formats,
 )
 from lpaudit.store.segment import missing_segments, read_segment
-from lpaudit.store.tables import Store, cannot_read, create_store, find_store, open_store
+from lpaudit.store.tables import Store, cannot_read, cannot_write, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "append_records",
     "archive_commits",
     "cannot_read",
+    "cannot_write",
     "compact",
     "create_store",
     "find_store",

@@ -67,6 +67,22 @@ class Directory:
         write_durable(file, write, unique)
         return file.stat().st_size
 
+    def create(self, name: str, data: bytes, unique: str) -> bool:
+        """Write a temporary file, sync it, and link it to the name, which fails if there is one."""
+        file = self.path / name
+        make_directory(file.parent)
+        temporary = file.with_name(f".{file.name}.{unique}.tmp")
+        try:
+            temporary.write_bytes(data)
+            sync_file(temporary)
+            os.link(temporary, file)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_directory(file.parent)
+        return True
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
         return (self.path / name).read_bytes()

@@ -44,6 +44,9 @@ class Storage(Protocol):
     def write(self, name: str, write: Callable[[Path], None], unique: str) -> int:
         """Store what ``write`` makes in a local file, whole and for good; return its size in bytes."""
 
+    def create(self, name: str, data: bytes, unique: str) -> bool:
+        """Store a file, whole and for good, unless there is one of that name: then return False."""
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
 

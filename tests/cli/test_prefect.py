@@ -25,7 +25,7 @@ def test_what_it_prints_is_comments_json_and_commands(lpaudit, kind):
             assert json.loads(line).keys() < {"env", "command"}
         else:
             assert re.match(r"#|pip install |lpaudit prefect-config |export |COPY |RUN pip install ", line)
-    assert ("PREFECT_PLUGINS_ENABLED" in ran.stdout) is (kind != "script")
+    assert "PREFECT_PLUGINS_ENABLED" in ran.stdout
 
 
 def test_without_a_kind_it_prints_each(lpaudit):

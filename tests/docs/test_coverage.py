@@ -15,7 +15,17 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "reports", "sample_logs", "schemas", "tests")
 PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted(p for f in FOLDERS for p in (CHECKOUT / f).rglob("*.md"))]
 
-COMMANDS = typer.main.get_command(app).commands
+
+def commands_of(group, before=""):
+    """Yield every command by what is typed."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(commands_of(typer.main.get_command(app)))
 
 
 def read(name):

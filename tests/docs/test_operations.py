@@ -102,20 +102,29 @@ def test_the_image_is_given_everything_that_a_build_needs():
     } == copied
 
 
-def test_systemd_understands_the_unit(tmp_path):
+@pytest.mark.parametrize("names", [["lpaudit.service"], ["lpaudit-nightly.service", "lpaudit-nightly.timer"]])
+def test_systemd_understands_the_unit(tmp_path, names):
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("there is no systemd-analyze")
     program = tmp_path / "lpaudit"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    text = (CHECKOUT / "docs" / "operations" / "lpaudit.service").read_text("utf-8")
-    unit = tmp_path / "lpaudit.service"
-    unit.write_text(text.replace("/usr/local/bin/lpaudit", str(program)))
-    ran = subprocess.run(
-        [analyze, "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
-    )
+    units = [tmp_path / name for name in names]
+    for unit in units:
+        text = (CHECKOUT / "docs" / "operations" / unit.name).read_text("utf-8")
+        unit.write_text(text.replace("/usr/local/bin/lpaudit", str(program)))
+    ran = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_whatever_starts_a_night_starts_it_over_the_same_store():
+    folder = CHECKOUT / "docs" / "operations"
+    for name in ("lpaudit-nightly.service", "lpaudit.cron", "prefect.yaml"):
+        text = (folder / name).read_text("utf-8")
+        assert re.search(r"LPAUDIT_STORE[=:] ?/var/lib/lpaudit/store\n", text)
+        assert re.search(r"LPAUDIT_REPORTS[=:] ?/var/lib/lpaudit/reports\n", text)
+    assert ("nightly", {"--quiet"}) in commands_in((folder / "lpaudit.cron").read_text("utf-8"))
 
 
 @pytest.mark.lighttpd

@@ -106,6 +106,57 @@ def test_explain_tells_who_approved_and_who_cancelled(recording, ask):
     assert ("created the run", "agent") in {(row["what"], row["user"]) for row in rows}
 
 
+def test_explain_tells_of_a_run_that_was_tried_again(recording, ask):
+    """The rig's flow says each time that it runs; Prefect keeps the states, and the log who asked for it."""
+    run = run_called(recording, "failing/etl")
+    assert sum(note["run"] == run for note in recording.truth["inside"]) == 2
+    _, rows = ask("explain", run)
+    states = [row["what"] for row in rows if row["source"] == "prefect" and row["flow_run_id"] == run]
+    told = [state.removeprefix("state ") for state in states]
+    assert told[told.index("Running") :] == ["Running", "AwaitingRetry", "Running", "Failed"]
+    assert ("created the run", "carol") in {(row["what"], row["user"]) for row in rows}
+
+
+@pytest.mark.parametrize("name", ["nested/etl", "nested/served"])
+def test_explain_of_a_run_has_its_subflow_and_who_executed_it(name, recording, ask):
+    run = run_called(recording, name)
+    (child,) = {n["run"] for n in recording.truth["inside"] if n["root"] == run and n["run"] != run}
+    executor = {"nested/etl": "worker", "nested/served": "serve"}[name]
+    _, rows = ask("explain", run)
+    assert {row["flow_run_id"] for row in rows} == {run, child}
+    states = {row["what"] for row in rows if row["source"] == "prefect" and row["flow_run_id"] == child}
+    assert {"state Running", "state Completed"} <= states
+    inside = [row for row in rows if row["relation"] == "origin"]
+    assert inside
+    assert {row["user"] for row in inside} == {executor}
+
+
+def test_requests_of_a_script_and_of_its_subflow_are_tied_to_the_run_at_the_top(recording, ask, truth):
+    processes = recording.truth["processes"]
+    (process,) = [name for name, note in processes.items() if note["role"] == "script-0"]
+    noted = {n["flow"]: n["run"] for n in recording.truth["inside"] if n["process"] == process}
+    query = "select flow_run_id, evidence from access_run where relation = 'origin' and method = 'header'"
+    _, links = ask("sql", query)
+    claimed = {json.loads(link["evidence"])["claimed"]: link["flow_run_id"] for link in links}
+    assert {claimed[noted["nested"]], claimed[noted["child"]]} == {noted["nested"]}
+
+
+def test_a_scheduled_run_is_nobodys(recording, ask):
+    _, runs = ask(
+        "sql",
+        "select run.id, run.state_type from flow_run_latest as run join deployment as d on d.id = run.deployment_id "
+        "where d.name = 'often' and run.state_type = 'COMPLETED'",
+    )
+    assert runs
+    for run in {run["id"] for run in runs}:
+        _, rows = ask("explain", run)
+        assert [row for row in rows if row["what"] == "created the run"] == []
+        assert {row["user"] for row in rows if row["relation"] == "target"} == {"worker-gpu"}
+    _, found = ask("bypass")
+    made = {row["flow_run_id"]: row["explanation"] for row in found if row["what"] == "created"}
+    assert {made.get(run["id"]) for run in runs} == {"a schedule made it"}
+
+
 def test_denied_names_those_who_were_refused_and_by_whom(recording, ask):
     status, rows = ask("denied")
     assert status == 1
@@ -114,7 +165,12 @@ def test_denied_names_those_who_were_refused_and_by_whom(recording, ask):
     tried = {(name, row["method"]) for row in found for name in (row["tried"] or "").split(", ")}
     # bob and mallory asked for the same path in the same second: lighttpd's error log has no method.
     assert ("bob", "POST") in tried
-    assert {row["method"] for row in found} >= {"POST", "DELETE", "GET"}
+    refused = Counter(r["method"] for r in recording.truth["requests"] if r["status"] == 401)
+    told = Counter()
+    for row in found:
+        told[row["method"]] += row["requests"]
+    assert told == refused
+    assert refused.keys() == {"POST", "DELETE", "GET"}
     assert all(row["route"].startswith(("/events/out", "/work_pools/")) for row in rows if not row["finding"])
 
 

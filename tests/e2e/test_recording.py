@@ -48,16 +48,18 @@ def test_each_request_of_the_rig_is_in_access_once_with_who_and_what(recording, 
 def test_a_line_of_a_run_carries_its_id_where_the_plugin_is_and_no_other_line_carries_one(recording, rows):
     """Each process has said from inside which run it is."""
     processes = recording.truth["processes"]
-    with_plugin = [
-        process is not None and processes[process]["role"] in PLUGIN for process in recording.made_by
-    ]
-    wrong = [
-        (row["line_number"], row["prefect_flow_run_id"], origin)
-        for row, origin, plugin in zip(rows, recording.origin, with_plugin, strict=True)
-        if row["prefect_flow_run_id"] != (origin if plugin else None)
-    ]
+    wrong = []
+    for row, process, origin in zip(rows, recording.made_by, recording.origin, strict=True):
+        role, said = process and processes[process]["role"], row["prefect_flow_run_id"]
+        if role == "script-0":  # it says which of its runs, and nothing before they exist
+            runs = {note["run"] for note in recording.truth["inside"] if note["process"] == process}
+            right = said is None or said in runs
+        else:
+            right = said == (origin if role in PLUGIN else None)
+        if not right:
+            wrong.append((row["line_number"], role, said, origin))
     assert wrong == []
-    assert len({row["prefect_flow_run_id"] for row in rows} - {None}) >= 6
+    assert len({row["prefect_flow_run_id"] for row in rows} - {None}) >= 8
 
 
 def test_what_the_truth_says_has_really_happened(recording):
@@ -75,6 +77,17 @@ def test_what_the_truth_says_has_really_happened(recording):
     assert flows["child"] == 3  # of two runs, and of the script's
     assert flows["failing"] == 2
     assert {"quick", "nested", "approved", "long"} <= flows.keys()
+
+
+def test_runs_have_really_been_running_at_the_same_time(recording, rows):
+    """Else it were easy to tell whose a line is."""
+    spans = {}
+    for row, run in zip(rows, recording.origin, strict=True):
+        if run is not None:
+            begin, end = spans.get(run, (row["event_start"], row["event_end"]))
+            spans[run] = min(begin, row["event_start"]), max(end, row["event_end"])
+    at_once = max(sum(b <= begin <= e for b, e in spans.values()) for begin, _ in spans.values())
+    assert at_once >= 3
 
 
 def test_prefects_own_records_tell_the_same_story(recording, lpaudit):

@@ -17,22 +17,30 @@ def basic(user, password=None):
     return "Authorization: Basic " + base64.b64encode(text.encode()).decode()
 
 
-@pytest.fixture
-def started(tmp_path, lighttpd, lpaudit):
+def hashed(user):
+    """A line of a file of passwords."""
+    command = ["openssl", "passwd", "-5", "-salt", "salt", USERS[user]]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    return f"{user}:{made.stdout.strip()}\n"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
     """A gateway with Basic, and the upstream behind it."""
-    htpasswd = tmp_path / "htpasswd"
-    lines = []
-    for user, password in USERS.items():
-        made = subprocess.run(
-            ["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True
-        )
-        lines.append(f"{user}:{made.stdout.strip()}\n")
-    htpasswd.write_text("".join(lines))
+    folder = tmp_path_factory.mktemp("basic")
+    htpasswd = folder / "htpasswd"
+    htpasswd.write_text("".join(map(hashed, USERS)))
     htpasswd.chmod(0o640)
     with (
         upstream.running() as behind,
-        gateway.running(
-            lighttpd, lpaudit, tmp_path / "gateway", behind.url, "--htpasswd", htpasswd, *ROLES
-        ) as front,
+        gateway.running(folder / "gateway", behind.url, "--htpasswd", htpasswd, *ROLES) as front,
     ):
         yield front, behind
+
+
+@pytest.fixture
+def started(shared, lpaudit, tmp_path):
+    """A gateway with Basic, and the upstream behind it, as if nobody had asked them anything yet."""
+    front, behind = shared
+    behind.seen.clear()
+    return front.begin(lpaudit, tmp_path), behind

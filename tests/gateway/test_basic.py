@@ -4,13 +4,16 @@ import re
 import socket
 import ssl
 import subprocess
+import time
+from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
 
 from lpaudit.lighttpd.gateway import FORGEABLE
 from tests.gateway import gateway, upstream
-from tests.gateway.conftest import USERS, basic
+from tests.gateway.conftest import USERS, basic, hashed
+from tests.recording.upstream import wait_for
 from tests.rig import free_ports
 
 pytestmark = pytest.mark.lighttpd
@@ -20,18 +23,12 @@ ID = "86b0f3b8-18b1-4ca7-8208-ec96a9a7b11a"
 
 def test_only_users_with_their_password_come_in(started):
     front, behind = started
-    for headers in (
-        [],
-        [basic("alice", "x")],
-        [basic("nobody", "x")],
-        ["Authorization: Bearer x"],
-        [basic("alice", "")],
-    ):
-        status, answer = front.ask("GET", "/prefect/api/flows/x", *headers)
-        assert status == 401
-        assert b"WWW-Authenticate: Basic" in answer
-    for target in ("/", "/docs", "/api/health", "/prefect/api/health", "/x%2f..", "*"):
-        assert front.status("OPTIONS" if target == "*" else "GET", target) == 401, target
+    refused = [basic("alice", "x"), basic("nobody", "x"), "Authorization: Bearer x", basic("alice", "")]
+    targets = ("/", "/docs", "/api/health", "/prefect/api/health", "/x%2f..")
+    asked = [("GET", "/prefect/api/flows/x", header) for header in refused]
+    asked += [("OPTIONS", "*"), *(("GET", target) for target in targets)]
+    assert set(front.statuses(asked)) == {401}
+    assert b"WWW-Authenticate: Basic" in front.ask("GET", "/prefect/api/flows/x")[1]
     assert behind.seen == []
     for user in USERS:
         assert front.status("GET", "/prefect/api/flows/x?limit=5", basic(user)) == 200
@@ -99,6 +96,33 @@ def test_websockets_pass_for_who_may(started):
     assert b" 401 " in opened("/api/events/in", basic("reader"))
     assert b" 401 " in opened("/api/events/out")
     assert len(behind.seen) == 2
+
+
+def test_a_websocket_is_one_line_when_it_closes_with_how_long_it_was_open(started):
+    """Its frames are bytes to lighttpd: masked by the client, and not in the log."""
+    front, _ = started
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+    asked = f"GET /prefect/api/events/in HTTP/1.1\r\nHost: x\r\n{basic('worker')}\r\n{upgrade}\r\n"
+    frame = b"\x81\x85\x01\x02\x03\x04" + bytes(a ^ b for a, b in zip(b"hello", b"\1\2\3\4\1", strict=True))
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as connection:
+        connection.sendall(asked.encode())
+        answer = connection.recv(65536)
+        assert b" 101 " in answer
+        connection.sendall(frame)
+        while b"echo:" + frame not in answer:
+            answer += connection.recv(65536)
+        assert front.status("GET", "/api/flows/x", basic("worker")) == 200
+        assert ["status=200" in line for line in front.lines()] == [True]  # not the websocket's
+        time.sleep(1.1)
+    wait_for(lambda: len(front.lines()) == 2, 10, "the websocket's line")
+    row = front.rows()[1]
+    assert (row["user_name"], row["http_response_status_code"]) == ("worker", 101)
+    assert row["url_path"] == "/api/events/in"
+    assert row["event_duration_us"] >= 1_100_000
+    begin, end = (datetime.fromisoformat(row[column]) for column in ("event_start", "event_end"))
+    assert (end - begin).total_seconds() >= 1.1
+    assert "hello" not in front.lines()[1]
+    assert f" body={len(b'echo:' + frame)} " in front.lines()[1]
 
 
 def test_a_redirection_leads_to_where_the_client_is(started):
@@ -243,31 +267,28 @@ def test_no_spelling_of_a_path_gets_around_a_rule(started):
 
 def test_methods_are_what_they_are_called(started):
     front, behind = started
-    for method in ("delete", "Delete", "DELETE ", "FOO", "POST\tX", "TRACE"):
-        front.status(method, f"/api/flow_runs/{ID}", basic("worker"))
+    run = f"/api/flow_runs/{ID}"
+    odd = ("delete", "Delete", "DELETE ", "FOO", "POST\tX", "TRACE")
+    front.statuses([(method, run, basic("worker")) for method in odd])
     assert [m for m, *_ in behind.seen if m.strip().upper() == "DELETE"] == []
-    for method in ("MOVE", "LOCK", "MKCOL"):  # known to lighttpd, unknown to Prefect: no reading
-        assert front.status(method, f"/api/flow_runs/{ID}", basic("reader")) == 401
+    unknown = ("MOVE", "LOCK", "MKCOL")  # known to lighttpd, unknown to Prefect: no reading
+    assert set(front.statuses([(method, run, basic("reader")) for method in unknown])) == {401}
 
 
-def test_over_tls(tmp_path, lighttpd, lpaudit):
+def test_over_tls(tmp_path, lpaudit):
     pem, htpasswd = tmp_path / "gateway.pem", tmp_path / "htpasswd"
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=gateway"
     files = ["-keyout", tmp_path / "key", "-out", tmp_path / "crt"]
     subprocess.run([*make.split(), *files], check=True, capture_output=True)
     pem.write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
-    htpasswd.write_text(
-        "alice:"
-        + subprocess.run(
-            ["openssl", "passwd", "-6", "alice-pw"], capture_output=True, text=True, check=True
-        ).stdout
-    )
+    htpasswd.write_text(hashed("alice"))
     (port,) = free_ports(1)
     options = ["--tls-pem", pem, "--htpasswd", htpasswd, "--listen", f"0.0.0.0:{port}"]
     with (
         upstream.running() as behind,
-        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options, port=port) as front,
+        gateway.running(tmp_path / "gateway", behind.url, *options, port=port) as front,
     ):
+        front.begin(lpaudit, tmp_path)
         context = ssl.create_default_context(cafile=tmp_path / "crt")
         context.check_hostname = False
         for user, status in (("alice", b" 200 "), ("bob", b" 401 ")):

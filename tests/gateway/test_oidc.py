@@ -1,5 +1,8 @@
 """Bearer tokens, verified in lighttpd: those of the provider's keys pass, everything else is refused."""
 
+import contextlib
+import socket
+import threading
 import time
 
 import pytest
@@ -8,6 +11,7 @@ from tests.gateway import gateway, upstream
 from tests.gateway.test_basic import ID, MAY, ROUTES, SPELLINGS, reaches_bulk_delete
 from tests.gateway.tokens import AUDIENCE, EC, ISSUER, RSA, b64, claims, hmac_token, key_set, token
 from tests.oidc.packages import needs_lua
+from tests.recording.upstream import wait_for
 
 pytestmark = [pytest.mark.lighttpd, needs_lua]
 
@@ -16,18 +20,27 @@ RSA_KEY, EC_KEY, OTHER = RSA("rsa-1"), EC("ec-1"), RSA("rsa-1")
 WEAK = RSA("weak", 1024)
 
 
-@pytest.fixture
-def started(tmp_path, lighttpd, lpaudit):
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
     """A gateway, the upstream behind it, and the file with its keys."""
-    jwks = tmp_path / "jwks.json"
-    key_set(jwks, RSA_KEY.jwk(use="sig", alg="RS256"), EC_KEY.jwk(), WEAK.jwk(), {"kid": "enc", "use": "enc"})
+    folder = tmp_path_factory.mktemp("oidc")
+    jwks = folder / "jwks.json"
     options = ["--auth", "oidc", "--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", jwks]
-    options += ["--may-run", "workers,ops", "--may-delete", "ops", "--may-administer", "admins"]
+    options += ["--may-run", "workers,runners", "--may-delete", "ops", "--may-administer", "admins"]
     with (
         upstream.running() as behind,
-        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options) as front,
+        gateway.running(folder / "gateway", behind.url, *options) as front,
     ):
         yield front, behind, jwks
+
+
+@pytest.fixture
+def started(shared, lpaudit, tmp_path):
+    """The same, as if nobody had asked them anything yet."""
+    front, behind, jwks = shared
+    key_set(jwks, RSA_KEY.jwk(use="sig", alg="RS256"), EC_KEY.jwk(), WEAK.jwk(), {"kid": "enc", "use": "enc"})
+    behind.seen.clear()
+    return front.begin(lpaudit, tmp_path), behind, jwks
 
 
 def bearer(text):
@@ -237,6 +250,22 @@ def test_groups_decide_who_may_do_what(started):
     assert rows[-1]["fields"]["%{AUTH_GROUPS}e"] == "workers,ops"
 
 
+def test_a_websocket_without_a_token_is_everyday_noise_and_with_one_that_is_over_it_is_not(started, lpaudit):
+    front, *_ = started
+    over = bearer(token(RSA_KEY, claims(exp=1)))
+    assert front.statuses([("GET", "/prefect/api/events/out"), ("GET", "/prefect/api/events/out", over)]) == [
+        401,
+        401,
+    ]
+    front.rows()
+    ran = lpaudit("sql", "--format", "csv", "select cause, noise from failed_request order by noise")
+    assert ran.stdout.split() == [
+        "cause,noise",
+        *("refused", "by", "the", "gateway:", "expired,false"),
+        *("refused", "by", "the", "gateway:", "no-token,true"),
+    ]
+
+
 def test_claims_cannot_forge_fields_of_the_log(started):
     front, *_ = started
     lie = 'x" status=200 refused="-" line="GET / HTTP/1.1\\'
@@ -265,44 +294,106 @@ BREAK = {
 
 
 @pytest.mark.parametrize("case", BREAK)
-def test_a_script_that_breaks_lets_nobody_in(case, tmp_path, lighttpd, lpaudit):
-    """mod_magnet answers an error with 500, but lets pass what returns no number."""
+def test_a_script_that_breaks_lets_nobody_in(case, started):
+    """mod_magnet answers an error with 500, but lets pass what returns no number. It reads a changed script within seconds."""
+    front, behind, _ = started
+    script = front.folder / "gateway.lua"
+    text = script.read_text()
+    broken = text.replace(*BREAK[case])
+    assert broken != text
+    good = (*READ, bearer(token(RSA_KEY)))
+    try:
+        script.write_text(broken)
+        wait_for(lambda: front.status(*good) >= 400, 20, "the broken script")
+        passed = len(behind.seen)
+        assert front.status(*good) >= 400
+        assert front.status(*READ) >= 400
+        assert len(behind.seen) == passed
+    finally:
+        script.write_text(f"{text}-- {case}\n")
+    wait_for(lambda: front.status(*good) == 200, 20, "the script as it was")
+
+
+def test_websockets_want_a_token_and_the_role(started):
+    front, behind, _ = started
+    upgrade = ("Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA==")
+    reader = bearer(token(EC_KEY, claims(groups=["staff"])))
+    assert front.status("GET", "/api/refused", *upgrade, "Connection: Upgrade") == 401
+    assert front.status("GET", "/prefect/api/events/in", *upgrade, "Connection: Upgrade", reader) == 403
+    assert front.status("GET", "/api/work_pools/x/workers/connect", *upgrade, reader) == 403
+    assert behind.seen == []
+
+
+def test_of_several_tokens_none_is_believed(started):
+    """lighttpd makes one header of two: it is no token."""
+    front, behind, _ = started
+    good, other = bearer(token(RSA_KEY)), bearer(token(RSA_KEY, claims(sub="root")))
+    for headers in ((good, other), (good, good), (good, "authorization: Basic eDp4"), (good + ",x",)):
+        assert front.status(*READ, *headers) in (400, 401), headers
+    for query in ("?access_token=", "?token="):
+        assert front.status("GET", READ[1] + query + token(RSA_KEY)) == 401
+    assert front.status(*READ, f"Cookie: Authorization={token(RSA_KEY)}") == 401
+    assert front.status(*READ, good.replace("Authorization", "X-Authorization")) == 401
+    assert front.status(*READ, good.replace("Authorization", "Proxy-Authorization")) == 401
+    assert behind.seen == []
+
+
+def test_a_token_that_is_too_long_is_refused_and_one_with_many_groups_passes(started):
+    front, behind, _ = started
+    many = bearer(token(EC_KEY, claims(groups=[f"group-{i}" for i in range(600)])))
+    assert 8_000 < len(many) < 16_000
+    assert front.status(*READ, many) == 200
+    long = bearer(token(EC_KEY, claims(groups=[f"group-{i}" for i in range(2000)])))
+    assert front.status(*READ, long) in (0, 431)  # lighttpd may hang up before it has read all of it
+    assert len(behind.seen) == 1
+    assert front.rows()[0]["fields"]["%{AUTH_GROUPS}e"].endswith(",group-599")
+
+
+def test_when_prefect_is_away_it_is_still_known_who_asked(tmp_path, lpaudit):
+    """A connection that Prefect closes is tried again: without Authorization, which was removed the first time."""
     jwks = tmp_path / "jwks.json"
     key_set(jwks, RSA_KEY.jwk())
     options = ["--auth", "oidc", "--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", jwks]
-    with (
-        upstream.running() as behind,
-        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options) as front,
-    ):
-        script = front.folder / "gateway.lua"
-        text = script.read_text()
-        script.write_text(text.replace(*BREAK[case]))
-        assert script.read_text() != text
-        assert front.status(*READ, bearer(token(RSA_KEY))) >= 400
-        assert behind.seen == []
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        threading.Thread(target=_close_all, args=[closing], daemon=True).start()
+        url = f"http://127.0.0.1:{closing.getsockname()[1]}"
+        with gateway.running(tmp_path / "gateway", url, *options) as front:
+            front.begin(lpaudit, tmp_path)
+            status = front.status(*READ, bearer(token(RSA_KEY)))
+            assert status >= 500
+            closing.shutdown(socket.SHUT_RDWR)
+            closing.close()
+            assert front.status(*READ, bearer(token(RSA_KEY))) == 503
+            rows = front.rows()
+    assert [(row["user_name"], row["http_response_status_code"]) for row in rows] == [
+        ("worker-etl", status),
+        ("worker-etl", 503),
+    ]
 
 
-def test_rules_are_the_same_in_lua_and_no_spelling_gets_around_them(tmp_path, lighttpd, lpaudit):
-    jwks = tmp_path / "jwks.json"
-    key_set(jwks, EC_KEY.jwk())
-    options = ["--auth", "oidc", "--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", jwks]
-    options += ["--may-run", "run", "--may-delete", "delete", "--may-administer", "administer"]
-    with (
-        upstream.running() as behind,
-        gateway.running(lighttpd, lpaudit, tmp_path / "gateway", behind.url, *options) as front,
-    ):
+def _close_all(server):
+    with contextlib.suppress(OSError):
+        while True:
+            server.accept()[0].close()
 
-        def of(roles):
-            return bearer(token(EC_KEY, claims(groups=sorted(roles))))
 
-        asked = [(m, t.replace("{id}", ID), role, roles) for m, t, role in ROUTES for roles in MAY.values()]
-        statuses = front.statuses([(m, t, of(roles)) for m, t, _, roles in asked])
-        allowed = zip(asked, statuses, strict=True)
-        assert [one for one, status in allowed if (status != 403) != (one[2] in one[3])] == []
-        passed = len(behind.seen)
-        assert passed == sum(role in roles for m, _, role, roles in asked if m != "PROPFIND")
-        others = of({"run", "administer"})
-        front.statuses([("POST", target, others) for target in SPELLINGS])
-        assert not any(reaches_bulk_delete(target) for _, target, _ in behind.seen[passed:])
-        assert front.status("POST", "/api//flow_runs/bulk%5Fdelete", of({"delete"})) == 200
-        assert reaches_bulk_delete(behind.seen[-1][1])
+ROLES = {"run": "workers", "delete": "ops", "administer": "admins"}
+
+
+def test_rules_are_the_same_in_lua_and_no_spelling_gets_around_them(started):
+    front, behind, _ = started
+
+    def of(roles):
+        return bearer(token(EC_KEY, claims(groups=[ROLES[role] for role in sorted(roles) if role != "read"])))
+
+    asked = [(m, t.replace("{id}", ID), role, roles) for m, t, role in ROUTES for roles in MAY.values()]
+    statuses = front.statuses([(m, t, of(roles)) for m, t, _, roles in asked])
+    allowed = zip(asked, statuses, strict=True)
+    assert [one for one, status in allowed if (status != 403) != (one[2] in one[3])] == []
+    passed = len(behind.seen)
+    assert passed == sum(role in roles for m, _, role, roles in asked if m != "PROPFIND")
+    others = of({"run", "administer"})
+    front.statuses([("POST", target, others) for target in SPELLINGS])
+    assert not any(reaches_bulk_delete(target) for _, target, _ in behind.seen[passed:])
+    assert front.status("POST", "/api//flow_runs/bulk%5Fdelete", of({"delete"})) == 200
+    assert reaches_bulk_delete(behind.seen[-1][1])

@@ -96,6 +96,8 @@ def test_what_is_printed_says_what_must_be_installed_and_done(lpaudit):
     assert "PREFECT_SERVER_API_AUTH_STRING" in basic
     oidc = lpaudit("lighttpd-config", "--prefect", "http://h", *OIDC).stdout
     assert "lighttpd-modules-lua lua-luaossl lua-cjson" in oidc
+    assert "/api/events/in," in oidc  # which Prefect's client opens without its API key
+    assert "/api/events/in," not in basic
     script = lpaudit("lighttpd-config", "--prefect", "http://h", *OIDC, "--lua").stdout
     assert "/etc/cron.d/" in script
 

@@ -24,7 +24,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.upstream.seen.append((self.command, self.path, headers))
-        if headers.get("upgrade") == "websocket":
+        if headers.get("upgrade") == "websocket" and self.path != "/api/refused":
             self.send_response(101)
             self.send_header("Upgrade", "websocket")
             self.send_header("Connection", "Upgrade")

@@ -104,7 +104,8 @@ def test_every_command(bucket, lpaudit, sample_logs, tmp_path):
             "report", "access", "--from", "2026-11-23", "--to", "2026-11-23", "--out", f"out-{len(outputs)}"
         )
         page = (tmp_path / f"out-{len(outputs)}" / "access.md").read_text("utf-8").replace(place, "STORE")
-        # When it was ingested: the only column that differs.
+        # When it was ingested, and the report's id, which follows from that, are all that differs.
+        page = re.sub(r"(Report id.{3})[0-9a-f]{32}", r"\1ID", page)
         page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}Z \|$", "INGESTED |", page, flags=re.MULTILINE)
         status = json.loads(said("status", "--format", "json"))
         assert status.pop("store") == "STORE"
@@ -167,7 +168,7 @@ def test_two_writers_of_the_same_source(bucket, log, tmp_path):
 def test_rows_are_the_log_after_kills(bucket, log, tmp_path):
     rng = random.Random(20261123)
     kills = 0
-    while kills < 8:
+    while kills < 3:
         before = bucket.commits()
         process = start(log, bucket.url)
         while bucket.commits() <= before and process.poll() is None:
@@ -178,7 +179,7 @@ def test_rows_are_the_log_after_kills(bucket, log, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         kills += 1
-    assert kills == 8, "the log was too short for so many kills"
+    assert kills == 3, "the log was too short for so many kills"
     assert finish(start(log, bucket.url)) == (0, "")
     check(bucket, [log], tmp_path)
 
@@ -187,8 +188,12 @@ def test_rows_are_the_log_after_kills(bucket, log, tmp_path):
     "fault",
     [
         {"status": 503, "method": "PUT", "path": "_delta_log", "after": 6},
-        {"status": 503, "method": "PUT", "path": ".parquet", "after": 3},
-        {"status": 500, "method": "PUT", "path": "segments/", "after": 3},
+        pytest.param(
+            {"status": 503, "method": "PUT", "path": ".parquet", "after": 3}, marks=pytest.mark.soak
+        ),
+        pytest.param(
+            {"status": 500, "method": "PUT", "path": "segments/", "after": 3}, marks=pytest.mark.soak
+        ),
         {"status": 503, "after": 150},
     ],
 )
@@ -203,7 +208,13 @@ def test_service_that_fails_stops_the_ingest_and_the_next_goes_on(fault, bucket,
 
 
 @pytest.mark.parametrize(
-    "path", ["access_event/_delta_log/", "segments/", ".parquet", "log_format/_delta_log/"]
+    "path",
+    [
+        "access_event/_delta_log/",
+        "segments/",
+        pytest.param(".parquet", marks=pytest.mark.soak),
+        pytest.param("log_format/_delta_log/", marks=pytest.mark.soak),
+    ],
 )
 def test_short_disturbance_is_not_noticed(path, bucket, log, tmp_path):
     bucket.fault(status=503, path=path, after=2, times=1)
@@ -213,7 +224,7 @@ def test_short_disturbance_is_not_noticed(path, bucket, log, tmp_path):
 
 def test_commits_whose_answers_are_lost_are_not_made_twice(bucket, log, tmp_path):
     """The worst that a network can do: the commit is done, and its writer hears that it failed."""
-    for after in (2, 0, 3, 1, 0):
+    for after in (2, 0, 1):
         bucket.fault(lost=True, method="PUT", path="access_event/_delta_log/", after=after, times=2)
         status, errors = finish(start(log, bucket.url))
         assert status in {0, 3}, errors

@@ -1,15 +1,15 @@
-// A real OpenID provider: node provider.mjs FOLDER PORT JWKS ISSUER
-// Clients get access tokens (client_credentials) as JSON Web Tokens, signed with the first key of the file JWKS.
+// A real OpenID provider: node provider.mjs FOLDER PORT SETTINGS
+// Clients get access tokens (client_credentials) as JSON Web Tokens, signed with the first of the keys. SETTINGS is a
+// JSON file: keys, groups (client -> its groups), lifetimes (client -> seconds).
 import { readFileSync } from "node:fs";
 
-const [folder, port, jwks] = process.argv.slice(2);
+const [folder, port, settings] = process.argv.slice(2);
 const { Provider } = await import(`${folder}/node_modules/oidc-provider/lib/index.js`);
-const groups = { "worker-etl": ["workers"], "ci": ["ops", "workers"], "agent-x": [] };
-const keys = JSON.parse(readFileSync(jwks, "utf8"));
-const alg = keys.keys[0].alg;
+const { keys, groups, lifetimes } = JSON.parse(readFileSync(settings, "utf8"));
+const alg = keys[0].alg;
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  jwks: keys,
+  jwks: { keys },
   clients: Object.keys(groups).map((client_id) => ({
     client_id,
     client_secret: `${client_id}-secret`,
@@ -27,10 +27,10 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       enabled: true,
       defaultResource: () => "https://prefect.example",
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({
+      getResourceServerInfo: (context, resource, client) => ({
         scope: "api",
         audience: "prefect-api",
-        accessTokenTTL: 300,
+        accessTokenTTL: lifetimes[client.clientId] ?? 3600,
         accessTokenFormat: "jwt",
         jwt: { sign: { alg } },
       }),

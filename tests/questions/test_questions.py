@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,11 +31,25 @@ def records(folder: Path, table: str) -> list[dict]:
     return json.loads(gzip.decompress((folder / f"{table}.json.gz").read_bytes()))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, checkout):
+    """A store of the recording as it is; it is only asked."""
+    store = tmp_path_factory.mktemp("whole") / "store"
+    for command in (
+        ("ingest", "--host", "gw1", "-q", checkout / "sample_logs" / "audit.log.gz"),
+        ("sync", "-q", "--from-dump", checkout / "sample_logs" / "prefect"),
+        ("correlate", "-q"),
+    ):
+        run = [sys.executable, "-m", "lpaudit", *command, "--store", store, "--config", "none"]
+        subprocess.run(run, check=True)
+    return store
+
+
 @pytest.fixture
 def stored(tmp_path, lpaudit, sample_logs):
     """Return what makes a store of the recording, changed as the test wants it."""
 
-    def make(lines=lambda all_: all_, runs=lambda all_: all_, events=lambda all_: all_, name="store"):
+    def make(lines=lambda all_: all_, runs=lambda all_: all_, events=lambda all_: all_, *, links=True):
         log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes()).splitlines(keepends=True)
         (tmp_path / "audit.log").write_bytes(b"".join(lines(log)))
         dump = tmp_path / "dump"
@@ -42,11 +58,11 @@ def stored(tmp_path, lpaudit, sample_logs):
             table = path.name.removesuffix(".json.gz")
             change = {"flow_runs": runs, "events": events}.get(table, lambda all_: all_)
             (dump / f"{table}.json").write_text(json.dumps(change(records(path.parent, table))))
-        store = tmp_path / name
+        store = tmp_path / "store"
         for command in (
             ("ingest", "--host", "gw1", "-q", tmp_path / "audit.log"),
             ("sync", "-q", "--from-dump", dump),
-            ("correlate", "-q"),
+            *([("correlate", "-q")] if links else []),
         ):
             ran = lpaudit(*command, "--store", store)
             assert ran.returncode == 0, ran.stderr
@@ -55,9 +71,10 @@ def stored(tmp_path, lpaudit, sample_logs):
     return make
 
 
-def test_the_recording_whole(stored, ask, sample_logs) -> None:
+@pytest.mark.xdist_group("recording")
+def test_the_recording_whole(whole, ask, sample_logs) -> None:
     """Nobody went around its gateway, and it names no run that Prefect does not know."""
-    store = stored()
+    store = whole
     status, rows = ask(store, "bypass")
     assert status == 0
     assert rows, "schedules made runs: they are listed, and explained"
@@ -123,6 +140,7 @@ def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs, forgotten) -
     asked = len(re.findall(rb'url="/api/flow_runs/' + gone.encode(), log))
     store = stored(
         runs=lambda all_: [r for r in all_ if r["id"] != gone],
+        links=forgotten,
         events=lambda all_: [e for e in all_ if gone not in json.dumps(e)] if forgotten else all_,
     )
     status, rows = ask(store, "orphans")
@@ -134,9 +152,10 @@ def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs, forgotten) -
     assert {row["flow_run_id"] for row in rows} == {gone}
 
 
-def test_explain_tells_who_created_it_and_what_failed(stored, ask, lpaudit, sample_logs) -> None:
+@pytest.mark.xdist_group("recording")
+def test_explain_tells_who_created_it_and_what_failed(whole, ask, lpaudit, sample_logs) -> None:
     """A run of alice's that met a busy Prefect."""
-    store = stored()
+    store = whole
     log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes()).splitlines()
     busy = next(RUN.search(line)[1].decode() for line in log if b" st=503 " in line and RUN.search(line))
     run = next(r for r in records(sample_logs / "prefect", "flow_runs") if r["id"] == busy)
@@ -169,8 +188,8 @@ def test_a_store_without_anything_of_the_kind_has_no_findings(command, ask, lpau
     assert ask(tmp_path / "lpaudit-store", command) == (0, [])
 
 
-def test_a_wrong_period_is_refused(stored, lpaudit) -> None:
-    ran = lpaudit("denied", "--since", "soon", "--store", stored())
+def test_a_wrong_period_is_refused(lpaudit) -> None:
+    ran = lpaudit("denied", "--since", "soon")
     assert ran.returncode == 2
     assert "hint:" in ran.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests import realprefect
 from tests.realprefect import PYTHON
-from tests.recording.gateway import Gateway, as_user
+from tests.recording.gateway import Gateway
 
 INSIDE = Path(__file__).with_name("inside")
 TIMES_OUT = 300  # seconds; for what takes five on an idle machine
@@ -31,7 +31,7 @@ class Clients:
         (self.folder / "truth").mkdir(exist_ok=True)
         return realprefect.environment(
             self.folder / f"home-{role}",
-            **as_user(user, self.gateway),
+            **self.gateway.as_user(user),
             PYTHONPATH=":".join(map(str, filter(None, [INSIDE, self.packages]))),
             RIG_TRUTH=str(self.folder / "truth"),
             RIG_ROLE=role,

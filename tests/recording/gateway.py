@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,16 @@ from tests.rig import free_ports
 USERS = ("alice", "bob", "carol", "worker", "worker-gpu", "serve", "ci", "agent")
 """Each with the password ``<name>-pw``. bob may not create runs, nor delete anything."""
 HEADERS = "PREFECT_CLIENT_CUSTOM_HEADERS"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may come in."""
+
+    options: tuple[object, ...]
+    """Of `lpaudit lighttpd-config`."""
+    settings: Callable[[str], dict[str, str]]
+    """A user → the settings with which Prefect's client is this user."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +43,39 @@ class Gateway:
     """A line for each line of the log: the process that made the request, or ``-``."""
     error_log: Path
     upstream: Upstream
+    access: Access
+
+    def as_user(self, user: str) -> dict[str, str]:
+        """Return the settings with which Prefect's client is this user, here."""
+        return {"PREFECT_API_URL": self.url, **self.access.settings(user)}
+
+
+def basic(folder: Path) -> Access:
+    """Let in USERS, with HTTP Basic; their passwords are in a file in the folder."""
+    users = folder / "users"
+    users.write_text("".join(f"{user}:{{SHA}}{_hash(user)}\n" for user in USERS))
+    trusted = ",".join(user for user in USERS if user != "bob")
+    roles = ("--may-run", trusted, "--may-delete", trusted, "--may-administer", trusted)
+    return Access(
+        ("--htpasswd", users, *roles), lambda user: {"PREFECT_API_AUTH_STRING": f"{user}:{user}-pw"}
+    )
 
 
 @contextlib.contextmanager
-def running(lighttpd: str, folder: Path, target: int) -> Iterator[Gateway]:
-    """Run lighttpd in front of 127.0.0.1:``target``; at the end its log is whole."""
+def running(lighttpd: str, folder: Path, target: int, access: Access | None = None) -> Iterator[Gateway]:
+    """Run lighttpd in front of 127.0.0.1:``target``; at the end its log is whole. By default with Basic."""
     port, upstream_port = free_ports(2)
     log, made_by = folder / "access.log", folder / "made-by"
+    access = access or basic(folder)
     (folder / "www").mkdir()
-    (folder / "users").write_text("".join(f"{user}:{{SHA}}{_hash(user)}\n" for user in USERS))
-    (folder / "lighttpd.conf").write_text(_configuration(folder, port, upstream_port))
+    _configure(folder, port, upstream_port, access)
     with Upstream(upstream_port, target) as upstream, Splitter(folder / "raw.log", log, made_by):
         command = [lighttpd, "-D", "-f", folder / "lighttpd.conf"]
         # Its error log has local times, and says no zone.
         process = subprocess.Popen(command, env={**os.environ, "TZ": "UTC"}, start_new_session=True)
         try:
-            yield Gateway(
-                f"http://127.0.0.1:{port}/prefect/api", port, log, made_by, folder / "error.log", upstream
-            )
+            url = f"http://127.0.0.1:{port}/prefect/api"
+            yield Gateway(url, port, log, made_by, folder / "error.log", upstream, access)
             process.send_signal(signal.SIGINT)  # graceful: answers, flushes, ends
             process.wait(timeout=30)
         finally:
@@ -59,28 +84,16 @@ def running(lighttpd: str, folder: Path, target: int) -> Iterator[Gateway]:
                 process.wait()
 
 
-def _configuration(folder: Path, port: int, upstream: int) -> str:
-    """Return what is printed, but for where this machine's lighttpd has its files, and the truth in the log."""
-    trusted = ",".join(user for user in USERS if user != "bob")
-    options = {
-        "--prefect": f"http://127.0.0.1:{upstream}",
-        "--listen": f"127.0.0.1:{port}",
-        "--htpasswd": folder / "users",
-        "--may-run": trusted,
-        "--may-delete": trusted,
-        "--may-administer": trusted,
-        "--file": folder / "raw.log",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "lpaudit",
-        "lighttpd-config",
-        *(str(x) for pair in options.items() for x in pair),
-    ]
-    text = subprocess.run(
-        command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    ).stdout
+def _configure(folder: Path, port: int, upstream: int, access: Access) -> None:
+    """Write what is printed, but for where this machine's lighttpd has its files, and the truth in the log."""
+    script = folder / "gateway.lua"
+    options = (
+        *("--prefect", f"http://127.0.0.1:{upstream}", "--listen", f"127.0.0.1:{port}"),
+        *("--file", folder / "raw.log", "--script", script, *access.options),
+    )
+    text = _printed(*options)
+    if f'"{script}"' in text:
+        script.write_text(_printed(*options, "--lua"))
     for old, new in (
         ('server.username = "www-data"\n', ""),
         ('server.groupname = "www-data"\n', ""),
@@ -90,14 +103,15 @@ def _configuration(folder: Path, port: int, upstream: int) -> str:
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)
-    return text
+    (folder / "lighttpd.conf").write_text(text)
+
+
+def _printed(*options: object) -> str:
+    command = [sys.executable, "-m", "lpaudit", "lighttpd-config", *map(str, options)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return ran.stdout
 
 
 def _hash(user: str) -> str:
     """Return the hash of a user's password, as htpasswd files have it after {SHA}."""
     return base64.b64encode(hashlib.sha1(f"{user}-pw".encode()).digest()).decode()
-
-
-def as_user(user: str, gateway: Gateway) -> dict[str, str]:
-    """Return the settings with which Prefect's client is this user."""
-    return {"PREFECT_API_URL": gateway.url, "PREFECT_API_AUTH_STRING": f"{user}:{user}-pw"}

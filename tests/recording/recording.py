@@ -54,8 +54,8 @@ def record(lighttpd: str, folder: Path, *, header: bool, rounds: int = 1) -> Rec
         with gateway.running(lighttpd, folder, server.port) as front:
             follower = stack.enter_context(_following(folder, store, front.log, front.error_log))
             api = Api(front.url)
-            packages = _packages(folder) if header else None
-            played = play(Clients(front, folder, {}, packages), api, direct, header=header, rounds=rounds)
+            installed = packages(folder) if header else None
+            played = play(Clients(front, folder, {}, installed), api, direct, header=header, rounds=rounds)
         count = front.log.read_bytes().count(b"\n")
         wait_for(lambda: stored_lines(store) == count, 60, f"{count} lines in the store")
         _finish(follower)
@@ -88,7 +88,7 @@ def _truth(played: Played, api: Api, notes: truth.Truth) -> dict[str, Any]:
     }
 
 
-def _packages(folder: Path) -> Path:
+def packages(folder: Path) -> Path:
     """Install the plugin as users do; return where it is."""
     (folder / "packages").mkdir()
     install = ("install", "--quiet", "--no-deps", "--no-index", "--target", folder / "packages")

@@ -53,8 +53,8 @@ def play(clients: Clients, api: Api, direct: Api, *, header: bool, rounds: int =
     """Do everything; return what was done.
 
     ``api`` goes through the gateway, ``direct`` around it: the rig waits there, and leaves no
-    lines. With ``header`` the runs of the pool ``etl`` and the served ones have the plugin; those
-    of ``gpu`` and the script never have.
+    lines. With ``header`` the runs of the pool ``etl``, the served ones and the script have the
+    plugin; those of ``gpu`` never have.
     """
     played = Played()
     plugin = ENABLED if header else {}
@@ -69,7 +69,7 @@ def play(clients: Clients, api: Api, direct: Api, *, header: bool, rounds: int =
             lambda: direct.ask(None, "GET", "/deployments/name/nested/served")[0] == 200, PATIENCE, "serving"
         )
         for number in range(rounds):
-            _round(clients, api, direct, played, number)
+            _round(clients, api, direct, played, number, plugin)
         for run, name in played.runs.items():
             wait_for(lambda run=run: _ended(direct, run), PATIENCE, f"the end of {name}")
         wait_for(lambda: _scheduled(direct), PATIENCE, "a scheduled run")
@@ -78,7 +78,9 @@ def play(clients: Clients, api: Api, direct: Api, *, header: bool, rounds: int =
     return played
 
 
-def _round(clients: Clients, api: Api, direct: Api, played: Played, number: int) -> None:
+def _round(
+    clients: Clients, api: Api, direct: Api, played: Played, number: int, plugin: dict[str, str]
+) -> None:
     create = _creator(api, played)
     for name in ("quick/etl", "nested/etl", "quick/gpu"):
         create("alice", name, number=number + 1)
@@ -89,7 +91,7 @@ def _round(clients: Clients, api: Api, direct: Api, played: Played, number: int)
     _deny(api, played)
     clients.run("ci", f"cli-{number}", "-m", "prefect", "deployment", "run", "quick/gpu")
     played.did("ci", "command line")
-    clients.run("carol", f"script-{number}", INSIDE / "flows.py", "nested")
+    clients.run("carol", f"script-{number}", INSIDE / "flows.py", "nested", **plugin)
     played.did("carol", "script")
     wait_for(lambda: direct.state(None, cancelled) == "RUNNING", PATIENCE, "a run to be cancelled")
     cancelling = {"state": {"type": "CANCELLING", "message": "enough"}}

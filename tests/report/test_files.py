@@ -9,6 +9,7 @@ import pytest
 from lpaudit import report
 from lpaudit.cli import questions
 from lpaudit.errors import CheckError, ConfigError
+from lpaudit.model import Outcome
 from lpaudit.report.check import check_files, named_parameters, parse_check
 from lpaudit.report.framework import parse_framework
 from lpaudit.resources import folder
@@ -39,6 +40,9 @@ def test_duckdb_takes_the_file_as_it_stands(check_id):
 @pytest.mark.parametrize("check_id", sorted(set(CHECKS) - COMMANDS))
 def test_a_check_answers_a_store_that_is_empty_for_the_period(check_id, no_lines):
     result = no_lines.result(check_id)
+    if result.check.needs:  # of which this store has nothing: there is no answer, and that is said
+        assert (result.outcome, result.rows.num_columns) == (Outcome.NO_DATA, 0)
+        return
     assert result.rows.num_columns > 1
     assert all(not str(f.type).startswith("decimal") for f in result.rows.schema), "cast sums to bigint"
 

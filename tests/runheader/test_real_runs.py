@@ -1,7 +1,9 @@
 """Requests of real runs carry the run's id, all others none: through the plugin, and through the wrapper."""
 
 import json
+import re
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +85,8 @@ def ran(clients, api):
     with clients.worker("worker", "header"), clients.serving("serve", "served", "nested", **ENABLED):
         wait_for(lambda: api.ask("alice", "GET", f"/deployments/name/{SERVED}")[0] == 200, 60, "serving")
         runs = {name: api.create_run("alice", api.deployment("alice", name)) for name in (*IN_POOL, SERVED)}
-        clients.run("ci", "script", INSIDE / "flows.py", "quick", **ENABLED)
+        clients.run("ci", "script", INSIDE / "script.py", **ENABLED)
+        clients.run("ci", "bare", INSIDE / "flows.py", "quick")
         for name, run in runs.items():
             wait_for(lambda run=run: api.state("alice", run) in FINAL, 90, name)
             assert api.state("alice", run) == "COMPLETED", name
@@ -113,12 +116,47 @@ def test_every_request_of_a_run_carries_its_id(seen, name):
     assert [line for line in inside if line.run != run] == []
 
 
+def made_by(seen, role):
+    """Lines that processes of a role sent."""
+    return [line for line in seen.lines if seen.truth.processes.get(line.process, {}).get("role") == role]
+
+
 def test_no_other_request_carries_one(seen):
-    """Those of the worker, of the program that serves, of people, of a script, and of a run without plugin."""
-    inside = {seen.runs[name] for name in WITH}
-    outside = [line for line in seen.lines if seen.truth.root_of(line.process) not in inside]
+    """Those of the worker, of the program that serves, of people, and of a script and a run without plugin."""
+    inside, scripts = {seen.runs[name] for name in WITH}, made_by(seen, "script")
+    others = [line for line in seen.lines if line not in scripts]
+    outside = [line for line in others if seen.truth.root_of(line.process) not in inside]
     assert len(outside) > 50
     assert [line for line in outside if line.run is not None] == []
+
+
+def test_in_a_script_each_request_of_a_run_carries_the_id_of_the_run_that_sent_it(seen):
+    """Its paths say who asks: flows after each other, at the same time, nested and again; tasks, threads, processes."""
+    asked = re.compile(r"/api/variables/name/asked-([a-z-]+?)-(nobody|[0-9a-f-]{36})")
+    found = [(match, line.run) for line in made_by(seen, "script") if (match := asked.fullmatch(line.path))]
+    wrong = [
+        (match[0], run)
+        for match, run in found
+        if run != (None if match[2] == "nobody" or match[1] == "ended" else match[2])
+    ]
+    assert wrong == []
+    # Three runs of `outer`, each tried twice; two of `beside`.
+    assert Counter(match[1] for match, _ in found) == {
+        **dict.fromkeys(("flow", "task", "thread", "subflow", "after-subflow", "client"), 2 * 3),
+        **dict.fromkeys(("before", "between", "after", "process", "ended"), 1),
+        "async": 2 * 3,
+    }
+    assert len({match[2] for match, _ in found}) > 9
+
+
+def test_what_a_script_sends_for_several_runs_or_before_and_after_them_carries_none(seen):
+    """Creating a run, and logs, which one service sends for all of them."""
+    lines = made_by(seen, "script")
+    assert {line.run for line in lines if line.path == "/api/logs/"} == {None}
+    named = re.compile(r"/api/flow_runs/([0-9a-f-]{36})(?:/set_state)?")
+    own = [(match[1], line.run) for line in lines if (match := named.fullmatch(line.path))]
+    assert sum(run == named for named, run in own) > 8  # from inside: it has ended
+    assert lines[-1].run is None
 
 
 def test_headers_that_were_set_are_kept(seen):

@@ -1,0 +1,64 @@
+"""What is worth waking somebody for: what is new about a night, and the message that says so."""
+
+from lpaudit import pipeline, report
+from lpaudit.alerts import Message
+from lpaudit.alerts.message import Row
+from lpaudit.nightly.record import Run
+
+_NEW = """
+select exception_id, event, check_id, severity, row_key from exception
+where run_id = $run_id and event in ('new', 'reopened')
+order by list_position(['critical', 'high', 'medium', 'low'], severity), check_id, exception_id
+"""
+
+
+def is_news(run: Run, before: Run | None) -> bool:
+    """Tell if somebody should know: what is as bad as the night before is known already."""
+    found = run.facts("checks")
+    fresh = bool(found.get("new") or found.get("reopened"))
+    return fresh or bool(_causes(run) - (_causes(before) if before else set()))
+
+
+def _causes(run: Run) -> set[tuple[str, str]]:
+    incomplete = run.facts("checks").get("incomplete", {})
+    return {("failed", taken.step) for taken in run.failed} | {("incomplete", check) for check in incomplete}
+
+
+def message(root: str, location: str, run: Run, link: str) -> Message:
+    """Return what there is to say about a run. Raises StoreError, CheckError.
+
+    ``link`` is where a report can be read: a URL with {night}, {framework} and {check} in it.
+    """
+    found = pipeline.select(root, "exception", _NEW, {"run_id": run.run_id}).to_pylist()
+    shown = {name: {s.check for s in report.load_framework(name).sections} for name in run.frameworks}
+
+    def linked(check: str) -> str:
+        framework = next((name for name, checks in shown.items() if check in checks), run.frameworks[0])
+        return fill(link, run.night, framework, check)
+
+    return Message(
+        store=location,
+        host=run.host,
+        run_id=run.run_id,
+        night=run.night,
+        exit_status=int(run.status),
+        exceptions=tuple(
+            Row(
+                exception_id=row["exception_id"],
+                event=row["event"],
+                check=row["check_id"],
+                severity=row["severity"],
+                key=row["row_key"],
+                link=linked(row["check_id"]),
+            )
+            for row in found
+        ),
+        failed=tuple((taken.step, taken.detail) for taken in run.failed),
+        incomplete=tuple(run.facts("checks").get("incomplete", {}).items()),
+        reports=tuple(fill(link, run.night, name, "result") for name in run.frameworks),
+    )
+
+
+def fill(link: str, night: str, framework: str, check: str) -> str:
+    """Put a night, a framework and a check into a link."""
+    return link.replace("{night}", night).replace("{framework}", framework).replace("{check}", check)

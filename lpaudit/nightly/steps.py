@@ -1,0 +1,224 @@
+"""The steps of a night, as a table: what each does, and which others it cannot do without.
+
+Prefect that cannot be reached keeps nobody from tying lines or asking checks: what is then not known is
+said by the checks themselves (`incomplete`). Links that were not brought up to date are said by nobody,
+so checks and reports need them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lpaudit import alerts, correlate, pipeline, prefect, register, report, routes, store, sync
+from lpaudit.console import counted
+from lpaudit.errors import StoreError
+from lpaudit.model import LogKind, Outcome, Period, Result, Section, Segment
+from lpaudit.nightly import news, record
+from lpaudit.nightly.record import Run
+from lpaudit.report.check import check_files
+
+_KEEP_REPLACED = 24  # hours: `lpaudit compact`'s default
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What steps are told of the world. ``out`` is the directory of all reports."""
+
+    root: str
+    out: Path
+    now: Callable[[], datetime]
+    unique: Callable[[], str]
+    environ: Mapping[str, str]
+    api_prefixes: tuple[str, ...] = routes.PREFIXES
+    channels: tuple[alerts.Channel, ...] = ()
+    link: str = ""
+    left_out: frozenset[str] = frozenset()
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step did: in words, in figures, and what the run's row has columns for."""
+
+    detail: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    table_versions: Mapping[str, int] = field(default_factory=dict)
+    report_hashes: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    """What keeps a step from being called done, though what it could do it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step. ``optional`` ones may be left out, and the record says that they were."""
+
+    name: str
+    take: Callable[[Night, Run], Done]
+    needs: tuple[str, ...] = ()
+    optional: bool = False
+
+
+def _sync(night: Night, run: Run) -> Done:
+    del run
+    settings = prefect.load(night.environ, Path())
+    with prefect.Client(settings, sleep=night.sleep, now=night.now, name=night.unique()) as client:
+        done = sync.from_api(
+            night.root,
+            client,
+            full=False,
+            dump=None,
+            now=night.now,
+            unique=night.unique,
+            progress=sync.Silent(),
+        )
+    records = sum(result.records for result in done.results)
+    if done.failed:
+        first = done.failed[0].error
+        names = ", ".join(result.table for result in done.failed)
+        problem = f"nothing of {names}: {first.message if first else 'not asked'}"
+        return Done(counted(records, "record"), {"records": records}, problem=problem)
+    return Done(counted(records, "record"), {"records": records})
+
+
+def _correlate(night: Night, run: Run) -> Done:
+    del run
+    done = correlate.correlate(
+        night.root, everything=False, now=night.now, unique=night.unique, api_prefixes=night.api_prefixes
+    )
+    return Done(
+        f"{counted(done.links, 'link')} of {counted(done.lines, 'line')}, {done.added:,} new or changed"
+    )
+
+
+def _compact(night: Night, run: Run) -> Done:
+    del run
+    done = pipeline.compact(night.root, keep_replaced=_KEEP_REPLACED, unique=night.unique)
+    files = sum(table.files for table in done.tables.values())
+    return Done(f"{counted(files, 'file')} and {counted(done.packed.segments, 'segment')} made fewer")
+
+
+def _checks(night: Night, run: Run) -> Done:
+    """Ask every control that there is, and record its exceptions."""
+    controls = [check for check in map(report.load_check, check_files()) if check.kind == "control"]
+    asked = replace(
+        report.load_framework(run.frameworks[0]), sections=tuple(Section(check.id) for check in controls)
+    )
+    with pipeline.opened(night.root, night.api_prefixes) as (connection, versions):
+        results = report.evaluate(asked, run.period, connection.select, {}).results
+    added = register.record_night(
+        night.root, results, run.period, run.run_id, now=night.now, unique=night.unique
+    )
+    incomplete = _reasons(results, Outcome.INCOMPLETE)
+    errors = _reasons(results, Outcome.ERROR)
+    facts = {
+        "controls": len(results),
+        "new": len(added.new),
+        "reopened": len(added.reopened),
+        "seen": added.seen,
+        "gone": added.gone,
+        "incomplete": incomplete,
+        "no_data": sorted(_reasons(results, Outcome.NO_DATA)),
+    }
+    detail = (
+        f"{counted(len(results), 'control')}: {counted(len(added.new), 'new exception')}, "
+        f"{len(added.reopened):,} reopened, {added.seen:,} seen again, {added.gone:,} gone; "
+        f"{len(incomplete):,} incomplete"
+    )
+    problem = "; ".join(f"{check}: {why}" for check, why in errors.items()) or None
+    return Done(detail, facts, table_versions=versions, problem=problem)
+
+
+def _reasons(results: tuple[Result, ...], outcome: Outcome) -> dict[str, str]:
+    """Return why checks came to an outcome, by the check."""
+    return {r.check.id: "; ".join(r.reasons) for r in results if r.outcome is outcome}
+
+
+def _report(night: Night, run: Run) -> Done:
+    hashes: dict[str, str] = {}
+    for framework in run.frameworks:
+        for path in write_report(night, framework, run.period, night.out / run.night):
+            hashes[path.relative_to(night.out).as_posix()] = sha256(path.read_bytes()).hexdigest()
+    names = ", ".join(sorted(hashes))
+    return Done(f"wrote {names}", report_hashes=hashes)
+
+
+def write_report(night: Night, framework: str, period: Period, out: Path) -> list[Path]:
+    """Write what `lpaudit report` writes; return the files."""
+    written = pipeline.reports(
+        night.root, [framework], period, out, formats=("md", "html"), api_prefixes=night.api_prefixes
+    )
+    return written.paths
+
+
+def _verify(night: Night, run: Run) -> Done:
+    """Look for what is gone or changed: segments, the last commits, what the mark remembers.
+
+    Of the segments only those of the night's lines are read; that the others are there is looked at.
+    """
+    target = store.open_store(night.root)
+    with pipeline.opened(night.root) as (connection, versions):
+        # Opening read the log of commits of every table: a torn one has stopped us.
+        named = connection.select("select distinct segment from log_line").column("segment").to_pylist()
+        mine = connection.select(
+            "select distinct segment from access where time >= $start and time < $end order by segment",
+            {"start": run.period.start, "end": run.period.end},
+        )
+    problems = [
+        f"the segment {name} is gone" for name in store.missing_segments(target.sizes(), sorted(named))
+    ]
+    read = 0
+    for name in mine.column("segment").to_pylist():
+        try:
+            read += len(store.read_segment(target.storage, Segment.from_name(name)))
+        except StoreError as error:
+            problems.append(error.message)
+    for kind in LogKind:
+        mark = store.read_mark(store.mark_file(target, night.environ, kind))
+        back = mark and store.rolled_back(target, kind, target.table(kind.table), mark)
+        problems += [back] if back else []
+    detail = f"{counted(len(named), 'segment')} there, {counted(read, 'byte')} of the night's read again, "
+    detail += f"{counted(len(versions), 'table')} opened"
+    if problems:
+        more = f", and {len(problems) - 3:,} more" if len(problems) > 3 else ""
+        return Done(detail, {"problems": len(problems)}, problem="; ".join(problems[:3]) + more)
+    return Done(detail, {"problems": 0})
+
+
+def _alert(night: Night, run: Run) -> Done:
+    """Tell whoever is to know. That somebody could not be told is recorded, and no failure of the night."""
+    location = store.open_store(night.root).location
+
+    def of_run(run_id: str) -> alerts.Message:
+        return news.message(night.root, location, record.known(night.root, run_id), night.link)
+
+    message = None
+    if news.is_news(run, record.before(night.root, run)):
+        message = news.message(night.root, location, run, night.link)
+    attempts = alerts.deliver(
+        night.root, night.channels, run.run_id, message, of_run, now=night.now, unique=night.unique
+    )
+    failed = [f"{attempt.channel}: {attempt.error}" for attempt in attempts if attempt.error]
+    if message is None and not attempts:
+        return Done("nothing new to tell")
+    if not night.channels:
+        return Done("there is something to tell, and no alert_… is set", {"untold": 0})
+    detail = f"{counted(len(attempts) - len(failed), 'alert')} sent"
+    if failed:
+        detail += f", {len(failed):,} not, to be tried again: {'; '.join(dict.fromkeys(failed))}"
+    return Done(detail, {"untold": len(failed)})
+
+
+STEPS: tuple[Step, ...] = (
+    Step("sync", _sync, optional=True),
+    Step("correlate", _correlate),
+    Step("compact", _compact, optional=True),
+    Step("checks", _checks, needs=("correlate",)),
+    Step("report", _report, needs=("correlate",)),
+    Step("verify", _verify),
+    Step("alert", _alert),
+)
+"""In this order. What a step needs stands before it."""

@@ -1,0 +1,7 @@
+"""Files that say who there is → rows of `identity`, `entitlement` and `token`."""
+
+from lpaudit.roster.contradictions import Claim, contradiction
+from lpaudit.roster.forms import Form, read
+from lpaudit.roster.versions import Version, versions
+
+__all__ = ["Claim", "Form", "Version", "contradiction", "read", "versions"]

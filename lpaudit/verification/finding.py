@@ -1,0 +1,34 @@
+"""What a verification finds."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """What is wrong, in a word. An auditor looks for these."""
+
+    CHANGED = "changed"
+    """Other bytes than those that were signed, or than their name says."""
+    MISSING = "missing"
+    """It was signed, or is named, and is not there."""
+    ADDED = "added"
+    """It is there, and neither a commit nor a crash explains it."""
+    ROLLED_BACK = "rolled-back"
+    """A table, or the tree itself, is shorter than it was."""
+    DIFFERENT = "different"
+    """Two things that must agree do not: rows and bytes, an offset and its segments."""
+    FORKED = "forked"
+    """A checkpoint that is not of this tree, or does not go on from the one before."""
+    UNSIGNED = "unsigned"
+    """Nothing was signed at all, or by no key that is known."""
+    UNREADABLE = "unreadable"
+    """The operating system gives an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: what, which file of the store or row it is about, and a sentence."""
+
+    what: What
+    where: str
+    text: str

@@ -1,0 +1,134 @@
+"""Rows ↔ the bytes they were read from: all are counted, and some or all are read again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lpaudit import store
+from lpaudit.errors import FormatError, LpauditError, StoreError
+from lpaudit.logformat import compile_layout
+from lpaudit.model import LogFormat, LogKind, Provenance, Segment, Select
+from lpaudit.reading import AccessReading, ErrorReading, Reading
+from lpaudit.rows import Rows
+from lpaudit.store import Store
+from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.log import Table
+
+_COUNTS = """
+select segment, count(*) as lines, min(byte_offset) as first, max(byte_offset + byte_length) as last,
+    sum(byte_length)::bigint as bytes, count(distinct line_id) as ids
+from {table} group by segment
+"""
+
+
+def read_counts(table: Table, select: Select) -> Iterator[Finding]:
+    """Compare, for every segment, its rows with its lines and bytes."""
+    named = {piece.segment.name: piece for piece in table.pieces}
+    rows = select(_COUNTS.format(table=table.name), {}).to_pylist()
+    for row in rows:
+        piece = named.pop(row["segment"], None)
+        if piece is None:
+            yield Finding(
+                What.ADDED,
+                row["segment"],
+                f"{row['lines']:,} rows of {table.name} name it, and no commit does",
+            )
+            continue
+        size = piece.segment.end - piece.segment.start
+        expected = (piece.lines, piece.segment.start, piece.segment.end, size, piece.lines)
+        if (row["lines"], row["first"], row["last"], row["bytes"], row["ids"]) != expected:
+            text = (
+                f"{table.name} has {row['lines']:,} rows of {row['bytes']:,} bytes of it, "
+                f"and {piece.lines:,} lines of {size:,} bytes were stored"
+            )
+            yield Finding(What.DIFFERENT, row["segment"], text)
+    for name, piece in named.items():
+        yield Finding(What.MISSING, name, f"{table.name} has no row of its {piece.lines:,} lines")
+
+
+def sampled(tables: Iterable[Table], number: int | None, seed: str) -> list[tuple[str, Segment]]:
+    """Return segments with their tables: all, or ``number`` of them, in the order of SHA-256(seed, name).
+
+    Anybody can draw the same sample.
+    """
+    every = [(table.name, piece.segment) for table in tables for piece in table.pieces]
+    every.sort(key=lambda pair: sha256(f"{seed}\n{pair[1].name}".encode()).digest())
+    return sorted(every if number is None else every[:number])
+
+
+def read_again(
+    target: Store, name: str, segment: Segment, formats: dict[str, LogFormat]
+) -> Iterator[Finding]:
+    """Read a segment's lines again, and compare every value of every row."""
+    kind = next(kind for kind in LogKind if kind.table == name)
+    try:
+        data = store.read_segment(target.storage, segment)
+        rows = _stored(target, name, segment)
+        again = _again(kind, data, segment, rows, formats)
+    except (LpauditError, pa.ArrowException, OSError) as error:
+        yield Finding(What.UNREADABLE, segment.name, str(error))
+        return
+    if again.num_rows != rows.num_rows:
+        text = f"its bytes are {again.num_rows:,} lines, and {name} has {rows.num_rows:,} rows"
+        yield Finding(What.DIFFERENT, segment.name, text)
+        return
+    for column in rows.column_names:
+        told, found = rows.column(column), again.column(column)
+        if not told.equals(found):
+            place = next(i for i, (a, b) in enumerate(zip(told, found, strict=True)) if not a.equals(b))
+            line = rows.column("line_id")[place]
+            yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not what its line says")
+
+
+def _stored(target: Store, name: str, segment: Segment) -> pa.Table:
+    dataset = target.dataset(name, target.table(name), segment.source_id)
+    if dataset is None:
+        raise StoreError(f"{name} has no rows")
+    inside = (
+        (pc.field("source_id") == segment.source_id)
+        & (pc.field("byte_offset") >= segment.start)
+        & (pc.field("byte_offset") < segment.end)
+    )
+    return dataset.to_table(filter=inside).sort_by("byte_offset").combine_chunks()
+
+
+def _again(
+    kind: LogKind, data: bytes, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
+) -> pa.Table:
+    """Return the rows as they are read now: of each format that the stored ones are in, its lines."""
+    parts = []
+    for name in pc.unique(rows.column("log_format")).to_pylist():
+        mine = rows.filter(pc.equal(rows.column("log_format"), name))
+        first = mine.slice(0, 1).to_pylist()[0]
+        where = Provenance(
+            source=first["source"],
+            segment=segment,
+            host_name=first["host_name"],
+            ingest_time=first["ingest_time"],
+            log_format=name,
+            byte_offset=segment.start,
+            line_number=pc.min(rows.column("line_number")).as_py(),
+        )
+        read = pa.concat_tables(Rows(_reading(kind, name, first, formats), data, where))
+        parts.append(
+            read.filter(pc.is_in(read.column("byte_offset"), mine.column("byte_offset").combine_chunks()))
+        )
+    again = pa.concat_tables(parts).sort_by("byte_offset") if parts else rows.slice(0, 0)
+    return again.select(rows.column_names).cast(rows.schema).combine_chunks()
+
+
+def _reading(kind: LogKind, name: str, first: dict[str, Any], formats: dict[str, LogFormat]) -> Reading:
+    if kind is LogKind.ERROR:
+        return ErrorReading(ZoneInfo(first["timezone"] or "UTC"))
+    if name not in formats:
+        raise FormatError("the store does not say what it is", name, 0)
+    return AccessReading((compile_layout(formats[name]),))
+
+
+def wanted(names: Sequence[str]) -> list[str]:
+    """Return those of the tables that hold lines of logs."""
+    return [kind.table for kind in LogKind if kind.table in names]

@@ -1,0 +1,161 @@
+"""The batches → what was signed; or what is wrong with them."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from lpaudit.errors import EvidenceError
+from lpaudit.evidence import (
+    FOLDER,
+    Batch,
+    Checkpoint,
+    CommitLeaf,
+    FileLeaf,
+    PublicKey,
+    SegmentLeaf,
+    Tree,
+    batch_name,
+    follows,
+    from_line,
+    read_batch,
+    read_checkpoint,
+)
+from lpaudit.store import Store
+from lpaudit.verification.finding import Finding, What
+
+_NAME = re.compile(r"(\d{20})\.batch")
+
+
+@dataclass(slots=True)
+class Told:
+    """What the leaves say; of a file that has several, the last.
+
+    ``roots`` are those after each batch, by the tree's size. ``keys`` are those that have signed.
+    """
+
+    commits: dict[str, dict[int, CommitLeaf]] = field(default_factory=dict)
+    segments: dict[str, list[SegmentLeaf]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    origin: str | None = None
+    batches: int = 0
+    size: int = 0
+
+    def add(self, line: str) -> None:
+        """Take a leaf in. Raises EvidenceError."""
+        match from_line(line):
+            case SegmentLeaf() as leaf:
+                self.segments.setdefault(leaf.table, []).append(leaf)
+            case CommitLeaf() as leaf:
+                self.commits.setdefault(leaf.table, {})[leaf.version] = leaf
+            case FileLeaf() as leaf:
+                self.files[leaf.path] = leaf.sha256
+
+
+def read_tree(target: Store, keys: Sequence[PublicKey], told: Told) -> Iterator[Finding]:
+    """Read all batches into ``told``; yield what is wrong with them.
+
+    What a broken batch says counts all the same, for the others to be compared with.
+    """
+    names = target.storage.names(FOLDER)
+    numbers = sorted(int(m[1]) for m in map(_NAME.fullmatch, names) if m)
+    for name in names:
+        if not _NAME.fullmatch(name) and not name.endswith(".tmp"):
+            yield Finding(What.ADDED, f"{FOLDER}/{name}", "it is no batch")
+    for number in sorted(set(range(numbers[-1] + 1 if numbers else 0)) - set(numbers)):
+        yield Finding(What.MISSING, batch_name(number), "a later batch is there, and this one is not")
+    tree, before = Tree(), None
+    for number in numbers:
+        where = batch_name(number)
+        try:
+            batch = read_batch(target.storage.read(where))
+            if batch.head.number != number or not _goes_on(before, batch, tree):
+                yield Finding(What.FORKED, where, "it does not go on from the batch before it")
+                tree = batch.head.tree
+        except EvidenceError as error:
+            yield Finding(What.CHANGED, where, error.message)
+            continue
+        except OSError as error:
+            yield Finding(What.UNREADABLE, where, str(error))
+            continue
+        yield from _leaves(batch, where, tree, told)
+        yield from _checkpoint(batch, where, tree, keys, told)
+        told.roots[tree.size] = tree.root
+        told.batches, told.size, told.origin = told.batches + 1, tree.size, batch.head.origin
+        before = batch
+    yield from _end(before, told)
+
+
+def _end(last: Batch | None, told: Told) -> Iterator[Finding]:
+    if last is None:
+        yield Finding(What.UNSIGNED, FOLDER, "nothing of this store was ever signed (`lpaudit keys init`)")
+        return
+    for name, version in last.head.tables.items():
+        if max(told.commits.get(name, {-1: None})) != version:
+            text = f"it does not end with what it says of {name}"
+            yield Finding(What.CHANGED, batch_name(last.head.number), text)
+
+
+def _goes_on(before: Batch | None, batch: Batch, tree: Tree) -> bool:
+    if before is None:
+        return batch.head.number == 0 and batch.head.size == 0 and not batch.head.frontier
+    return follows(before, batch, tree)
+
+
+def _leaves(batch: Batch, where: str, tree: Tree, told: Told) -> Iterator[Finding]:
+    for line in batch.leaves:
+        tree.add(line.encode("utf-8", "surrogatepass"))
+        try:
+            told.add(line)
+        except EvidenceError as error:
+            yield Finding(What.CHANGED, where, error.message)
+    expected = {leaf.path: leaf.sha256 for leaf in map(_parsed, batch.leaves) if isinstance(leaf, FileLeaf)}
+    if any(batch.head.files.get(path) != known for path, known in expected.items()) or any(
+        told.files.get(path) != known for path, known in batch.head.files.items()
+    ):
+        yield Finding(What.CHANGED, where, "its first line and its leaves name other files")
+
+
+def _parsed(line: str) -> object:
+    try:
+        return from_line(line)
+    except EvidenceError:
+        return None
+
+
+def _checkpoint(
+    batch: Batch, where: str, tree: Tree, keys: Sequence[PublicKey], told: Told
+) -> Iterator[Finding]:
+    try:
+        checkpoint, key = read_checkpoint(batch.note, keys)
+    except EvidenceError as error:
+        what = What.UNSIGNED if "no key is known" in error.message else What.CHANGED
+        yield Finding(what, where, error.message)
+        return
+    told.keys.add(str(key))
+    if checkpoint != Checkpoint(batch.head.origin, tree.size, tree.root):
+        yield Finding(What.CHANGED, where, "its leaves are not those that were signed")
+
+
+def compare(note: str, name: str, keys: Iterable[PublicKey], told: Told) -> Iterator[Finding]:
+    """Compare a checkpoint that was kept elsewhere with the tree; ``name`` says where it was kept."""
+    try:
+        checkpoint, _ = read_checkpoint(note, keys)
+    except EvidenceError as error:
+        yield Finding(What.CHANGED, name, error.message)
+        return
+    if checkpoint.origin != told.origin:
+        yield Finding(What.FORKED, name, f"it is of another store: {checkpoint.origin}")
+    elif checkpoint.size > told.size:
+        yield Finding(
+            What.ROLLED_BACK,
+            name,
+            f"it speaks of {checkpoint.size:,} leaves, and the store has {told.size:,}",
+        )
+    elif told.roots.get(checkpoint.size) != checkpoint.root:
+        yield Finding(
+            What.FORKED,
+            name,
+            f"the store's first {checkpoint.size:,} leaves are not those it was signed over",
+        )

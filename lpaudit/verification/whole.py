@@ -1,0 +1,177 @@
+"""Everything, in order: what it costs grows with the store, and with nothing else."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from lpaudit import keys, pipeline, signing, store
+from lpaudit.errors import LpauditError, StoreError
+from lpaudit.evidence import FOLDER, PublicKey
+from lpaudit.model import LogKind
+from lpaudit.store import Store
+from lpaudit.store.entries import archives, table_names
+from lpaudit.store.storage import MARKER, storage_of
+from lpaudit.verification import log, rows, segments, sources, tree
+from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.log import Table
+from lpaudit.verification.tree import Told
+
+LEFT = (".tmp", ".creating")
+"""What a crash leaves of files that were being written ends so; nothing reads them."""
+
+_LATER = {FOLDER, keys.FOLDER, signing.TIMESTAMPS}
+"""Folders whose newest files come after what is signed."""
+
+SET_ASIDE = "set-aside/"
+"""Torn commits, which were put aside and read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to verify, and with what.
+
+    ``sample`` is how many segments are read again, None for all. ``kept`` are checkpoints that
+    were kept elsewhere, by where.
+    """
+
+    keys: tuple[PublicKey, ...]
+    sample: int | None = 20
+    seed: str = "0"
+    kept: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was verified, and what was found; ``unsigned`` commits came after the last checkpoint."""
+
+    findings: list[Finding] = field(default_factory=list)
+    origin: str | None = None
+    keys: tuple[str, ...] = ()
+    batches: int = 0
+    leaves: int = 0
+    commits: int = 0
+    segments: int = 0
+    files: int = 0
+    bytes: int = 0
+    unsigned: int = 0
+    read_again: int = 0
+    sources: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+
+
+def _nobody(done: int, total: int) -> None:
+    pass
+
+
+def found_at(root: str) -> tuple[Store, list[Finding]]:
+    """Open a store, also one whose marker is not what it should be: that is a finding like any other.
+
+    Raises StoreError where there was never one.
+    """
+    try:
+        return store.open_store(root), []
+    except StoreError as error:
+        storage = storage_of(root)
+        if FOLDER not in (storage.entries() or ()):
+            raise
+        return Store(storage), [Finding(What.CHANGED, MARKER, error.message)]
+
+
+def verify(root: str, asked: Asked, read: Callable[[int, int], None] = _nobody) -> Verified:
+    """Verify a store; ``read`` hears how many bytes of how many have been read.
+
+    Raises StoreError if there is no store.
+    """
+    target, broken = found_at(root)
+    there = target.sizes()
+    total, done = sum(there.values()), 0
+    result = Verified(broken, files=len(there), bytes=total)
+
+    def has_read(size: int) -> None:
+        nonlocal done
+        done += size
+        read(done, total)
+
+    result.findings += _found(target, asked, there, result, has_read)
+    return result
+
+
+def _found(
+    target: Store, asked: Asked, there: dict[str, int], result: Verified, read: Callable[[int], None]
+) -> Iterator[Finding]:
+    told = Told()
+    yield from tree.read_tree(target, asked.keys, told)
+    for where, note in asked.kept:
+        yield from tree.compare(note, where, asked.keys, told)
+    result.origin, result.keys = told.origin, tuple(sorted(told.keys))
+    result.batches, result.leaves = told.batches, told.size
+    yield from _files(target, told, there)
+    tables = {}
+    for name in sorted({*table_names(target.storage), *told.commits}):
+        table = tables[name] = Table(name)
+        yield from log.read_log(target, name, told, table)
+        yield from log.read_files(target, table, told, there, read)
+        yield from log.read_state(target, table, told, there)
+        yield from segments.read_order(table, told)
+        yield from segments.read_bytes(target, table, told, there, read)
+        result.commits += table.last + 1
+        result.unsigned += table.unsigned
+        result.segments += len(table.pieces)
+    yield from _others(target, tables, there, told, result)
+    yield from _rows(target, asked, tables, result)
+    compared: list[str] = []
+    yield from sources.read_sources(target, tables, compared)
+    result.sources = tuple(compared)
+
+
+def _files(target: Store, told: Told, there: dict[str, int]) -> Iterator[Finding]:
+    """Compare what has a leaf of its own: the marker, keys, archives of old commits."""
+    for path, known in told.files.items():
+        if path.endswith(".pack.zst"):
+            continue  # with the segments that it holds
+        if path not in there:
+            yield Finding(What.MISSING, path, "it was signed, and is not there")
+        elif sha256(target.storage.read(path)).hexdigest() != known:
+            yield Finding(What.CHANGED, path, "its bytes are not those that were signed")
+
+
+def _others(
+    target: Store, tables: dict[str, Table], there: dict[str, int], told: Told, result: Verified
+) -> Iterator[Finding]:
+    """Look at every file that nothing has named so far.
+
+    A crash leaves files under names that are never read, data files that no commit names, and
+    segments of bytes that were stored again after it, in another cut.
+    """
+    known, sources_ = {MARKER, *told.files}, set[str]()
+    for name, table in tables.items():
+        known.update(f"{name}/{file}" for file in table.added)
+        known.update(archives(target.storage, name))
+        known.update(piece.segment.name for piece in table.pieces)
+        sources_.update(piece.segment.source_id for piece in table.pieces)
+    left = []
+    for path in sorted(set(there) - known):
+        folder, _, file = path.rpartition("/")
+        if folder in _LATER or folder.removesuffix("/_delta_log") in tables.keys() - {folder}:
+            continue
+        of_source = folder.startswith("segments/") and folder.removeprefix("segments/") in sources_
+        if file.endswith(LEFT) or path.startswith(SET_ASIDE) or folder in tables or of_source:
+            left.append(path)
+        else:
+            yield Finding(What.ADDED, path, "it is no file of a store, or of nothing that a commit names")
+    result.leftovers = tuple(left)
+
+
+def _rows(target: Store, asked: Asked, tables: dict[str, Table], result: Verified) -> Iterator[Finding]:
+    mine = [tables[kind.table] for kind in LogKind if kind.table in tables]
+    try:
+        with pipeline.opened(target.location) as (connection, _):
+            for table in mine:
+                yield from rows.read_counts(table, connection.select)
+        formats = store.formats(target)
+    except LpauditError as error:
+        yield Finding(What.UNREADABLE, "rows", error.message)
+        return
+    for name, segment in rows.sampled(mine, asked.sample, asked.seed):
+        result.read_again += 1
+        yield from rows.read_again(target, name, segment, formats)

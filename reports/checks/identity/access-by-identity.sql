@@ -1,0 +1,36 @@
+/*
+id = "access-by-identity"
+title = "Access by identity, kind and groups"
+question = "Which person, service, worker or AI agent used Prefect, in which groups, and for what?"
+kind = "table"
+section = "S4"
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = """
+Kind, owner and groups are those of the imported directories as of each request; whoever changed groups within the period has a row for each state. A login that no directory has is `unknown`, under its own name.
+How exact the directories are in time depends on how often they were imported: between two versions nobody knows when a group changed, and the older one counts.
+Reads are what the route catalogue calls read, poll and telemetry; deletes its delete and bulk_delete; secrets its secret_read; changes all other actions of a route; other is what has no route. The five add up to the requests, whatever their outcome. Denied is 401, 403, 407 or 429, and already counted among them."""
+[needs]
+identity_latest = "nobody has said who is behind the logins (`lpaudit identities import`)"
+*/
+select
+    coalesce(identity, '(unauthenticated)') as identity,
+    login is not null as authenticated,
+    kind,
+    owner,
+    "groups",
+    state,
+    count(*) as requests,
+    count(*) filter (where action in ('read', 'poll', 'telemetry')) as reads,
+    count(*) filter (where action not in ('read', 'poll', 'telemetry', 'delete', 'bulk_delete', 'secret_read')) as changes,
+    count(*) filter (where action in ('delete', 'bulk_delete')) as deletes,
+    count(*) filter (where action = 'secret_read') as secrets,
+    count(*) filter (where action is null) as other,
+    count(*) filter (where status in (401, 403, 407, 429)) as denied,
+    count(distinct client) as clients,
+    min(time) as first,
+    max(time) as last
+from access_identity
+where time >= $start and time < $end
+group by identity, login is not null, kind, owner, "groups", state
+order by authenticated desc, identity, first, kind, owner, "groups", state

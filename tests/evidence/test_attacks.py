@@ -1,0 +1,187 @@
+"""What somebody can try who may write the store, but has not the key: each is found, and called by its name."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from deltalake import DeltaTable, write_deltalake
+from report.small import line
+
+from lpaudit import keys as keyring
+from lpaudit import signing
+from lpaudit.evidence import Signer
+from lpaudit.store import open_store
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.fixture
+def signed(evidence):
+    """Three commits, each signed on its own."""
+    for number in range(3):
+        evidence.write("access.log", line(f"10:00:0{number}", f"GET /api/flows/{number}", user="alice"))
+        evidence.sign()
+    assert evidence.verify().findings == []
+    return evidence
+
+
+def whats(evidence, **more):
+    return {(str(found.what), found.where) for found in evidence.verify(**more).findings}
+
+
+def last(folder, pattern):
+    return max(folder.glob(pattern))
+
+
+def test_the_last_commit_is_taken_away(signed):
+    table = signed.root / "access_event"
+    last(table / "_delta_log", "*.json").unlink()
+    assert ("rolled-back", "access_event") in whats(signed)
+
+
+def test_the_last_commit_is_taken_away_with_its_checkpoint_and_a_copy_elsewhere_knows(signed, tmp_path):
+    kept = last(signed.root / "evidence", "*.batch").read_text().partition("\n\n")[2]
+    table = signed.root / "access_event"
+    last(table / "_delta_log", "*.json").unlink()
+    last(signed.root / "evidence", "*.batch").unlink()
+    assert not {what for what, _ in whats(signed)} & {"rolled-back", "changed"}, "the store alone cannot know"
+    assert ("rolled-back", "mail") in whats(signed, kept=[("mail", kept)])
+
+
+def test_a_copy_elsewhere_of_another_tree(signed, evidence):
+    kept = [batch.read_text().partition("\n\n")[2] for batch in sorted((signed.root / "evidence").glob("*"))]
+    assert whats(signed, kept=[(f"{n}", note) for n, note in enumerate(kept)]) == set()
+    shutil.rmtree(signed.root / "evidence")
+    evidence.sign()
+    found = whats(signed, kept=[("mail", kept[0])])
+    assert ("forked", "mail") in found
+
+
+def test_a_row_is_written_anew_and_its_file_too(signed):
+    [path] = [p for p in (signed.root / "access_event").glob("*.parquet") if "0000000000000000-" in p.name][
+        :1
+    ]
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index("user_name")
+    forged = rows.set_column(place, rows.schema.field(place), pa.array(["mallory"] * rows.num_rows))
+    pq.write_table(forged, path)
+    found = signed.verify().findings
+    assert ("changed", f"access_event/{path.name}") in {(str(f.what), f.where) for f in found}
+    assert any("its user_name is not what its line says" in f.text for f in found)
+
+
+def test_rows_that_are_added_after_the_last_checkpoint_are_seen_all_the_same(signed):
+    table = DeltaTable(str(signed.root / "access_event"))
+    rows = table.to_pyarrow_table().slice(0, 1)
+    write_deltalake(table, rows, mode="append")
+    assert "different" in {what for what, _ in whats(signed)}
+
+
+def test_a_line_is_made_up_with_its_segment_and_commit(signed):
+    table = DeltaTable(str(signed.root / "access_event"))
+    rows = table.to_pyarrow_table().slice(0, 1)
+    name = "segments/" + "f" * 16 + "/" + "0" * 16 + "-" + "0" * 15 + "9-" + "0" * 64 + ".zst"
+    forged = rows.set_column(
+        rows.schema.get_field_index("segment"), "segment", pa.array([name], rows.schema.field("segment").type)
+    )
+    write_deltalake(table, forged, mode="append")
+    assert ("added", name) in whats(signed)
+
+
+def test_the_store_is_signed_anew_with_another_key(signed):
+    shutil.rmtree(signed.root / "evidence")
+    shutil.rmtree(signed.root / "keys")
+    mallory = Signer("gw1", Ed25519PrivateKey.from_private_bytes(b"m" * 32))
+    signing.sign(open_store(str(signed.root)), mallory, unique=signed.unique)
+    found = signed.verify().findings
+    assert {str(f.what) for f in found} == {"unsigned"}
+    assert "no key is known" in found[0].text
+
+
+def test_batches_change_places(signed):
+    first, second, third = sorted((signed.root / "evidence").glob("*.batch"))
+    a, b = second.read_bytes(), third.read_bytes()
+    second.write_bytes(b)
+    third.write_bytes(a)
+    assert ("forked", "evidence/00000000000000000001.batch") in whats(signed)
+    second.unlink()
+    assert ("missing", "evidence/00000000000000000001.batch") in whats(signed)
+    assert first.exists()
+
+
+def test_what_readers_begin_with_is_made_to_name_fewer_files(signed):
+    table = DeltaTable(str(signed.root / "access_event"))
+    table.create_checkpoint()
+    log = signed.root / "access_event" / "_delta_log"
+    path = last(log, "*.checkpoint.parquet")
+    rows = pq.read_table(path)
+    adds = pc.is_valid(rows.column("add"))
+    fewer = rows.filter(pc.or_(pc.invert(adds), pc.equal(pc.cumulative_sum(adds.cast("int64")), 1)))
+    pq.write_table(fewer, path)
+    told = json.loads((log / "_last_checkpoint").read_text())
+    told |= {"size": fewer.num_rows, "sizeInBytes": path.stat().st_size, "numOfAddFiles": 1}
+    (log / "_last_checkpoint").write_text(json.dumps(told, separators=(",", ":")))
+    assert len(DeltaTable(str(signed.root / "access_event")).file_uris()) == 1
+    assert "different" in {what for what, _ in whats(signed)}
+
+
+def test_a_log_that_is_still_there_says_otherwise(signed):
+    for number in range(20):
+        signed.write("long.log", line(f"11:00:{number:02d}", "GET /" + "x" * 500_000, user="alice"))
+    signed.sign()
+    log = signed.logs / "long.log"
+    with log.open("r+b") as file:
+        file.seek(log.stat().st_size // 2)
+        file.write(b"y")
+    assert ("changed", str(log)) in whats(signed)
+
+
+def test_files_that_nothing_explains(signed):
+    (signed.root / "evil.sh").write_text("#!/bin/sh")
+    (signed.root / "segments" / ("0" * 16)).mkdir()
+    (signed.root / "segments" / ("0" * 16) / "x.zst").write_text("x")
+    (signed.root / "evidence" / "x").write_text("x")
+    names = {"evil.sh", f"segments/{'0' * 16}/x.zst", "evidence/x"}
+    assert {("added", name) for name in names} <= whats(signed)
+
+
+def test_what_a_crash_leaves_is_no_finding(signed):
+    (signed.root / "access_event" / ".part-1.parquet.abc.tmp").write_text("x")
+    (signed.root / "access_event" / "part-0-0-abc.parquet").write_text("x")
+    assert whats(signed) == set()
+    assert len(signed.verify().leftovers) == 2
+
+
+def test_commits_after_the_last_checkpoint_are_counted_and_no_finding(signed):
+    signed.write("access.log", line("12:00:00", "GET /", user="bob"))
+    result = signed.verify()
+    assert (result.findings, result.unsigned) == ([], 1)
+    assert signed.sign().leaves == 2
+    assert signed.verify().unsigned == 0
+    assert signed.sign() is None
+
+
+def test_nothing_more_is_signed_over_a_hole(signed):
+    log = signed.root / "access_event" / "_delta_log"
+    signed.write("access.log", line("12:00:00", "GET /", user="bob"))
+    signed.write("access.log", line("12:00:01", "GET /", user="bob"))
+    sorted(log.glob("*.json"))[-2].unlink()
+    with pytest.raises(Exception, match="is not there"):
+        signed.sign()
+
+
+def test_a_key_that_was_exchanged_is_believed_because_the_one_before_says_so(signed):
+    target, old = open_store(str(signed.root)), signed.signer.public
+    keyring.rotate(str(signed.root), signed.key, now=NOW, unique=signed.unique())
+    signed.write("access.log", line("12:00:00", "GET /", user="bob"))
+    signing.sign(target, keyring.signer(target, signed.key), unique=signed.unique)
+    published = keyring.published(target)
+    assert signed.verify(keys=keyring.believed(published, [old])).findings == []
+    assert {str(f.what) for f in signed.verify(keys=[old]).findings} == {"unsigned"}
+    assert keyring.believed(published, []) == []
+    assert set(keyring.own(target, signed.key)) == {old, keyring.signer(target, signed.key).public}
