@@ -148,7 +148,7 @@ def _report(night: Night, run: Run) -> Done:
 def write_report(night: Night, framework: str, period: Period, out: Path) -> list[Path]:
     """Write what `lpaudit report` writes; return the files."""
     written = pipeline.reports(
-        night.root, [framework], period, out, formats=("html", "md"), api_prefixes=night.api_prefixes
+        night.root, [framework], period, out, formats=("md", "html"), api_prefixes=night.api_prefixes
     )
     return written.paths
 

@@ -176,18 +176,21 @@ def _cover(report: Report, checkpoint: Checkpoint, report_id: str) -> list[tuple
 
 
 def _report_id(report: Report, checkpoint: Checkpoint, sources: Sequence[Source] | None) -> str:
-    """Return 32 hex digits of a SHA-256 over everything that the report's words follow from."""
+    """Return 32 hex digits of a SHA-256 over everything that the report's answers follow from.
+
+    Where the store lies is not among it: a copy gives the same answers.
+    """
     facts = {
         "framework": report.framework.sha256,
         "checks": [result.check.sha256 for result in report.results],
         "period": [instant(report.period.start), instant(report.period.end)],
         "parameters": [[r.check.id, *sorted(r.parameters.items())] for r in report.results],
-        "store": dict(report.store),
+        "about": {name: value for name, value in report.store.items() if name != "store"},
         "tables": dict(checkpoint.versions),
         "as_of": checkpoint.as_of,
         "sources": [(s.source_id, s.sha256) for s in sources or ()],
         "software": dict(checkpoint.software),
-        "about": [checkpoint.entity, checkpoint.system],
+        "whose": [checkpoint.entity, checkpoint.system],
     }
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=_plain)
     return sha256(text.encode()).hexdigest()[:32]

@@ -90,7 +90,7 @@ def test_the_matrix_has_every_control_and_says_of_none_that_it_works(printable):
         lambda r, c: (r, replace(c, entity="Another")),
         lambda r, c: (replace(r, period=replace(r.period, end=r.period.end + timedelta(seconds=1))), c),
         lambda r, c: (replace(r, framework=replace(r.framework, sha256="0")), c),
-        lambda r, c: (replace(r, store={"store": "/elsewhere"}), c),
+        lambda r, c: (replace(r, store={"api prefix": "/elsewhere"}), c),
         lambda r, c: (replace(r, results=tuple(replace(one, parameters=dict(list(one.parameters.items())[:1])) for one in r.results)), c),
         lambda r, c: (replace(r, results=tuple(replace(one, check=replace(one.check, sha256="0")) for one in r.results)), c),
     ],
@@ -99,6 +99,11 @@ def test_the_id_is_another_where_anything_is_that_the_report_follows_from(printa
     assert re.fullmatch("[0-9a-f]{32}", printable.id)
     assert report.document(printable.report, CHECKPOINT).id == printable.id
     assert report.document(*change(printable.report, CHECKPOINT)).id != printable.id
+
+
+def test_a_copy_of_a_store_gives_reports_of_the_same_id(printable):
+    elsewhere = replace(printable.report, store={"store": "/elsewhere"})
+    assert report.document(elsewhere, CHECKPOINT).id == printable.id
 
 
 def test_a_question_that_could_not_be_asked_is_printed_as_such_in_every_format(printable, tmp_path):
