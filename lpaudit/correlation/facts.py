@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Raised whenever the same lines and records may give other links: all of them are then made anew."""
 
 SECOND = 1_000_000

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lpaudit.correlation import claims, sequence
+from lpaudit.correlation import claims, sequence, window
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Confidence, Link, Method, Relation, Run
 from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes, there_at
@@ -46,8 +46,10 @@ def origins(
     yield from claimed.values()
     owned, left = sure(found, runs, known, horizon)
     # First those with a header, among few processes: they are anchors for the others.
+    shown = pairs(owned)
     for with_header in (True, False):
         owned += by_sequence(left, sequence.timelines(pairs(owned), records), model, with_header=with_header)
+    owned += by_window(found, owned, shown, runs, known, horizon)
     for each in owned:
         text, root = json.dumps(each.evidence), runs[each.process].root
         for line in each.connection.lines:
@@ -125,6 +127,33 @@ def by_sequence(
         likely = Confidence.LIKELY if verdict.probability >= _LIKELY else Confidence.WEAK
         owned.append(Owned(connection, verdict.process.run.id, Method.SEQUENCE, likely, evidence))
     return owned
+
+
+def by_window(
+    found: Iterable[Connection],
+    owned: Iterable[Owned],
+    shown: Iterable[tuple[Connection, str]],
+    runs: Mapping[str, Run],
+    known: Mapping[str, claims.Executor],
+    horizon: int,
+) -> list[Owned]:
+    """Return whose those are that nobody owns yet, and of which only one run can be.
+
+    ``shown`` are connections that showed whose they are.
+    """
+    flows, done = flows_of(runs.values()), {id(each.connection) for each in owned}
+    rest = [connection for connection in found if id(connection) not in done]
+    there = processes(shown, runs, flows, known, horizon)
+    return [
+        Owned(
+            each.connection,
+            each.process,
+            Method.WINDOW,
+            Confidence.WEAK,
+            {"candidates": 1, "runs": each.there},
+        )
+        for each in window.alone(rest, there, runs, flows, horizon)
+    ]
 
 
 def _who(connection: Connection) -> claims.Executor:

@@ -146,8 +146,8 @@ def _lines(table: pa.Table) -> list[Line]:
 def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     """Return when the processes started that clients show themselves to be, by what headers say.
 
-    That is the run that a header names, those of a deployment that one names, and those in paths of a
-    connection with a deployment's or flow's.
+    That is the run that a header names, those of a deployment or flow that one names, and those in paths of
+    a connection with such a header.
     """
     places = {
         (line.host, line.client, line.port)
@@ -157,7 +157,8 @@ def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     shown = {line.run for line in lines if line.run is not None}
     shown |= {one for line in lines if (line.host, line.client, line.port) in places for one in line.named}
     deployments = {line.deployment for line in lines if line.deployment is not None}
-    shown |= {run.id for run in runs.values() if run.deployment in deployments}
+    flows = {line.flow for line in lines if line.flow is not None}
+    shown |= {run.id for run in runs.values() if run.deployment in deployments or run.flow in flows}
     processes = {runs[one].process for one in shown if one in runs}
     return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
 
