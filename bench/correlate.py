@@ -162,7 +162,7 @@ def windows(of: Recording, found: Iterable[Link]) -> list[tuple[str, ...]]:
         possible = [
             process
             for process in candidates(each, near, deployments)
-            if header or (each.user is not None and each.user == process.user)
+            if header or (each.user is not None and any(by.user == each.user for by in process.by))
         ]
         if not possible:
             continue

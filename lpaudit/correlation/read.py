@@ -42,8 +42,15 @@ select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as roo
     run.deployment_id as deployment, run.flow_id as flow,
     epoch_us(run.created) as created,
     coalesce(epoch_us(least(run.created, run.expected_start_time, run.start_time)), 0) as begin,
-    epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
+    epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end",
+    list_sort(list_distinct(list_concat(
+        case when run.start_time is null then [] else [epoch_us(run.start_time)] end,
+        coalesce(running.times, [])))) as starts
 from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
+left join (
+    select resource_id, list(distinct epoch_us(occurred)) as times from event
+    where event = 'prefect.flow-run.Running' group by resource_id
+) as running on running.resource_id = 'prefect.flow-run.' || run.id
 """
 
 _TASKS = """
@@ -96,7 +103,7 @@ class Facts:
         return replace(
             self,
             lines=lines,
-            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs)),
+            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs, end)),
             runs=runs,
             events={
                 process: [(event, time) for event, time in events if start <= time < end]
@@ -120,13 +127,14 @@ def read(select: Select, known: pl.DataFrame, start: datetime, end: datetime) ->
     claimed = {line.run for line in lines if line.run is not None}
     wanted = [*ids, *tasks.values(), *claimed]
     low, high = ((time - _EPOCH) // timedelta(microseconds=1) for time in (start, end))
-    runs = {row["id"]: Run(**row) for row in _family(known, wanted, low, high).iter_rows(named=True)}
+    family = _family(known, wanted, low, high).iter_rows(named=True)
+    runs = {row["id"]: Run(**{**row, "starts": tuple(row["starts"])}) for row in family}
     events: dict[str, list[tuple[str, int]]] = {}
     for row in _rows(select(_EVENTS, period)):
         for process in {runs[run].process for run in row["runs"] if run in runs}:
             events.setdefault(process, []).append((row["event"], row["time"]))
     horizon = _rows(select(_HORIZON, None))
-    starts = _starts(select, lines, _shown(lines, runs), start)
+    starts = _starts(select, lines, _shown(lines, runs, high), start)
     return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
 
 
@@ -143,8 +151,8 @@ def _lines(table: pa.Table) -> list[Line]:
     ]
 
 
-def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
-    """Return when the processes started that clients show themselves to be, by what headers say.
+def _shown(lines: Sequence[Line], runs: Mapping[str, Run], end: int) -> dict[str, tuple[int, ...]]:
+    """Return when the processes started, before ``end``, that clients show themselves to be by headers.
 
     That is the run that a header names, those of a deployment or flow that one names, and those in paths of
     a connection with such a header.
@@ -160,14 +168,21 @@ def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     flows = {line.flow for line in lines if line.flow is not None}
     shown |= {run.id for run in runs.values() if run.deployment in deployments or run.flow in flows}
     processes = {runs[one].process for one in shown if one in runs}
-    return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
+    return {
+        one: tuple(start for start in runs[one].starts if start < end) for one in processes if one in runs
+    }
 
 
-def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime) -> list[Line]:
+def _starts(
+    select: Select, lines: Iterable[Line], shown: Mapping[str, Sequence[int]], start: datetime
+) -> list[Line]:
     """Return the lines that may have set a process to Running; ``lines`` are those from ``start`` on."""
     found = list(lines)
     hours = {
-        _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
+        _EPOCH + (time + near) // _HOUR * timedelta(hours=1)
+        for times in shown.values()
+        for time in times
+        for near in _NEAR
     }
     for hour in sorted(hour for hour in hours if hour < start):
         period: dict[str, object] = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
@@ -175,14 +190,14 @@ def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], sta
     return _starting(found, shown)
 
 
-def _starting(lines: Iterable[Line], shown: Mapping[str, int]) -> list[Line]:
+def _starting(lines: Iterable[Line], shown: Mapping[str, Sequence[int]]) -> list[Line]:
     """Return the lines that may have set one of the processes to Running."""
     before, after = _NEAR
     return [
         line
         for line in lines
         if line.route == SET_STATE
-        and any(one in shown and before <= line.begin - shown[one] <= after for one in line.named)
+        and any(before <= line.begin - time <= after for one in line.named for time in shown.get(one, ()))
     ]
 
 

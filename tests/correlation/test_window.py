@@ -62,7 +62,7 @@ def test_another_client_is_not_told_to_be_the_run(who):
 
 
 def test_a_process_is_there_since_its_run_is_due_also_where_it_starts_slowly():
-    slow = replace(ONE, start=T + 50 * SECOND)
+    slow = run(1, 50, 60, begin=ONE.begin)
     header = {**SILENT, "deployment": ONE.deployment}
     assert window([started(slow), line("x", 12, **header)], (slow, OTHER)) == ONE.id
     assert window([started(slow), line("x", 4, **header)], (slow, OTHER)) is None
