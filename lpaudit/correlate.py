@@ -10,7 +10,7 @@ the order in which things came matter. Where a table's log no longer tells, ever
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from lpaudit.schema import tables
 _HOUR = timedelta(hours=1)
 _HOUR_US = _HOUR // timedelta(microseconds=1)
 _SPAN = 6  # hours that are looked at together, at most
+_MANY = 200_000  # lines that are in memory together, about 5 KB each: an hour more is read only below that
 _ATTEMPTS = 5
 _LINKS = "flow_run_link"
 _ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,7 +84,10 @@ select date_trunc('hour', min(begin)) as begin from (
 )
 """
 
-_HOURS = "select distinct date_trunc('hour', time) as hour from access where time is not null order by hour"
+_HOURS = """
+select date_trunc('hour', time) as hour, count(*) as lines from access where time is not null
+group by hour order by hour
+"""
 
 _SEEN = "select max(ingest_time) as lines from access"
 _RECORDS = """
@@ -148,13 +152,13 @@ def correlate(
         if not everything and last == _Last(seen, records):
             return CorrelateResult()
         new = _new(target, None if everything else last, seen)
-        hours = list(_due(connection.select, new, last, records))
+        hours, counts = _due(connection.select, new, last, records)
         lines_until = connection.select(_SEEN).to_pylist()[0]["lines"]
         runs = correlation.read_runs(connection.select)
     made_at = now()
     lines = added = 0
     found: dict[tuple[str, str, str], int] = {}
-    for start, end in _spans(hours):
+    for start, end in _spans(hours, counts):
         counted, links, fresh = _span(opened, (target, table), runs, (start, end), made_at, unique)
         lines, added = lines + counted, added + fresh
         for link in links:
@@ -232,32 +236,42 @@ def _period(change: store.Added) -> list[tuple[datetime, datetime]] | None:
 
 def _due(
     select: Callable[..., pa.Table], new: _New | str, last: _Last | None, records: datetime
-) -> Iterator[datetime]:
-    """Yield the hours to look at, in order."""
-    if isinstance(new, str):
-        yield from (row["hour"] for row in select(_HOURS).to_pylist())
-        return
-    fresh = select(_FRESH, {**new.snapshots}).to_pylist()[0]["begin"] if any(new.snapshots.values()) else None
-    # What was beyond the newest record is no longer, once there is a newer one.
-    beyond = last.records if last is not None and records != last.records else None
-    begin = min((time for time in (fresh, beyond) if time is not None), default=None)
-    if begin is None and not new.lines:
-        return
-    for row in select(_HOURS).to_pylist():
-        hour = row["hour"]
-        late = any(low < hour + 2 * _HOUR and high >= hour - _HOUR for low, high in new.lines)
-        if late or (begin is not None and hour >= begin - _HOUR):
-            yield hour
+) -> tuple[list[datetime], dict[datetime, int]]:
+    """Return the hours to look at, in order, and how many lines each hour has."""
+    begin: datetime | None = _ALL
+    if not isinstance(new, str):
+        fresh = None
+        if any(new.snapshots.values()):
+            fresh = select(_FRESH, {**new.snapshots}).to_pylist()[0]["begin"]
+        # What was beyond the newest record is no longer, once there is a newer one.
+        beyond = last.records if last is not None and records != last.records else None
+        begin = min((time for time in (fresh, beyond) if time is not None), default=None)
+        if begin is None and not new.lines:
+            return [], {}
+    counts = {row["hour"]: row["lines"] for row in select(_HOURS).to_pylist()}
+    late = [] if isinstance(new, str) else new.lines
+    due = [
+        hour
+        for hour in counts
+        if (begin is not None and hour >= begin - _HOUR)
+        or any(low < hour + 2 * _HOUR and high >= hour - _HOUR for low, high in late)
+    ]
+    return due, counts
 
 
-def _spans(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the periods that hours make up, none of them too long."""
+def _spans(hours: Iterable[datetime], counts: Mapping[datetime, int]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the periods that hours make up, none of them too long; ``counts`` are the lines of each hour."""
     start: datetime | None = None
     end = _ALL
+    lines = 0  # of the period and of the hour before it and after it
     for hour in hours:
-        if start is not None and (hour != end or end - start >= _SPAN * _HOUR):
+        more = counts.get(hour + _HOUR, 0)
+        if start is not None and (hour != end or end - start >= _SPAN * _HOUR or lines + more > _MANY):
             yield start, end
             start = None
+        lines = (
+            lines + more if start is not None else sum(counts.get(hour + n * _HOUR, 0) for n in (-1, 0, 1))
+        )
         start, end = start or hour, hour + _HOUR
     if start is not None:
         yield start, end

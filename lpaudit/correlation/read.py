@@ -53,8 +53,9 @@ left join (
 ) as running on running.resource_id = 'prefect.flow-run.' || run.id
 """
 
+# A task run stays in its flow run: any record of it will do.
 _TASKS = """
-select id, any_value(flow_run_id) as flow_run_id from task_run_latest
+select id, any_value(flow_run_id) as flow_run_id from task_run
 where id in (select unnest($ids::varchar[])) and flow_run_id is not null group by id
 """
 

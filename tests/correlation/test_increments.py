@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from lpaudit import pipeline, sync
 from lpaudit import store as room
+from lpaudit.correlate import _HOUR, _MANY, _spans
 from lpaudit.correlation import links, read, read_runs, shipped
 from tests.correlation.recorded import Taken, lines, records, unique
 
@@ -264,3 +265,14 @@ def test_a_commit_that_does_not_say_which_times_it_holds_makes_everything_due(ha
         result = half.correlate()
     assert "does not say which times" in result.again
     assert result.lines == 601
+
+
+def test_hours_of_many_lines_are_read_one_by_one_and_all_hours_once():
+    """What is in memory together is bounded by lines, not by hours: those of the neighbouring hours count."""
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    hours = [at + timedelta(hours=n) for n in range(24) if n not in {5, 17}]
+    for lines_of, longest in ((0, 6), (1000, 6), (_MANY // 3 + 1, 1), (_MANY // 5 + 1, 3), (_MANY, 1)):
+        spans = list(_spans(hours, dict.fromkeys(hours, lines_of)))
+        read = [start + timedelta(hours=n) for start, end in spans for n in range((end - start) // _HOUR)]
+        assert read == hours
+        assert max((end - start) // _HOUR for start, end in spans) == longest
