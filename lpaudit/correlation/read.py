@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -25,8 +26,8 @@ select line_id, host, client, client_port as port, connection_request_number as 
     method || ' ' || route as route, status,
     epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
     path as named, query as asked,
-    lower(prefect_flow_run_id) as run, lower(prefect_deployment_id) as deployment,
-    lower(prefect_flow_id) as flow, lower(prefect_worker_id) as worker
+    prefect_flow_run_id as run, prefect_deployment_id as deployment,
+    prefect_flow_id as flow, lower(prefect_worker_id) as worker
 from access
 """
 
@@ -147,8 +148,20 @@ def _family(known: pl.DataFrame, wanted: Sequence[str], start: int, end: int) ->
 
 
 def _lines(table: pa.Table) -> list[Line]:
+    # Clients say the same in many lines.
+    one = cache(id_of)
     return [
-        Line(**{**row, "named": ids_in(row["named"]), "asked": ids_in(row["asked"])}) for row in _rows(table)
+        Line(
+            **{
+                **row,
+                "named": ids_in(row["named"]),
+                "asked": ids_in(row["asked"]),
+                "run": one(row["run"]),
+                "deployment": one(row["deployment"]),
+                "flow": one(row["flow"]),
+            }
+        )
+        for row in _rows(table)
     ]
 
 
@@ -211,6 +224,12 @@ def ids_in(text: str | None) -> tuple[str, ...]:
         return ()
     found = (one.replace("-", "") for one in _HEX.findall(unquote(text).lower()))
     return tuple(dict.fromkeys(str(UUID(one)) for one in found if len(one) == 32))
+
+
+def id_of(text: str | None) -> str | None:
+    """Return the id that a header names as Prefect writes it; what is no id, or several, as it is."""
+    found = ids_in(text)
+    return found[0] if len(found) == 1 else text
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:

@@ -206,7 +206,8 @@ def test_a_long_runs_executor_is_known_hours_later(tmp_path):
         )
         raw = re.sub(rb'user="[^"]*"', b'user="%s"' % user, re.sub(rb"rp=\d+", b"rp=%d" % port, raw))
         raw = re.sub(rb"/api/[^ \"]*", f"/api/{path}".encode(), raw)
-        return raw.replace(b'frid="-"', b'frid="%s"' % long["id"].encode())
+        spelt = long["id"] if user == b"worker-etl" else long["id"].upper().replace("-", "")
+        return raw.replace(b'frid="-"', b'frid="%s"' % spelt.encode())
 
     store.log(wrote(0, b"worker-etl", 5000, f"flow_runs/{long['id']}/set_state"))
     store.correlate()
