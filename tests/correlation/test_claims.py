@@ -69,6 +69,14 @@ def test_who_sends_more_does_not_win_over_who_started_the_run():
     assert claims(lines, [ONE]).keys() == {one.line_id for one in lies}
 
 
+def test_who_set_the_state_five_seconds_off_did_not_start_it():
+    state = {"route": "POST /flow_runs/{id}/set_state", "named": (ONE.id,), "user": "bob"}
+    mine = [line(f"m{n}", 20 + n, run=ONE.id) for n in range(3)]
+    for at in (4.9, 15):
+        lines = [line("s", at, **state), *mine, line("x", 20, run=ONE.id, user="bob")]
+        assert claims(lines, [ONE]).keys() == {"x"}
+
+
 def test_where_the_start_is_not_in_the_log_who_claims_most_is_believed_but_not_for_sure():
     mine = [line(f"m{n}", 20 + n, run=ONE.id) for n in range(3)]
     lie = line("b", 21, run=ONE.id, user="bob")

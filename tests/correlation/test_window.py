@@ -69,6 +69,12 @@ def test_a_process_is_there_since_its_run_is_due_also_where_it_starts_slowly():
     assert window([started(slow), line("x", 66, **header)], (slow, OTHER)) is None
 
 
+def test_a_process_that_showed_itself_early_is_there_until_its_run_has_ended():
+    showed = line("s", 20, named=(ONE.id,), deployment=ONE.deployment)
+    for at, told in ((40, ONE.id), (62.5, ONE.id), (63.5, None)):
+        assert window([showed, line("x", at, **FLOW)], (ONE,)) == told
+
+
 def test_a_connection_of_several_and_one_after_the_last_sync_say_nothing():
     mixed = [line("x", 20, port=7, **FLOW), line("y", 20.1, port=7, number=1, user="bob")]
     assert window([started(ONE), *mixed]) is None
