@@ -18,10 +18,22 @@ from pathlib import Path
 
 from bench.page import put_into, table
 from lpaudit import pipeline
-from lpaudit.correlation import Confidence, Facts, Link, Relation, links, read, read_runs, sequence
+from lpaudit.correlation import (
+    Confidence,
+    Facts,
+    Link,
+    Method,
+    Relation,
+    links,
+    read,
+    read_runs,
+    sequence,
+    window,
+)
 from lpaudit.correlation.claims import executors
 from lpaudit.correlation.connections import Connection, connections
 from lpaudit.correlation.origin import by_sequence, pairs, sure
+from lpaudit.correlation.processes import candidates, flows_of, processes, there_at
 
 _HERE = Path(__file__).parent.parent
 _SAMPLES = _HERE / "sample_logs"
@@ -125,6 +137,47 @@ def score(of: Recording, found: Iterable[Link]) -> Score:
     return Score(len(counted), right, len(of.truth.keys() - of.unscored))
 
 
+_WINDOW = "Lines of which nothing better is known, if the newest run of their client were taken that was there at that moment:"
+_WINDOWS = (
+    "header, one run",
+    "header, several runs",
+    "identity alone, one run",
+    "identity alone, several runs",
+)
+
+
+def windows(of: Recording, found: Iterable[Link]) -> list[tuple[str, ...]]:
+    """Return how often the newest run of a client would be right, of lines that nothing better tells of."""
+    facts, known = of.facts, executors(of.facts.starts, of.facts.runs)
+    better = {link.line_id for link in found if link.method is not Method.WINDOW}
+    all_of = connections(facts.lines, facts.runs)
+    owned, _ = sure(all_of, facts.runs, known, facts.horizon)
+    flows = flows_of(facts.runs.values())
+    recognised = processes(pairs(owned), facts.runs, flows, known, facts.horizon)
+    deployments = frozenset(run.deployment for run in facts.runs.values() if run.deployment is not None)
+    counts = {kind: [0, 0] for kind in _WINDOWS}
+    rest = [each for each in all_of if each.lines[0].line_id not in better and not each.mixed]
+    for each, near in there_at(rest, window.whole(recognised, facts.runs, flows, facts.horizon)):
+        header = each.deployment is not None or bool(each.flows)
+        possible = [
+            process
+            for process in candidates(each, near, deployments)
+            if header or (each.user is not None and any(by.user == each.user for by in process.by))
+        ]
+        if not possible:
+            continue
+        newest = max(possible, key=lambda process: (process.run.start or 0, process.run.id)).run.id
+        kind = counts[_WINDOWS[2 * (not header) + (len(possible) > 1)]]
+        for line in each.lines:
+            if line.line_id not in of.unscored:
+                kind[0] += 1
+                kind[1] += of.truth.get(line.line_id) == newest
+    return [
+        (kind, f"{lines:,}", f"{right / lines if lines else 1:.3f}", "yes" if kind == _WINDOWS[0] else "no")
+        for kind, (lines, right) in counts.items()
+    ]
+
+
 GOALS = (
     ("strong and better", Confidence.STRONG, 0.99, 0.50),
     ("all", Confidence.WEAK, 0.88, 0.68),
@@ -173,6 +226,8 @@ def report(of: Recording, found: Sequence[Link]) -> str:
             table(("goal", "precision", "recall", "measured: precision", "recall", "met"), goals),
             table(("confidence", "lines", "precision", "with the better: precision", "recall"), words),
             table(("method", "lines", "precision"), methods),
+            _WINDOW,
+            table(("what tells of it", "lines", "precision", "said, as `window`"), windows(of, found)),
         )
     )
 

@@ -4,9 +4,13 @@ Lines are looked at by the hour in which they began, with an hour on each side: 
 a run is near it. Which other hours are looked at in the same go makes no difference. New lines make their
 hours and the neighbouring ones due; a run whose record is new or has changed makes all hours due from its
 begin on, as any later request may name it; so do the records of its tasks and events.
+
+What is new is what later versions of the tables added than those that were looked at: neither clocks nor
+the order in which things came matter. Where a table's log no longer tells, everything is looked at again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,44 +27,66 @@ from lpaudit.schema import tables
 
 _HOUR = timedelta(hours=1)
 _HOUR_US = _HOUR // timedelta(microseconds=1)
-_LATE = timedelta(minutes=10)  # a line may be committed so long after its ingest_time
 _SPAN = 6  # hours that are looked at together, at most
+_MANY = 200_000  # lines that are in memory together, about 5 KB each: an hour more is read only below that
 _ATTEMPTS = 5
 _LINKS = "flow_run_link"
 _ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
+_LINES = "access_event"
+_RECORDED = ("flow_run", "task_run", "event", "snapshot")
+
+# Each row says that everything up to its versions was looked at: one of them tells, not the best of several.
 _LAST = """
-select max(lines_until) as lines, max(records_until) as records
-from correlation where rule_version = $rules
+select versions, records_until from correlation
+where rule_version = $rules and versions is not null
+order by (versions->>'$.access_event')::bigint desc nulls last, made_at desc, correlation_id limit 1
 """
 
-# The hours of lines that have come since, and of records that have and tell something new.
-_HOURS = """
-with fresh as (
-    select least(created, expected_start_time, start_time) as begin from flow_run as run
-    where fetched_at > $records and not exists (
-        select 1 from flow_run as old
-        where old.id = run.id and old.fetched_at <= $records
-            and old.start_time is not distinct from run.start_time
-            and old.end_time is not distinct from run.end_time
-            and old.deployment_id is not distinct from run.deployment_id)
+# The begin of what new records tell of, as far as it is new. Of a run that is what its newest record says
+# other than the newest one did the last time: a snapshot that is as an earlier one adds no rows, and makes
+# that one the newest again.
+_FRESH = """
+with before as (
+    select run.* from flow_run as run left join (
+        select snapshot_id, max(fetched_at) as seen from snapshot
+        where table_name = 'flow_run'
+            and sync_id || ':' || table_name not in (select unnest($snapshot::varchar[]))
+        group by snapshot_id
+    ) as taken using (snapshot_id)
+    where run.snapshot_id not in (select unnest($flow_run::varchar[]))
+    qualify row_number() over (
+        partition by id order by coalesce(seen, run.fetched_at) desc, run.snapshot_id) = 1
+)
+select date_trunc('hour', min(begin)) as begin from (
+    select least(run.created, run.expected_start_time, run.start_time,
+        old.created, old.expected_start_time, old.start_time) as begin
+    from flow_run_latest as run left join before as old using (id)
+    where old.id is null
+        or old.start_time is distinct from run.start_time
+        or old.end_time is distinct from run.end_time
+        or old.deployment_id is distinct from run.deployment_id
+        or old.flow_id is distinct from run.flow_id
+        or old.parent_task_run_id is distinct from run.parent_task_run_id
+        or old.created is distinct from run.created
+        or old.expected_start_time is distinct from run.expected_start_time
     union all
     select least(run.created, run.expected_start_time, run.start_time, task.created)
     from task_run as task left join flow_run_latest as run on run.id = task.flow_run_id
-    where task.fetched_at > $records
-        and not exists (select 1 from task_run as old where old.id = task.id and old.fetched_at <= $records)
+    where task.snapshot_id in (select unnest($task_run::varchar[])) and not exists (
+        select 1 from task_run as old
+        where old.id = task.id and old.snapshot_id not in (select unnest($task_run::varchar[])))
     union all
     select occurred from event
-    where fetched_at > $records
-        and not exists (select 1 from event as old where old.id = event.id and old.fetched_at <= $records)
-), hours as (
-    select distinct date_trunc('hour', time) as hour, ingest_time > $lines as late from access
+    where snapshot_id in (select unnest($event::varchar[])) and not exists (
+        select 1 from event as old
+        where old.id = event.id and old.snapshot_id not in (select unnest($event::varchar[])))
 )
-select distinct unnest([hour - interval 1 hour, hour, hour + interval 1 hour]) as hour from hours where late
-union
-select hour from hours
-where hour >= least((select date_trunc('hour', min(begin)) from fresh), $horizon) - interval 1 hour
-order by hour
+"""
+
+_HOURS = """
+select date_trunc('hour', time) as hour, count(*) as lines from access where time is not null
+group by hour order by hour
 """
 
 _SEEN = "select max(ingest_time) as lines from access"
@@ -88,13 +114,17 @@ _Said = frozenset[tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class CorrelateResult:
-    """What a correlation looked at, found and added; ``by`` counts the links of what it looked at."""
+    """What a correlation looked at, found and added; ``by`` counts the links of what it looked at.
+
+    ``again`` says why everything was looked at again though nobody asked for it; empty if it was not.
+    """
 
     lines: int = 0
     links: int = 0
     added: int = 0
     by: tuple[tuple[str, str, str, int], ...] = ()
     """(relation, method, confidence, links), in that order."""
+    again: str = ""
 
 
 def correlate(
@@ -112,28 +142,25 @@ def correlate(
     target = store.open_store(root)
     table = target.create_table(_LINKS, unique())
     opened = partial(pipeline.opened, root, api_prefixes)
-    with opened() as (connection, _):
-        last = connection.select(_LAST, {"rules": RULE_VERSION}).to_pylist()[0]
-        seen = connection.select(_SEEN).to_pylist()[0]["lines"]
+    with opened() as (connection, versions):
         records = connection.select(_RECORDS).to_pylist()[0]["records"]
         if records is None:
             return CorrelateResult()  # nothing is known of any run
-        since = {
-            "lines": _ALL if everything or last["lines"] is None else last["lines"] - _LATE,
-            "records": _ALL if everything or last["records"] is None else last["records"],
-        }
-        if since["lines"] is not _ALL and seen == last["lines"] and records == last["records"]:
+        seen = {name: versions[name] for name in (_LINES, *_RECORDED) if name in versions}
+        rows = connection.select(_LAST, {"rules": RULE_VERSION}).to_pylist()
+        last = _Last(json.loads(rows[0]["versions"]), rows[0]["records_until"]) if rows else None
+        if not everything and last == _Last(seen, records):
             return CorrelateResult()
-        # What was beyond the newest record is no longer, once there is a newer one.
-        horizon = since["records"] if records != last["records"] else None
-        hours = [row["hour"] for row in connection.select(_HOURS, {**since, "horizon": horizon}).to_pylist()]
+        new = _new(target, None if everything else last, seen)
+        hours, counts = _due(connection.select, new, last, records)
+        lines_until = connection.select(_SEEN).to_pylist()[0]["lines"]
         runs = correlation.read_runs(connection.select)
     made_at = now()
     lines = added = 0
     found: dict[tuple[str, str, str], int] = {}
-    for start, end in _spans(hours):
-        counted, links, new = _span(opened, (target, table), runs, (start, end), made_at, unique)
-        lines, added = lines + counted, added + new
+    for start, end in _spans(hours, counts):
+        counted, links, fresh = _span(opened, (target, table), runs, (start, end), made_at, unique)
+        lines, added = lines + counted, added + fresh
         for link in links:
             key = (str(link.relation), str(link.method), str(link.confidence))
             found[key] = found.get(key, 0) + 1
@@ -141,8 +168,9 @@ def correlate(
         "correlation_id": unique(),
         "made_at": made_at,
         "rule_version": RULE_VERSION,
-        "lines_until": seen,
+        "lines_until": lines_until,
         "records_until": records,
+        "versions": json.dumps(seen, sort_keys=True),
         "start_time": hours[0] if hours else None,
         "end_time": hours[-1] + _HOUR if hours else None,
         "lines": lines,
@@ -152,17 +180,98 @@ def correlate(
     done = pa.Table.from_pylist([row], schema=tables()["correlation"].arrow)
     store.append_records(target, "correlation", row["correlation_id"], done, unique())
     by = tuple((*key, count) for key, count in sorted(found.items()))
-    return CorrelateResult(lines, sum(found.values()), added, by)
+    return CorrelateResult(lines, sum(found.values()), added, by, new if isinstance(new, str) else "")
 
 
-def _spans(hours: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the periods that hours make up, none of them too long."""
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """Up to which version of each table was looked at, and when the newest record was fetched by then."""
+
+    versions: dict[str, int]
+    records: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What is new: periods in which lines began, both ends included, and snapshots by table."""
+
+    lines: list[tuple[datetime, datetime]]
+    snapshots: dict[str, list[str]]
+
+
+def _new(target: store.Store, last: _Last | None, seen: dict[str, int]) -> _New | str:
+    """Return what was added since the last time; if that is everything, why (empty: it is the first time)."""
+    if last is None:
+        return ""
+    lines: list[tuple[datetime, datetime]] = []
+    snapshots: dict[str, list[str]] = {name: [] for name in _RECORDED}
+    for name in (_LINES, *_RECORDED):
+        since = last.versions.get(name, -1)  # a table that was not there yet
+        changes = store.added(target, name, since, seen.get(name, -1))
+        if changes is None:
+            return f"the log of {name} does not tell what came after version {since}"
+        for change in changes:
+            if name == _LINES:
+                period = _period(change)
+                if period is None:
+                    return f"a commit of {name} does not say which times it holds"
+                lines += period
+            elif "snapshot_id" not in change.about:
+                return f"a commit of {name} does not say of which snapshot it is"
+            else:
+                snapshots[name].append(change.about["snapshot_id"])
+    return _New(lines, snapshots)
+
+
+def _period(change: store.Added) -> list[tuple[datetime, datetime]] | None:
+    """Return when the first and the last line of a file began, none without times; None: it does not say."""
+    if not {"event_start", "event_end"} <= change.bounds.keys():
+        return None
+    told = [bounds for bounds in (change.bounds["event_start"], change.bounds["event_end"]) if bounds]
+    if not told:
+        return []
+    low, high = min(low for low, _ in told), max(high for _, high in told)
+    return [(datetime.fromisoformat(low), datetime.fromisoformat(high))]
+
+
+def _due(
+    select: Callable[..., pa.Table], new: _New | str, last: _Last | None, records: datetime
+) -> tuple[list[datetime], dict[datetime, int]]:
+    """Return the hours to look at, in order, and how many lines each hour has."""
+    begin: datetime | None = _ALL
+    if not isinstance(new, str):
+        fresh = None
+        if any(new.snapshots.values()):
+            fresh = select(_FRESH, {**new.snapshots}).to_pylist()[0]["begin"]
+        # What was beyond the newest record is no longer, once there is a newer one.
+        beyond = last.records if last is not None and records != last.records else None
+        begin = min((time for time in (fresh, beyond) if time is not None), default=None)
+        if begin is None and not new.lines:
+            return [], {}
+    counts = {row["hour"]: row["lines"] for row in select(_HOURS).to_pylist()}
+    late = [] if isinstance(new, str) else new.lines
+    due = [
+        hour
+        for hour in counts
+        if (begin is not None and hour >= begin - _HOUR)
+        or any(low < hour + 2 * _HOUR and high >= hour - _HOUR for low, high in late)
+    ]
+    return due, counts
+
+
+def _spans(hours: Iterable[datetime], counts: Mapping[datetime, int]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the periods that hours make up, none of them too long; ``counts`` are the lines of each hour."""
     start: datetime | None = None
     end = _ALL
+    lines = 0  # of the period and of the hour before it and after it
     for hour in hours:
-        if start is not None and (hour != end or end - start >= _SPAN * _HOUR):
+        more = counts.get(hour + _HOUR, 0)
+        if start is not None and (hour != end or end - start >= _SPAN * _HOUR or lines + more > _MANY):
             yield start, end
             start = None
+        lines = (
+            lines + more if start is not None else sum(counts.get(hour + n * _HOUR, 0) for n in (-1, 0, 1))
+        )
         start, end = start or hour, hour + _HOUR
     if start is not None:
         yield start, end

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import pyarrow as pa
+
 from lpaudit import STORE_VERSION, __version__, query, routes, store
 from lpaudit.model import Checkpoint, Period, Select
 from lpaudit.outfile import together

@@ -37,6 +37,8 @@ def correlate(
     prefixes = config.api_prefixes(settings)
     root = settings["store"].value
     result = run(root, everything=everything, now=now, unique=unique, api_prefixes=prefixes)
+    if result.again:
+        console.say(f"lpaudit: everything was looked at again: {result.again}")
     if quiet:
         return Exit.OK
     if row_format is Format.TABLE:

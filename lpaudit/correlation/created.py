@@ -6,6 +6,7 @@ such requests were within their run's creation, and none within another's.
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
 from lpaudit.correlation.facts import SECOND, Confidence, Line, Link, Method, Relation, Run
@@ -18,11 +19,12 @@ _SLACK = (0, 100_000)
 
 def created(lines: Iterable[Line], runs: Mapping[str, Run]) -> Iterator[Link]:
     """Yield a link for each request that created a known run, where no other request can have."""
-    by_deployment: dict[str | None, list[Run]] = {}
-    for run in runs.values():
-        by_deployment.setdefault(run.deployment, []).append(run)
+    by_deployment: dict[str | None, list[tuple[int, str]]] = {}
+    for at, one in sorted((run.created, run.id) for run in runs.values() if run.created is not None):
+        by_deployment.setdefault(runs[one].deployment, []).append((at, one))
+    most = max(_SLACK)
     makers = [
-        (line, [run for key in keys for run in by_deployment.get(key, ())])
+        (line, [run for key in keys for run in _between(by_deployment.get(key, []), line, most, runs)])
         for line in lines
         if line.status is not None and 200 <= line.status < 300 and (keys := _keys(line)) is not None
     ]
@@ -42,6 +44,13 @@ def created(lines: Iterable[Line], runs: Mapping[str, Run]) -> Iterator[Link]:
                 confidence=Confidence.STRONG,
                 evidence=json.dumps({"created_us_after_begin": (run.created or 0) - line.begin}),
             )
+
+
+def _between(created_at: list[tuple[int, str]], line: Line, slack: int, runs: Mapping[str, Run]) -> list[Run]:
+    """Return the runs that were created during a request; ``created_at`` are times with ids, ascending."""
+    first = bisect_left(created_at, (line.begin - slack, ""))
+    last = bisect_left(created_at, (line.end + slack + 1, ""))
+    return [runs[one] for _, one in created_at[first:last]]
 
 
 def _keys(line: Line) -> tuple[str | None, ...] | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Raised whenever the same lines and records may give other links: all of them are then made anew."""
 
 SECOND = 1_000_000
@@ -76,6 +76,8 @@ class Run:
     ``process`` is the run whose process executes it: itself, or for a subflow the nearest run above
     it that a worker or a runner starts. ``root`` is the uppermost run. ``begin`` is when it was due
     or created, whichever came first; ``start`` and ``end`` are None before it started or ended.
+    ``starts`` are all times at which it was set to Running, as far as is known: more than one of a run
+    that was retried, perhaps elsewhere.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Run:
     begin: int
     start: int | None
     end: int | None
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

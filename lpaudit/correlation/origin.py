@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lpaudit.correlation import claims, sequence
+from lpaudit.correlation import claims, sequence, window
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Confidence, Link, Method, Relation, Run
 from lpaudit.correlation.processes import Process, candidates, flows_of, owner, processes, there_at
@@ -32,7 +32,7 @@ class Owned:
 def origins(
     found: Sequence[Connection],
     runs: Mapping[str, Run],
-    known: Mapping[str, claims.Executor],
+    known: claims.Known,
     records: Mapping[str, Iterable[tuple[str, int]]],
     model: sequence.Model,
     horizon: int,
@@ -46,8 +46,10 @@ def origins(
     yield from claimed.values()
     owned, left = sure(found, runs, known, horizon)
     # First those with a header, among few processes: they are anchors for the others.
+    shown = pairs(owned)
     for with_header in (True, False):
         owned += by_sequence(left, sequence.timelines(pairs(owned), records), model, with_header=with_header)
+    owned += by_window(found, owned, shown, runs, known, horizon)
     for each in owned:
         text, root = json.dumps(each.evidence), runs[each.process].root
         for line in each.connection.lines:
@@ -73,7 +75,7 @@ def pairs(owned: Iterable[Owned]) -> list[tuple[Connection, str]]:
 def sure(
     found: Sequence[Connection],
     runs: Mapping[str, Run],
-    known: Mapping[str, claims.Executor],
+    known: claims.Known,
     horizon: int,
 ) -> tuple[list[Owned], Open]:
     """Return the connections that show whose they are, and the others that may be of a process."""
@@ -82,7 +84,9 @@ def sure(
     for connection in found:
         process = owner(connection, runs, flows)
         # Anybody can send a deployment's id and ask for a run: who is known to be another is not it.
-        if process is not None and claims.stranger(_who(connection), known.get(process)) is None:
+        if process is not None and not claims.stranger(
+            _who(connection), known.get(process, ()), connection.begin
+        ):
             shown = {"deployment": connection.deployment, "flows": sorted(connection.flows)}
             owned.append(Owned(connection, process, Method.CONNECTION, Confidence.STRONG, shown))
     there = processes(pairs(owned), runs, flows, known, horizon)
@@ -127,12 +131,39 @@ def by_sequence(
     return owned
 
 
+def by_window(
+    found: Iterable[Connection],
+    owned: Iterable[Owned],
+    shown: Iterable[tuple[Connection, str]],
+    runs: Mapping[str, Run],
+    known: claims.Known,
+    horizon: int,
+) -> list[Owned]:
+    """Return whose those are that nobody owns yet, and of which only one run can be.
+
+    ``shown`` are connections that showed whose they are.
+    """
+    flows, done = flows_of(runs.values()), {id(each.connection) for each in owned}
+    rest = [connection for connection in found if id(connection) not in done]
+    there = processes(shown, runs, flows, known, horizon)
+    return [
+        Owned(
+            each.connection,
+            each.process,
+            Method.WINDOW,
+            Confidence.WEAK,
+            {"candidates": 1, "runs": each.there},
+        )
+        for each in window.alone(rest, there, runs, flows, horizon)
+    ]
+
+
 def _who(connection: Connection) -> claims.Executor:
     return claims.Executor(connection.user, connection.lines[0].client, connection.worker)
 
 
 def _claimed(
-    found: Iterable[Connection], runs: Mapping[str, Run], executors: Mapping[str, claims.Executor]
+    found: Iterable[Connection], runs: Mapping[str, Run], executors: claims.Known
 ) -> dict[str, Link]:
     """Return what headers that name a run give, by line: its origin, or a claim that is contradicted."""
     lines = [line for connection in found for line in connection.lines]
@@ -146,6 +177,9 @@ def _claimed(
         run = runs[line.run]
         process = runs.get(run.process, run)
         against = claims.contradiction(line, run, runs, known)
+        # Where nobody is known to have started it, who claims it most often is believed, but not for sure.
+        confirmed = claims.confirmed(line, process.id, executors)
+        believed = Confidence.EXACT if confirmed else Confidence.STRONG
         links[line.line_id] = Link(
             line_id=line.line_id,
             begin=line.begin,
@@ -154,7 +188,7 @@ def _claimed(
             root_flow_run_id=process.root,
             task_run_id=None,
             method=Method.HEADER,
-            confidence=Confidence.WEAK if against else Confidence.EXACT,
+            confidence=Confidence.WEAK if against else believed,
             evidence=json.dumps({"forged": against} if against else {"claimed": line.run}),
         )
     return links

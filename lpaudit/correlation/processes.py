@@ -8,7 +8,7 @@ process of that run. Workers name runs too, but do not send those headers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from lpaudit.correlation.claims import Executor
+from lpaudit.correlation.claims import Executor, Known, difference
 from lpaudit.correlation.connections import Connection
 from lpaudit.correlation.facts import SECOND, Run
 
@@ -16,13 +16,15 @@ from lpaudit.correlation.facts import SECOND, Run
 _BEFORE, _AFTER = 1 * SECOND, 2 * SECOND
 # Where no request of it is recognised: from the start of its process to its end, as far as was seen.
 _STARTING, _ENDING = 20 * SECOND, 3 * SECOND
+_ANYBODY = Executor(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process of a flow run, there from ``begin`` to ``end``; ``flows`` are its run's and its subflows'.
 
-    ``recognised`` is false where only Prefect's record tells of it; what is not known of it is None.
+    ``by`` is who may send its requests: several if the run was retried elsewhere, empty if that is not
+    known. ``host`` is whose lighttpd it goes through, None if it is not known.
     """
 
     run: Run
@@ -30,10 +32,7 @@ class Process:
     begin: int
     end: int
     host: str | None = None
-    client: str | None = None
-    user: str | None = None
-    worker: str | None = None
-    recognised: bool = False
+    by: tuple[Executor, ...] = ()
 
 
 def flows_of(runs: Iterable[Run]) -> dict[str, frozenset[str]]:
@@ -61,7 +60,7 @@ def processes(
     owned: Iterable[tuple[Connection, str]],
     runs: Mapping[str, Run],
     flows: Mapping[str, frozenset[str]],
-    known: Mapping[str, Executor],
+    known: Known,
     horizon: int,
 ) -> list[Process]:
     """Return the processes of runs: those that were recognised, and those that records tell of.
@@ -78,16 +77,16 @@ def processes(
             continue
         mine = of.get(run.id, ())
         if mine:
-            first = mine[0]
             begin, end = min(c.begin for c in mine) - _BEFORE, max(c.end for c in mine) + _AFTER
-            line = first.lines[0]
-            whose = (line.host, line.client, first.user, first.worker)
-            found.append(Process(run, flows[run.id], begin, end, *whose, recognised=True))
+            hosts = {c.lines[0].host for c in mine}
+            by = dict.fromkeys(Executor(c.user, c.lines[0].client, c.worker) for c in mine)
+            host = hosts.pop() if len(hosts) == 1 else None
+            found.append(Process(run, flows[run.id], begin, end, host, tuple(by)))
         elif run.start is not None:
             end = run.end if run.end is not None else horizon
-            by = known.get(run.id, Executor(None, None, None))
+            by = dict.fromkeys(each.by or _ANYBODY for each in known.get(run.id, ()))
             around = (run.start - _STARTING, end + _ENDING)
-            found.append(Process(run, flows[run.id], *around, None, by.client, by.user, by.worker))
+            found.append(Process(run, flows[run.id], *around, None, tuple(by)))
     return sorted(found, key=lambda process: (process.begin, process.run.id))
 
 
@@ -110,14 +109,13 @@ def candidates(
 ) -> list[Process]:
     """Return the processes that could have made a connection, as far as identity and headers tell."""
     line = connection.lines[0]
+    mine = Executor(connection.user, line.client, connection.worker)
     about = connection.named & known_deployments
     return [
         process
         for process in there
         if process.host in (None, line.host)
-        and (process.client is None or line.client is None or process.client == line.client)
-        and (process.user is None or connection.user is None or process.user == connection.user)
-        and (process.worker is None or connection.worker is None or process.worker == connection.worker)
+        and (not process.by or any(difference(mine, by) is None for by in process.by))
         and connection.deployment in (None, process.run.deployment)
         and connection.flows <= process.flows
         and (not connection.processes or process.run.id in connection.processes)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -25,8 +26,8 @@ select line_id, host, client, client_port as port, connection_request_number as 
     method || ' ' || route as route, status,
     epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
     path as named, query as asked,
-    lower(prefect_flow_run_id) as run, lower(prefect_deployment_id) as deployment,
-    lower(prefect_flow_id) as flow, lower(prefect_worker_id) as worker
+    prefect_flow_run_id as run, prefect_deployment_id as deployment,
+    prefect_flow_id as flow, lower(prefect_worker_id) as worker
 from access
 """
 
@@ -42,12 +43,20 @@ select run.id, tree.process_flow_run_id as process, tree.root_flow_run_id as roo
     run.deployment_id as deployment, run.flow_id as flow,
     epoch_us(run.created) as created,
     coalesce(epoch_us(least(run.created, run.expected_start_time, run.start_time)), 0) as begin,
-    epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end"
+    epoch_us(run.start_time) as start, epoch_us(run.end_time) as "end",
+    list_sort(list_distinct(list_concat(
+        case when run.start_time is null then [] else [epoch_us(run.start_time)] end,
+        coalesce(running.times, [])))) as starts
 from flow_run_latest as run join flow_run_tree as tree on tree.flow_run_id = run.id
+left join (
+    select resource_id, list(distinct epoch_us(occurred)) as times from event
+    where event = 'prefect.flow-run.Running' group by resource_id
+) as running on running.resource_id = 'prefect.flow-run.' || run.id
 """
 
+# A task run stays in its flow run: any record of it will do.
 _TASKS = """
-select id, any_value(flow_run_id) as flow_run_id from task_run_latest
+select id, any_value(flow_run_id) as flow_run_id from task_run
 where id in (select unnest($ids::varchar[])) and flow_run_id is not null group by id
 """
 
@@ -96,7 +105,7 @@ class Facts:
         return replace(
             self,
             lines=lines,
-            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs)),
+            starts=_starting((line for line in self.starts if line.begin < end), _shown(lines, runs, end)),
             runs=runs,
             events={
                 process: [(event, time) for event, time in events if start <= time < end]
@@ -120,13 +129,14 @@ def read(select: Select, known: pl.DataFrame, start: datetime, end: datetime) ->
     claimed = {line.run for line in lines if line.run is not None}
     wanted = [*ids, *tasks.values(), *claimed]
     low, high = ((time - _EPOCH) // timedelta(microseconds=1) for time in (start, end))
-    runs = {row["id"]: Run(**row) for row in _family(known, wanted, low, high).iter_rows(named=True)}
+    family = _family(known, wanted, low, high).iter_rows(named=True)
+    runs = {row["id"]: Run(**{**row, "starts": tuple(row["starts"])}) for row in family}
     events: dict[str, list[tuple[str, int]]] = {}
     for row in _rows(select(_EVENTS, period)):
         for process in {runs[run].process for run in row["runs"] if run in runs}:
             events.setdefault(process, []).append((row["event"], row["time"]))
     horizon = _rows(select(_HORIZON, None))
-    starts = _starts(select, lines, _shown(lines, runs), start)
+    starts = _starts(select, lines, _shown(lines, runs, high), start)
     return Facts(lines, starts, runs, tasks, events, next((row["horizon"] or 0 for row in horizon), 0))
 
 
@@ -138,16 +148,28 @@ def _family(known: pl.DataFrame, wanted: Sequence[str], start: int, end: int) ->
 
 
 def _lines(table: pa.Table) -> list[Line]:
+    # Clients say the same in many lines.
+    one = cache(id_of)
     return [
-        Line(**{**row, "named": ids_in(row["named"]), "asked": ids_in(row["asked"])}) for row in _rows(table)
+        Line(
+            **{
+                **row,
+                "named": ids_in(row["named"]),
+                "asked": ids_in(row["asked"]),
+                "run": one(row["run"]),
+                "deployment": one(row["deployment"]),
+                "flow": one(row["flow"]),
+            }
+        )
+        for row in _rows(table)
     ]
 
 
-def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
-    """Return when the processes started that clients show themselves to be, by what headers say.
+def _shown(lines: Sequence[Line], runs: Mapping[str, Run], end: int) -> dict[str, tuple[int, ...]]:
+    """Return when the processes started, before ``end``, that clients show themselves to be by headers.
 
-    That is the run that a header names, those of a deployment that one names, and those in paths of a
-    connection with a deployment's or flow's.
+    That is the run that a header names, those of a deployment or flow that one names, and those in paths of
+    a connection with such a header.
     """
     places = {
         (line.host, line.client, line.port)
@@ -157,16 +179,24 @@ def _shown(lines: Sequence[Line], runs: Mapping[str, Run]) -> dict[str, int]:
     shown = {line.run for line in lines if line.run is not None}
     shown |= {one for line in lines if (line.host, line.client, line.port) in places for one in line.named}
     deployments = {line.deployment for line in lines if line.deployment is not None}
-    shown |= {run.id for run in runs.values() if run.deployment in deployments}
+    flows = {line.flow for line in lines if line.flow is not None}
+    shown |= {run.id for run in runs.values() if run.deployment in deployments or run.flow in flows}
     processes = {runs[one].process for one in shown if one in runs}
-    return {one: start for one in processes if one in runs and (start := runs[one].start) is not None}
+    return {
+        one: tuple(start for start in runs[one].starts if start < end) for one in processes if one in runs
+    }
 
 
-def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], start: datetime) -> list[Line]:
+def _starts(
+    select: Select, lines: Iterable[Line], shown: Mapping[str, Sequence[int]], start: datetime
+) -> list[Line]:
     """Return the lines that may have set a process to Running; ``lines`` are those from ``start`` on."""
     found = list(lines)
     hours = {
-        _EPOCH + (time + near) // _HOUR * timedelta(hours=1) for time in shown.values() for near in _NEAR
+        _EPOCH + (time + near) // _HOUR * timedelta(hours=1)
+        for times in shown.values()
+        for time in times
+        for near in _NEAR
     }
     for hour in sorted(hour for hour in hours if hour < start):
         period: dict[str, object] = {"start": hour, "end": hour + timedelta(hours=1), "route": SET_STATE}
@@ -174,14 +204,14 @@ def _starts(select: Select, lines: Iterable[Line], shown: Mapping[str, int], sta
     return _starting(found, shown)
 
 
-def _starting(lines: Iterable[Line], shown: Mapping[str, int]) -> list[Line]:
+def _starting(lines: Iterable[Line], shown: Mapping[str, Sequence[int]]) -> list[Line]:
     """Return the lines that may have set one of the processes to Running."""
     before, after = _NEAR
     return [
         line
         for line in lines
         if line.route == SET_STATE
-        and any(one in shown and before <= line.begin - shown[one] <= after for one in line.named)
+        and any(before <= line.begin - time <= after for one in line.named for time in shown.get(one, ()))
     ]
 
 
@@ -194,6 +224,12 @@ def ids_in(text: str | None) -> tuple[str, ...]:
         return ()
     found = (one.replace("-", "") for one in _HEX.findall(unquote(text).lower()))
     return tuple(dict.fromkeys(str(UUID(one)) for one in found if len(one) == 32))
+
+
+def id_of(text: str | None) -> str | None:
+    """Return the id that a header names as Prefect writes it; what is no id, or several, as it is."""
+    found = ids_in(text)
+    return found[0] if len(found) == 1 else text
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:

@@ -23,6 +23,9 @@ from lpaudit.errors import PrefectError
 _PATIENCE = 40
 """Pages without progress, or readings of the whole set, after which it is said to move too fast."""
 
+_ALIKE = 10
+"""Pages in a row with the same records, at other offsets: no set moves so."""
+
 
 class NoOverlapError(Exception):
     """A page of so few records, or so many alike, that the next one cannot begin within it."""
@@ -82,14 +85,17 @@ def settled(ask: Callable[[int], list[R]], identity: Callable[[R], str]) -> Iter
     """
     seen: set[str] = set()
     for reading in range(_PATIENCE):
-        before, offset = len(seen), 0
+        before, offset, alike = len(seen), 0, 0
+        last: set[str] = set()
         while page := ask(offset):
             yield page
-            known = len(seen)
-            seen |= {identity(record) for record in page}
-            offset += len(page)
-            if offset > 2 * len(seen) + 1000 and len(seen) == known:
+            names = {identity(record) for record in page}
+            alike = alike + 1 if names == last else 0
+            if alike >= _ALIKE or (offset > 2 * len(seen) + 1000 and names <= seen):
                 raise PrefectError("Prefect hands out the same page again and again")
+            seen |= names
+            last = names
+            offset += len(page)
         if reading and len(seen) == before:
             return
     raise _restless()

@@ -2,6 +2,7 @@
 
 from deltalake import DeltaTable as Table
 
+from lpaudit.store.changes import Added, added
 from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
@@ -20,11 +21,13 @@ from lpaudit.store.tables import Store, cannot_read, cannot_write, create_store,
 from lpaudit.store.torn import set_aside_torn
 
 __all__ = [
+    "Added",
     "Compacted",
     "Packed",
     "Piece",
     "Store",
     "Table",
+    "added",
     "append",
     "append_event",
     "append_format",

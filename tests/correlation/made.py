@@ -26,12 +26,14 @@ def line(name: str, at: float, took: float = 0.02, **what: object) -> Line:
     return replace(plain, **what)
 
 
-def started(one: Run, **what: object) -> Line:
-    """The request that set a run to Running."""
+def started(one: Run, *, number: int = 0, **what: object) -> Line:
+    """The request that set a run to Running, the first time or another."""
     assert one.start is not None
-    at = (one.start - T) / SECOND - 0.01
+    at = (one.starts[number] - T) / SECOND - 0.01
     return line(
-        f"start {one.id}", at, **{"route": "POST /flow_runs/{id}/set_state", "named": (one.id,), **what}
+        f"start {one.id}" + f" {number}" * bool(number),
+        at,
+        **{"route": "POST /flow_runs/{id}/set_state", "named": (one.id,), **what},
     )
 
 
@@ -42,7 +44,8 @@ def run(number: int, start: float | None, end: float | None, **what: object) -> 
     times = [None if at is None else T + round(at * SECOND) for at in (start, end)]
     plain = Run(one, one, one, deployment=uid(1000 + number), flow=uid(2000 + number), created=begin, begin=begin,
                 start=times[0], end=times[1])  # fmt: skip
-    return replace(plain, **what)
+    one = replace(plain, **what)
+    return one if one.starts or one.start is None else replace(one, starts=(one.start,))
 
 
 def facts(lines: list[Line], runs: list[Run], tasks: dict[str, str] | None = None) -> Facts:

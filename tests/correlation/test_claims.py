@@ -69,6 +69,79 @@ def test_who_sends_more_does_not_win_over_who_started_the_run():
     assert claims(lines, [ONE]).keys() == {one.line_id for one in lies}
 
 
+def test_who_set_the_state_five_seconds_off_did_not_start_it():
+    state = {"route": "POST /flow_runs/{id}/set_state", "named": (ONE.id,), "user": "bob"}
+    mine = [line(f"m{n}", 20 + n, run=ONE.id) for n in range(3)]
+    for at in (4.9, 15):
+        lines = [line("s", at, **state), *mine, line("x", 20, run=ONE.id, user="bob")]
+        assert claims(lines, [ONE]).keys() == {"x"}
+
+
+def test_where_the_start_is_not_in_the_log_who_claims_most_is_believed_but_not_for_sure():
+    mine = [line(f"m{n}", 20 + n, run=ONE.id) for n in range(3)]
+    lie = line("b", 21, run=ONE.id, user="bob")
+    found = said([*mine, lie], [ONE])
+    assert [found[one.line_id] for one in mine] == [{("origin", ONE.id, "header", "strong")}] * 3
+    assert found["b"] == {("claim", ONE.id, "header", "weak")}
+
+
+def test_without_an_identity_a_claim_is_not_sure_where_the_run_has_one():
+    lines = [started(ONE), line("x", 20, run=ONE.id, user=None)]
+    assert said(lines, [ONE])["x"] == {("origin", ONE.id, "header", "strong")}
+    lines = [started(ONE, user=None), line("x", 20, run=ONE.id, user=None)]
+    assert said(lines, [ONE])["x"] == {("origin", ONE.id, "header", "exact")}
+
+
+THERE = {"user": "other", "client": "192.0.2.9", "worker": "w2"}
+RETRIED = run(1, 10, 5000, starts=(ONE.start, ONE.start + 2000 * 1_000_000))
+
+
+def test_a_run_that_is_retried_elsewhere_is_believed_there_and_here():
+    lines = [
+        started(RETRIED, worker="w1"),
+        started(RETRIED, number=1, **THERE),
+        line("first", 100, run=ONE.id, worker="w1"),
+        line("early", 500, run=ONE.id, **THERE),  # before anybody can have started it there
+        line("starting", 1900, run=ONE.id, **THERE),
+        line("second", 2100, run=ONE.id, **THERE),
+        line("still", 2200, run=ONE.id, worker="w1"),  # the first process may live on
+        line("bob", 2300, run=ONE.id, user="bob", client="192.0.2.9", worker="w2"),
+        line("mixed", 2300, run=ONE.id, **{**THERE, "client": "192.0.2.1"}),
+    ]
+    found = said(lines, [RETRIED])
+    for name in ("first", "starting", "second", "still"):
+        assert found[name] == {("origin", ONE.id, "header", "exact")}, name
+    assert claims(lines, [RETRIED]).keys() == {"early", "bob", "mixed"}
+
+
+def test_a_retry_of_whose_start_there_is_no_line_is_no_forgery_and_not_for_sure():
+    lines = [
+        started(RETRIED),
+        line("x", 2100, run=ONE.id, **THERE),
+        line("y", 500, run=ONE.id, **THERE),
+        line("z", 2100, run=ONE.id),
+    ]
+    found = said(lines, [RETRIED])
+    assert found["x"] == {("origin", ONE.id, "header", "strong")}
+    assert found["z"] == {("origin", ONE.id, "header", "exact")}
+    assert claims(lines, [RETRIED]).keys() == {"y"}
+
+
+def test_a_retry_elsewhere_shows_itself_by_its_connections_too():
+    header = {"route": "GET /flow_runs/{id}", "deployment": ONE.deployment}
+    lines = [
+        started(RETRIED),
+        started(RETRIED, number=1, **THERE),
+        line("a", 100, named=(ONE.id,), **header),
+        line("b", 2100, named=(ONE.id,), **header, **THERE),
+        line("c", 2101, **header, **THERE),
+        line("d", 2101, named=(ONE.id,), **header, user="bob", client="192.0.2.9"),
+    ]
+    found = origins(lines, [RETRIED])
+    assert (found["a"], found["b"], found["c"]) == (ONE.id, ONE.id, ONE.id)
+    assert "d" not in found
+
+
 def test_a_request_that_was_kept_open_around_the_start_makes_nobody_the_executor():
     slow = line("slow", 5, 30, route="POST /flow_runs/{id}/set_state", named=(ONE.id,), user="bob")
     lines = [slow, started(ONE), line("x", 20, run=ONE.id, user="bob"), line("y", 20, run=ONE.id)]
@@ -141,16 +214,26 @@ def test_a_long_runs_executor_is_known_hours_later(tmp_path):
         )
         raw = re.sub(rb'user="[^"]*"', b'user="%s"' % user, re.sub(rb"rp=\d+", b"rp=%d" % port, raw))
         raw = re.sub(rb"/api/[^ \"]*", f"/api/{path}".encode(), raw)
-        return raw.replace(b'frid="-"', b'frid="%s"' % long["id"].encode())
+        spelt = long["id"] if user == b"worker-etl" else long["id"].upper().replace("-", "")
+        return raw.replace(b'frid="-"', b'frid="%s"' % spelt.encode())
 
     store.log(wrote(0, b"worker-etl", 5000, f"flow_runs/{long['id']}/set_state"))
     store.correlate()
     store.log(
         b"".join(wrote(6 + n / 100, b"bob", 5001 + n) for n in range(9)) + wrote(6.5, b"worker-etl", 6000)
     )
+    store.log(
+        wrote(3, b"worker-ml", 7000, f"flow_runs/{long['id']}/set_state") + wrote(8, b"worker-ml", 7001)
+    )
     store.correlate()
     said = "select relation, \"user\", count(*) from access_run where relation <> 'target' group by all order by all"
-    expected = [("claim", "bob", 9), ("origin", "worker-etl", 2)]
+    # Who sets a run to Running when Prefect knows of no start is nobody: it may be a forger.
+    assert store.select(said) == [("claim", "bob", 9), ("claim", "worker-ml", 2), ("origin", "worker-etl", 2)]
+    resource = {"prefect.resource.id": f"prefect.flow-run.{long['id']}"}
+    retried = {"id": uid(5), "event": "prefect.flow-run.Running", "resource": resource}
+    store.sync(events=[{**retried, "occurred": (begin + timedelta(hours=3)).isoformat()}])
+    store.correlate()
+    expected = [("claim", "bob", 9), ("origin", "worker-etl", 2), ("origin", "worker-ml", 2)]
     assert store.select(said) == expected
     store.correlate(everything=True)
     assert store.select(said) == expected

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lpaudit.correlation.read import ids_in
+from lpaudit.correlation.read import id_of, ids_in
 
 A = "01a207e3-f87d-7b75-923a-f85ac72ede2f"
 B = "34a1e685-aad5-47b0-af6e-921ad94366d9"
@@ -57,6 +57,21 @@ ENCODED = "".join(f"%{ord(letter):02x}" for letter in A)
 )
 def test_the_ids_of_a_text_are_those_that_prefect_would_read(text, ids):
     assert ids_in(text) == tuple(ids)
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        *(
+            (spelt, A)
+            for spelt in (A, A.upper(), BARE, BARE.upper(), f"{{{A}}}", f"urn:uuid:{A}", f" {A}", ENCODED)
+        ),
+        *((other, other) for other in (f"{A}, {B}", "{{ ctx.flow_run.id }}", "", "-", A[:-1], f"{A}0", None)),
+    ],
+)
+def test_a_header_names_one_id_however_it_is_spelt(header, names):
+    """Else a client that spells a run's id otherwise would claim to be it, and not be found out."""
+    assert id_of(header) == names
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 
@@ -45,12 +46,16 @@ def api():
 
 
 class Syncing:
-    """Syncs from the stand-in; ``slept`` are the pauses, and ``minutes`` is what the clock has gone on since NOW."""
+    """Syncs from the stand-in; ``slept`` are the pauses, and ``minutes`` is what the clock has gone on since NOW.
+
+    ``tables`` are those that are asked for: all, or the few that a test is about.
+    """
 
     def __init__(self, root, api):
         self.root, self.api = str(root), api
         self.slept: list[float] = []
         self.minutes = 0.0
+        self.tables = tuple(prefect.COLLECTIONS)
         self._names = itertools.count()
 
     def now(self):
@@ -70,7 +75,11 @@ class Syncing:
         settings = prefect.load(
             {"PREFECT_API_URL": self.api.url, "HOME": "/nonexistent", **environ}, _nowhere(self.root), url=url
         )
-        with prefect.Client(settings, sleep=self.slept.append, now=self.now, name="test") as client:
+        asked_for = {name: prefect.COLLECTIONS[name] for name in self.tables}
+        with (
+            prefect.Client(settings, sleep=self.slept.append, now=self.now, name="test") as client,
+            mock.patch.object(prefect, "COLLECTIONS", asked_for),
+        ):
             return sync.from_api(
                 self.root,
                 client,
@@ -81,9 +90,13 @@ class Syncing:
                 progress=self,
             )
 
-    def sql(self, query):
-        with pipeline.opened(self.root) as (connection, _):
-            return [tuple(row.values()) for row in connection.select(query).to_pylist()]
+    def sql(self, *queries, root=None):
+        """The rows that a query gives; of several, those of each."""
+        with pipeline.opened(str(root or self.root)) as (connection, _):
+            found = [
+                [tuple(row.values()) for row in connection.select(query).to_pylist()] for query in queries
+            ]
+        return found[0] if len(found) == 1 else found
 
 
 def _nowhere(root):
@@ -97,3 +110,17 @@ def _nowhere(root):
 @pytest.fixture
 def syncing(tmp_path, api):
     return Syncing(tmp_path / "store", api)
+
+
+@pytest.fixture
+def runs(syncing):
+    """Syncs of flow runs alone."""
+    syncing.tables = ("flow_run",)
+    return syncing
+
+
+@pytest.fixture
+def few(syncing):
+    """Syncs of flow runs, deployments and events."""
+    syncing.tables = ("flow_run", "deployment", "event")
+    return syncing

@@ -42,34 +42,34 @@ def test_everything_is_read_and_said(syncing):
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
-def test_a_busy_server_is_asked_again_when_it_says(syncing, status):
-    syncing.api.fault = once(
+def test_a_busy_server_is_asked_again_when_it_says(runs, status):
+    runs.api.fault = once(
         "/api/flow_runs/filter", Reply(status, {"exception_message": "busy"}, {"Retry-After": "7"})
     )
-    assert not syncing().failed
-    assert syncing.slept == [7.0]
+    assert not runs().failed
+    assert runs.slept == [7.0]
 
 
-def test_a_busy_server_may_say_a_date(syncing):
-    syncing.api.fault = once(
+def test_a_busy_server_may_say_a_date(runs):
+    runs.api.fault = once(
         "/api/flow_runs/filter", Reply(503, b"", {"Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT"})
     )
-    assert not syncing().failed
-    assert syncing.slept == [pytest.approx(30, abs=0.1)]
+    assert not runs().failed
+    assert runs.slept == [pytest.approx(30, abs=0.1)]
 
 
-def test_without_a_word_the_pauses_grow_and_end(syncing):
-    syncing.api.fault = always("/api/flow_runs/filter", Reply(503, {"exception_message": "no"}))
-    synced = syncing(PREFECT_CLIENT_MAX_RETRIES="3")
-    assert syncing.slept == [2.0, 4.0, 8.0]
+def test_without_a_word_the_pauses_grow_and_end(runs):
+    runs.api.fault = always("/api/flow_runs/filter", Reply(503, {"exception_message": "no"}))
+    synced = runs(PREFECT_CLIENT_MAX_RETRIES="3")
+    assert runs.slept == [2.0, 4.0, 8.0]
     assert "Prefect answers 503: no" in errors(synced)["flow_run"]
-    assert syncing.sql("select count(*) from flow_run") == [(0,)]
+    assert runs.sql("select count(*) from flow_run") == [(0,)]
 
 
-def test_a_server_that_asks_for_hours_is_not_waited_for(syncing):
-    syncing.api.fault = always("/api/flow_runs/filter", Reply(429, {}, {"Retry-After": "7200"}))
-    assert "come back in 7200 seconds" in errors(syncing())["flow_run"]
-    assert syncing.slept == []
+def test_a_server_that_asks_for_hours_is_not_waited_for(runs):
+    runs.api.fault = always("/api/flow_runs/filter", Reply(429, {}, {"Retry-After": "7200"}))
+    assert "come back in 7200 seconds" in errors(runs())["flow_run"]
+    assert runs.slept == []
 
 
 @pytest.mark.parametrize(
@@ -79,35 +79,35 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(syncing):
         Reply(body=[run(1)], cut=5),  # the connection breaks off
     ],
 )
-def test_half_an_answer_is_asked_for_again(syncing, broken):
-    syncing.api.fault = once("/api/flow_runs/filter", broken)
-    assert not syncing().failed
-    assert len(syncing.slept) == 1
-    assert syncing.sql("select count(*) from flow_run") == [(450,)]
+def test_half_an_answer_is_asked_for_again(runs, broken):
+    runs.api.fault = once("/api/flow_runs/filter", broken)
+    assert not runs().failed
+    assert len(runs.slept) == 1
+    assert runs.sql("select count(*) from flow_run") == [(450,)]
 
 
-def test_half_a_page_is_not_the_end(syncing):
+def test_half_a_page_is_not_the_end(runs):
     def half(path, body):
         if path != "/api/flow_runs/filter":
             return None
-        whole = syncing.api.answer(path, body).body
+        whole = runs.api.answer(path, body).body
         return Reply(body=whole[: max(3, len(whole) // 2)])
 
-    syncing.api.fault = half
-    assert not syncing().failed
-    assert syncing.sql("select count(distinct id) from flow_run") == [(450,)]
+    runs.api.fault = half
+    assert not runs().failed
+    assert runs.sql("select count(distinct id) from flow_run") == [(450,)]
 
 
-def test_a_server_that_counts_more_than_it_hands_out_is_an_error(syncing):
-    syncing.api.fault = always("/api/flow_runs/count", Reply(body=451))
-    assert "counts 451 and hands out 450" in errors(syncing())["flow_run"]
-    assert syncing.sql("select count(*) from flow_run") == [(0,)]
+def test_a_server_that_counts_more_than_it_hands_out_is_an_error(runs):
+    runs.api.fault = always("/api/flow_runs/count", Reply(body=451))
+    assert "counts 451 and hands out 450" in errors(runs())["flow_run"]
+    assert runs.sql("select count(*) from flow_run") == [(0,)]
 
 
-def test_a_smaller_page_of_the_server_is_respected(syncing):
-    syncing.api.largest = 100
-    assert not syncing().failed
-    assert syncing.sql("select count(*) from flow_run") == [(450,)]
+def test_a_smaller_page_of_the_server_is_respected(runs):
+    runs.api.largest = 100
+    assert not runs().failed
+    assert runs.sql("select count(*) from flow_run") == [(450,)]
 
 
 def test_what_failed_is_said_and_the_next_sync_asks_for_that_alone(syncing):
@@ -187,10 +187,10 @@ def test_nobody_there_is_said_at_once(syncing):
     assert syncing.slept == []
 
 
-def test_a_slow_server_is_left_after_the_time_out(syncing):
+def test_a_slow_server_is_left_after_the_time_out(few):
     never = threading.Event()
-    syncing.api.fault = always("/api/flow_runs/filter", Reply(wait=never))
-    synced = syncing(PREFECT_API_REQUEST_TIMEOUT="0.2", PREFECT_CLIENT_MAX_RETRIES="1")
+    few.api.fault = always("/api/flow_runs/filter", Reply(wait=never))
+    synced = few(PREFECT_API_REQUEST_TIMEOUT="0.2", PREFECT_CLIENT_MAX_RETRIES="1")
     never.set()
     assert "no whole answer within the time-out of 0.2 seconds" in errors(synced)["flow_run"]
     assert "deployment" not in errors(synced), "others are asked for all the same"
@@ -205,17 +205,17 @@ def test_secrets_do_not_follow_a_redirection_to_another_server(syncing, api):
     assert len(api.asked) == 1
 
 
-def test_a_redirection_on_the_same_server_is_followed(syncing, api):
+def test_a_redirection_on_the_same_server_is_followed(runs, api):
     def moved(path, body):
         if path.startswith("/old"):
             return Reply(308, b"", {"location": path.replace("/old", "/api")})
         return None
 
     api.fault = moved
-    assert not syncing(url=api.url.replace("/api", "/old")).failed
+    assert not runs(url=api.url.replace("/api", "/old")).failed
 
 
-def test_csrf_protection_is_answered_with_a_token(syncing, api):
+def test_csrf_protection_is_answered_with_a_token(runs, api):
     def guarded(path, body):
         if path == "/api/csrf-token":
             return Reply(body={"token": "t0ken", "client": "test"})
@@ -225,11 +225,11 @@ def test_csrf_protection_is_answered_with_a_token(syncing, api):
         return None
 
     api.fault = guarded
-    assert not syncing().failed
+    assert not runs().failed
     assert sum("/csrf-token?client=" in path for path in api.paths()) == 1
 
 
-def test_events_of_one_instant_come_by_pages_of_the_configured_server_only(syncing, api):
+def test_events_of_one_instant_come_by_pages_of_the_configured_server_only(few, api):
     """Prefect's next_page names the server as it knows itself; a hostile one names any host."""
     same = [dict(e, occurred=at(-5)) for e in api.events[:120]]
     api.events = same
@@ -242,8 +242,8 @@ def test_events_of_one_instant_come_by_pages_of_the_configured_server_only(synci
         return Reply(body={"events": same[start : start + 50], "total": 120, "next_page": link})
 
     api.fault = following
-    assert not syncing().failed
-    assert syncing.sql("select count(distinct id) from event") == [(120,)]
+    assert not few().failed
+    assert few.sql("select count(distinct id) from event") == [(120,)]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_events_of_one_instant_come_by_pages_of_the_configured_server_only(synci
         17,
     ],
 )
-def test_a_next_page_that_leads_elsewhere_is_not_followed(syncing, api, link):
+def test_a_next_page_that_leads_elsewhere_is_not_followed(few, api, link):
     api.events = [dict(e, occurred=at(-5)) for e in api.events[:120]]
 
     def lying(path, body):
@@ -266,10 +266,10 @@ def test_a_next_page_that_leads_elsewhere_is_not_followed(syncing, api, link):
         return Reply(body=answer | {"next_page": link})
 
     api.fault = lying
-    synced = syncing()
+    synced = few()
     assert "not followed" in errors(synced)["event"]
     assert not any("evil" in path or "settings" in path or ".." in path for path in api.paths())
-    assert syncing.sql("select count(*) from event") == [(0,)]
+    assert few.sql("select count(*) from event") == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -283,18 +283,18 @@ def test_a_next_page_that_leads_elsewhere_is_not_followed(syncing, api, link):
         [{"id": "\ud800", "created": at(0)}],
     ],
 )
-def test_an_answer_that_prefect_does_not_write_stores_nothing(syncing, answer):
+def test_an_answer_that_prefect_does_not_write_stores_nothing(few, answer):
     body = answer.encode() if isinstance(answer, str) else answer
-    syncing.api.fault = always("/api/deployments/filter", Reply(body=body))
-    synced = syncing(PREFECT_CLIENT_MAX_RETRIES="0")
+    few.api.fault = always("/api/deployments/filter", Reply(body=body))
+    synced = few(PREFECT_CLIENT_MAX_RETRIES="0")
     assert set(errors(synced)) == {"deployment"}
-    assert syncing.sql("select count(*) from deployment") == [(0,)]
+    assert few.sql("select count(*) from deployment") == [(0,)]
 
 
-def test_hostile_words_of_a_server_act_on_no_terminal(syncing):
-    syncing.api.fault = always(
+def test_hostile_words_of_a_server_act_on_no_terminal(few):
+    few.api.fault = always(
         "/api/deployments/filter", Reply(400, {"detail": "\x1b]0;owned\x07" + "x" * 10_000})
     )
-    message = errors(syncing())["deployment"]
+    message = errors(few())["deployment"]
     assert message.isprintable()
     assert len(message) < 300

@@ -110,8 +110,11 @@ def test_a_set_that_never_stands_still_is_an_error():
 
 
 def test_a_server_that_ignores_the_offset_is_an_error():
-    with pytest.raises(PrefectError, match="again and again"):
-        list(settled(lambda _: list(range(200)), str))
+    for page in ([1], list(range(200))):
+        asked = []
+        with pytest.raises(PrefectError, match="again and again"):
+            list(settled(lambda offset, page=page, asked=asked: asked.append(offset) or page, str))
+        assert len(asked) < 20
 
 
 instants = st.integers(0, 3000)
