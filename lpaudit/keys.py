@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -185,6 +185,20 @@ def believed(keys: Mapping[str, Key], known: Iterable[PublicKey]) -> list[Public
         if not more:
             return found
         found += more
+
+
+def trusted(
+    target: store.Store, path: Path, named: Sequence[PublicKey] = ()
+) -> tuple[tuple[PublicKey, ...], bool]:
+    """Return the keys to verify a store with, and whether nothing but the store vouches for them.
+
+    Those that are ``named``, else those of this machine, and whom they have signed for. If
+    there are none, the store's own: then it at least agrees with itself.
+    Raises ConfigError, StoreError.
+    """
+    there = published(target)
+    found = believed(there, named or own(target, path))
+    return (tuple(found), False) if found else (tuple(key.public for key in there.values()), True)
 
 
 def given(text: str) -> PublicKey:

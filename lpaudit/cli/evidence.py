@@ -104,15 +104,11 @@ def verify(  # noqa: PLR0913 -- options of a command
     from lpaudit.progress import reading  # noqa: PLC0415
 
     target, _ = verification.found_at(settings["store"].value)
-    published = keys.published(target)
-    mine = keys.own(target, keys.path_of(settings["key"].value, os.environ))
-    believed = keys.believed(published, [keys.given(text) for text in key or ()] or mine)
-    own_word = not believed
-    if own_word:  # then it at least agrees with itself
-        believed = [known.public for known in published.values()]
+    path = keys.path_of(settings["key"].value, os.environ)
+    believed, own_word = keys.trusted(target, path, [keys.given(text) for text in key or ()])
     kept = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
     kept += anchors.remembered(target, os.environ)
-    asked = verification.Asked(tuple(believed), None if full else sample, seed, tuple(kept))
+    asked = verification.Asked(believed, None if full else sample, seed, tuple(kept))
     with reading("verifying", shown=not quiet and sys.stderr.isatty()) as read:
         result = verification.verify(settings["store"].value, asked, read)
     if verify_format is StatusFormat.JSON:

@@ -13,13 +13,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lpaudit import alerts, correlate, pipeline, prefect, register, report, routes, store, sync
+from lpaudit import (
+    alerts,
+    anchors,
+    correlate,
+    evidence,
+    keys,
+    pipeline,
+    prefect,
+    register,
+    report,
+    routes,
+    store,
+    sync,
+    verification,
+)
 from lpaudit.console import counted
 from lpaudit.errors import StoreError
 from lpaudit.model import LogKind, Outcome, Period, Result, Section, Segment
 from lpaudit.nightly import news, record
 from lpaudit.nightly.record import Run
 
+_SAMPLE = 20  # segments that are read again, line by line: others each night
 _KEEP_REPLACED = 24  # hours: `lpaudit compact`'s default
 
 
@@ -36,6 +51,8 @@ class Night:
     channels: tuple[alerts.Channel, ...] = ()
     link: str = ""
     left_out: frozenset[str] = frozenset()
+    key: Path | None = None
+    anchors: tuple[str, ...] = ()
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -153,6 +170,20 @@ def write_report(night: Night, framework: str, period: Period, out: Path) -> lis
     return written.paths
 
 
+def _sign(night: Night, run: Run) -> Done:
+    """Sign what has come, if there is a key. That an anchor did not take it is said, and no failure."""
+    del run
+    if night.key is None or not night.key.is_file():
+        return Done("there is no key: `lpaudit keys init`")
+    target = store.open_store(night.root)
+    signer = keys.signer(target, night.key)
+    done, failed = anchors.sign(
+        target, signer, night.anchors, now=night.now, unique=night.unique, environ=night.environ
+    )
+    size = f"{done.leaves:,} records of {done.checkpoint.size:,}" if done else "nothing new"
+    return Done("; ".join([f"signed {size}", *failed]), {"anchors_failed": len(failed)})
+
+
 def _verify(night: Night, run: Run) -> Done:
     """Look for what is gone or changed: segments, the last commits, what the mark remembers.
 
@@ -181,6 +212,12 @@ def _verify(night: Night, run: Run) -> Done:
         problems += [back] if back else []
     detail = f"{counted(len(named), 'segment')} there, {counted(read, 'byte')} of the night's read again, "
     detail += f"{counted(len(versions), 'table')} opened"
+    if target.storage.names(evidence.FOLDER):
+        kept = [*anchors.kept(night.anchors), *anchors.remembered(target, night.environ)]
+        trusted, _ = keys.trusted(target, night.key or Path())
+        result = verification.verify(night.root, verification.Asked(trusted, _SAMPLE, run.night, tuple(kept)))
+        problems += [f"{found.what} {found.where}: {found.text}" for found in result.findings]
+        detail += f", {result.leaves:,} signed records in {counted(result.batches, 'checkpoint')}"
     if problems:
         more = f", and {len(problems) - 3:,} more" if len(problems) > 3 else ""
         return Done(detail, {"problems": len(problems)}, problem="; ".join(problems[:3]) + more)
@@ -217,6 +254,7 @@ STEPS: tuple[Step, ...] = (
     Step("compact", _compact, optional=True),
     Step("checks", _checks, needs=("correlate",)),
     Step("report", _report, needs=("correlate",)),
+    Step("sign", _sign),
     Step("verify", _verify),
     Step("alert", _alert),
 )

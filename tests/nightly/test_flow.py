@@ -89,7 +89,12 @@ def test_a_night_that_prefect_ran(flow, prefect_server, nights):
     assert ended == "ended COMPLETED Exceptions"
     assert row["exit_status"] == 1
     assert row["flow_run_id"] != first
-    assert set(soon(lambda: tasks(prefect_server, row["flow_run_id"], 3))) == {"report", "verify", "alert"}
+    assert set(soon(lambda: tasks(prefect_server, row["flow_run_id"], 4))) == {
+        "report",
+        "sign",
+        "verify",
+        "alert",
+    }
 
     [artifact] = ask(
         prefect_server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [row["flow_run_id"]]}}}

@@ -15,7 +15,7 @@ from lpaudit.nightly import steps
 from lpaudit.nightly.lock import lock_file
 from lpaudit.store import open_store
 
-NAMES = ["sync", "correlate", "compact", "checks", "report", "verify", "alert"]
+NAMES = ["sync", "correlate", "compact", "checks", "report", "sign", "verify", "alert"]
 FIRST_ROW = "select * from control_run order by revision limit 1"
 
 
@@ -56,8 +56,9 @@ def test_each_step_is_recorded_before_the_next_one_begins(nights):
         ("correlate", 1, None),
         ("checks", 3, None),
         ("report", 4, None),
-        ("verify", 5, None),
-        ("alert", 6, None),
+        ("sign", 5, None),
+        ("verify", 6, None),
+        ("alert", 7, None),
     ]
 
 
@@ -94,7 +95,7 @@ def test_a_step_that_fails_stops_no_other_and_the_same_command_goes_on_there(nig
     nights.out.unlink()
     taken = []
     again = nights.run(perform=lambda step, take: taken.append(step.name) or take())
-    assert taken == ["report", "verify", "alert"]
+    assert taken == ["report", "sign", "verify", "alert"]
     assert again.run_id == failed.run_id
     assert again.status is Exit.NO
     assert len(nights.select("select * from exception where check_id = 'denied-requests'")) == 1
