@@ -219,7 +219,11 @@ def test_a_day_is_reviewed_when_somebody_else_has_accepted_it_and_nobody_rejecte
 
     sign, _ = signed
     for day in (22, 23):
-        nights.run(date(2026, 11, day))
+        report = nights.out / f"2026-11-{day}" / "operation.md"
+        report.parent.mkdir(parents=True)
+        report.write_text(f"of {day}")
+        made = {f"2026-11-{day}/operation.md": sha256(report.read_bytes()).hexdigest()}
+        nights.mark(date(2026, 11, day), report_hashes=made)
     nights.time += timedelta(days=40)
     month = Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 
@@ -230,7 +234,7 @@ def test_a_day_is_reviewed_when_somebody_else_has_accepted_it_and_nobody_rejecte
 
     sign(path=nights.out / "2026-11-22" / "operation.md")
     assert unsigned() == [("2026-11-23", None)]
-    sign("rejected", path=nights.out / "2026-11-22" / "operation.html")
+    sign("rejected", path=nights.out / "2026-11-22" / "operation.md")
     assert unsigned() == [("2026-11-22", "rejected"), ("2026-11-23", None)]
     sign(period=month)
     assert unsigned() == []

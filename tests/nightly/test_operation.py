@@ -22,12 +22,11 @@ def answer(nights, check_id, first="2026-11-23", last=None):
     return population, rows.to_pylist()
 
 
-def finish(nights, *days):
-    for day in days:
-        nights.time = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC) + timedelta(
-            hours=24.5
-        )
-        nights.run(date.fromisoformat(day))
+def finish(nights, *days, do="mark"):
+    """Have nights end in time: only as a record, or by really running them."""
+    for day in map(date.fromisoformat, days):
+        nights.time = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=24.5)
+        getattr(nights, do)(day)
 
 
 def missed(nights, *period):
@@ -38,7 +37,7 @@ def missed(nights, *period):
 def test_a_night_that_nobody_ran_is_an_exception_of_the_next_but_one(nights):
     finish(nights, "2026-11-20", "2026-11-22")
     assert missed(nights, "2026-11-22") == (1, []), "21 November may still come"
-    finish(nights, "2026-11-23")
+    finish(nights, "2026-11-23", do="run")
     assert missed(nights, "2026-11-23") == (1, [("2026-11-21", "no run")])
     [row] = nights.select("select * from exception_latest where check_id = 'missed-nights'")
     assert json.loads(row["row_key"]) == {"night": "2026-11-21"}
@@ -58,7 +57,6 @@ def test_days_of_a_longer_period_are_all_wanted_and_those_before_the_first_run_o
 def test_a_night_that_did_not_come_to_its_end_is_missed_until_it_does(nights, broken):
     finish(nights, "2026-11-21")
     if broken == "failed":
-        nights.out.rename(nights.folder / "aside")
         nights.out.write_text("in the way")
         nights.run(date(2026, 11, 22))
         nights.out.unlink()
@@ -71,7 +69,7 @@ def test_a_night_that_did_not_come_to_its_end_is_missed_until_it_does(nights, br
     [(night, why)] = found
     assert night == "2026-11-22"
     assert why.startswith(reason)
-    nights.run(date(2026, 11, 22))
+    nights.mark(date(2026, 11, 22))
     _, rows = answer(nights, "missed-nights", "2026-11-22")
     assert [(row["finding"], row["reason"]) for row in rows] == [(False, "done, but late")]
 
@@ -81,7 +79,7 @@ def interrupted(step, take):
 
 
 def test_nights_are_listed_with_their_reports(nights):
-    finish(nights, "2026-11-23")
+    finish(nights, "2026-11-23", do="run")
     population, [row] = answer(nights, "nights")
     assert population == 1
     assert (row["night"], row["exit_status"], row["user"]) == ("2026-11-23", 1, "lpaudit")
@@ -94,7 +92,7 @@ def overdue(nights, day):
 
 
 def test_an_exception_is_overdue_the_day_after_it_is_due(nights, lpaudit):
-    finish(nights, "2026-11-23")
+    finish(nights, "2026-11-23", do="run")
     [found] = nights.select("select * from exception_latest where check_id = 'denied-requests'")
     one = found["exception_id"]
     words = ("--store", nights.root)
@@ -110,12 +108,12 @@ def test_an_exception_is_overdue_the_day_after_it_is_due(nights, lpaudit):
 
 
 def test_an_exception_that_nobody_has_is_overdue_after_a_week_and_never_one_about_exceptions(nights):
-    finish(nights, "2026-11-23")
+    finish(nights, "2026-11-23", do="run")
     [found] = nights.select("select * from exception_latest where check_id = 'denied-requests'")
     assert overdue(nights, "2026-11-23") == {}, "at the day's end no night had seen it"
     assert overdue(nights, "2026-11-29")[found["exception_id"]] is False
     assert overdue(nights, "2026-12-01")[found["exception_id"]] is True
-    finish(nights, "2026-12-01", "2026-12-15")
+    finish(nights, "2026-12-01", do="run")
     about = nights.select("select * from exception_latest where check_id = 'open-exceptions'")
     assert about, "it is itself an exception"
     ids = {row["exception_id"] for row in about}
