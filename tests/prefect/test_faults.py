@@ -196,10 +196,11 @@ def test_a_slow_server_is_left_after_the_time_out(few):
     assert "deployment" not in errors(synced), "others are asked for all the same"
 
 
-def test_secrets_do_not_follow_a_redirection_to_another_server(syncing, api):
-    other = "http://localhost:1/api"
+@pytest.mark.parametrize("place", ["http://localhost:1", "http://127.0.0.1:1", "https://127.0.0.1"])
+def test_secrets_do_not_follow_a_redirection_to_another_server(syncing, api, place):
+    other = f"{place}/api"
     api.fault = lambda path, body: Reply(307, b"", {"location": f"{other}/admin/version"})
-    with pytest.raises(PrefectError, match="redirects to another server, http://localhost:1") as told:
+    with pytest.raises(PrefectError, match=f"redirects to another server, {place}") as told:
         syncing(PREFECT_API_KEY=SECRET)
     assert "nothing was sent there" in told.value.message
     assert len(api.asked) == 1
