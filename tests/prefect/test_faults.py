@@ -149,6 +149,23 @@ def test_a_server_that_goes_down_stops_the_sync_at_once(syncing):
     assert all("Prefect refuses the credentials" in message for message in errors(synced).values())
 
 
+def test_an_answer_without_end_is_not_read_to_its_end(runs, monkeypatch):
+    monkeypatch.setattr("lpaudit.prefect.client._LARGEST", 10_000)
+    assert "the answer is larger than" in errors(runs())["flow_run"]
+    assert runs.slept == [], "it would be as large the next time"
+
+
+def test_an_answer_that_trickles_is_left(runs, monkeypatch):
+    def slowly(path, body):
+        runs.minutes += 11 / 60 if path == "/api/flow_runs/filter" else 0
+
+    runs.api.fault = slowly  # eleven seconds of the clock that lpaudit goes by, each time
+    told = errors(runs(PREFECT_API_REQUEST_TIMEOUT="1", PREFECT_CLIENT_MAX_RETRIES="1"))
+    assert "no whole answer within the time-out of 1 seconds" in told["flow_run"]
+    runs.api.asked.clear()
+    assert not runs(PREFECT_API_REQUEST_TIMEOUT="2").failed
+
+
 HTML = {"content-type": "text/html", "server": "lighttpd/1.4.69", "www-authenticate": 'Basic realm="x"'}
 
 
