@@ -38,6 +38,10 @@ def test_where_counting_begins_again_the_port_is_used_again():
     assert origins(lines, [ONE, OTHER]) == {"a": ONE.id, "b": ONE.id, "c": OTHER.id, "d": OTHER.id}
 
 
+def test_two_first_requests_of_a_port_are_two_connections():
+    assert parts(*(line(name, at, port=7, number=0) for at, name in enumerate("ab"))) == ["a", "b"]
+
+
 def test_the_order_of_the_lines_in_the_log_is_no_matter():
     lines = [line(f"{n:02}", n / 10, 5.0, port=7 + n % 2, number=n // 2) for n in range(20)]
     shuffled = lines[:]

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from lpaudit import pipeline, sync
 from lpaudit import store as room
-from lpaudit.correlate import _HOUR, _MANY, _spans
+from lpaudit.correlate import _HOUR, _MANY, _due, _Last, _New, _spans
 from lpaudit.correlation import links, read, read_runs, shipped
 from tests.correlation.recorded import Taken, lines, records, unique
 
@@ -276,3 +276,22 @@ def test_hours_of_many_lines_are_read_one_by_one_and_all_hours_once():
         read = [start + timedelta(hours=n) for start, end in spans for n in range((end - start) // _HOUR)]
         assert read == hours
         assert max((end - start) // _HOUR for start, end in spans) == longest
+
+
+def test_new_lines_make_their_hours_and_those_beside_them_due():
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    rows = [{"hour": at + timedelta(hours=n), "lines": n} for n in range(24)]
+    last = _Last({}, at)
+
+    def due(low, high):
+        period = tuple(at + timedelta(hours=hours) for hours in (low, high))
+        table = SimpleNamespace(to_pylist=lambda: rows)
+        hours, counts = _due(lambda *_: table, _New([period], {}), last, at)
+        assert counts == {row["hour"]: row["lines"] for row in rows}
+        return [round((hour - at) / timedelta(hours=1)) for hour in hours]
+
+    assert due(5, 5) == due(5.99, 5.99) == [4, 5, 6]
+    assert due(5.99, 6) == [4, 5, 6, 7]
+    assert due(0, 0.5) == [0, 1]
+    assert due(7.5, 9.5) == [6, 7, 8, 9, 10]
+    assert due(30, 40) == []

@@ -149,6 +149,23 @@ def test_a_server_that_goes_down_stops_the_sync_at_once(syncing):
     assert all("Prefect refuses the credentials" in message for message in errors(synced).values())
 
 
+def test_an_answer_without_end_is_not_read_to_its_end(runs, monkeypatch):
+    monkeypatch.setattr("lpaudit.prefect.client._LARGEST", 10_000)
+    assert "the answer is larger than" in errors(runs())["flow_run"]
+    assert runs.slept == [], "it would be as large the next time"
+
+
+def test_an_answer_that_trickles_is_left(runs, monkeypatch):
+    def slowly(path, body):
+        runs.minutes += 11 / 60 if path == "/api/flow_runs/filter" else 0
+
+    runs.api.fault = slowly  # eleven seconds of the clock that lpaudit goes by, each time
+    told = errors(runs(PREFECT_API_REQUEST_TIMEOUT="1", PREFECT_CLIENT_MAX_RETRIES="1"))
+    assert "no whole answer within the time-out of 1 seconds" in told["flow_run"]
+    runs.api.asked.clear()
+    assert not runs(PREFECT_API_REQUEST_TIMEOUT="2").failed
+
+
 HTML = {"content-type": "text/html", "server": "lighttpd/1.4.69", "www-authenticate": 'Basic realm="x"'}
 
 
@@ -196,10 +213,11 @@ def test_a_slow_server_is_left_after_the_time_out(few):
     assert "deployment" not in errors(synced), "others are asked for all the same"
 
 
-def test_secrets_do_not_follow_a_redirection_to_another_server(syncing, api):
-    other = "http://localhost:1/api"
+@pytest.mark.parametrize("place", ["http://localhost:1", "http://127.0.0.1:1", "https://127.0.0.1"])
+def test_secrets_do_not_follow_a_redirection_to_another_server(syncing, api, place):
+    other = f"{place}/api"
     api.fault = lambda path, body: Reply(307, b"", {"location": f"{other}/admin/version"})
-    with pytest.raises(PrefectError, match="redirects to another server, http://localhost:1") as told:
+    with pytest.raises(PrefectError, match=f"redirects to another server, {place}") as told:
         syncing(PREFECT_API_KEY=SECRET)
     assert "nothing was sent there" in told.value.message
     assert len(api.asked) == 1

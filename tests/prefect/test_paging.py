@@ -91,6 +91,14 @@ def test_a_deletion_does_not_hide_what_slips_into_the_page_before():
     assert got == set(records)  # those that went had been read
 
 
+def test_a_page_that_begins_among_records_of_one_time_may_have_skipped_some_of_them():
+    """Of four records created at once two were read; then so much goes that the next page begins with the last."""
+    records = [(9, 0), (8, 0), (7, 4), (7, 3), (7, 2), (7, 1), (6, 0), (5, 0)]
+    moving = Moving(records, [([7, 6, 5, 4], [])], 4)
+    got = {record for page in ordered(moving.page, lambda record: record[0]) for record in page}
+    assert got >= moving.throughout == {(7, 2), (7, 1), (6, 0), (5, 0)}
+
+
 def test_an_unsorted_answer_is_refused():
     with pytest.raises(PrefectError, match="not sorted"):
         list(ordered(lambda _: [1, 2, 3], lambda record: record))
