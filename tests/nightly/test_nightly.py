@@ -63,13 +63,13 @@ def test_each_step_is_recorded_before_the_next_one_begins(nights):
 
 
 def test_a_second_night_with_nothing_new_ends_with_0(nights):
-    nights.run()
+    first = nights.run()
     [found] = nights.select("select * from exception where check_id = 'denied-requests'")
     assert found["event"] == "new"
     run = nights.run()
     checks = run.facts("checks")
     assert (checks["new"], checks["reopened"]) == (0, 0)
-    assert checks["seen"] == 1
+    assert checks["seen"] == first.facts("checks")["new"] > 0
     assert checks["incomplete"] == {}
     assert run.status is Exit.OK
 
@@ -90,7 +90,7 @@ def test_a_step_that_fails_stops_no_other_and_the_same_command_goes_on_there(nig
     assert failed.status is Exit.FAILED
     [row] = nights.select("select * from control_run_latest")
     assert row["exit_status"] == 3
-    assert row["error"].startswith("report: cannot make")
+    assert row["error"].startswith("report: cannot write")
 
     nights.out.unlink()
     taken = []
@@ -214,7 +214,7 @@ def test_the_command_says_what_was_done(nights, lpaudit, tmp_path):
     lines = ran.stdout.splitlines()
     assert [text.split()[0] for text in lines[:-1]] == NAMES
     assert lines[-1].startswith("night 2026-11-23: ")
-    assert " 1 new exception, " in lines[-1]
+    assert " 3 new exceptions, " in lines[-1]
     assert sorted(path.name for path in (tmp_path / "mine" / "2026-11-23").iterdir()) == [
         f"{name}.{suffix}" for name in ("access", "operation") for suffix in ("html", "md")
     ]
