@@ -55,11 +55,11 @@ def test_a_question_that_fails_is_exit_status_3_and_the_files_are_there(
 ):
     asked = report.evaluate
 
-    def failing(framework, period, select, store):
+    def failing(framework, period, select, store, library):
         def broken(sql, parameters):
             return select(sql.replace("regexp_replace", "no_such_function"), parameters)
 
-        return asked(framework, period, broken, store)
+        return asked(framework, period, broken, store, library)
 
     monkeypatch.setattr(report, "evaluate", failing)
     assert call(hostile_store, tmp_path) == Exit.FAILED
@@ -74,8 +74,8 @@ def test_several_reports_at_once_are_of_one_snapshot_and_each_is_written_once(
     known = report.load_framework
     only = ("result-in-numbers", "incomplete-period", "sources", "unreconciled-sources")
 
-    def load(name):
-        return replace(known("access"), id=name, sections=tuple(map(Section, only)), result=())
+    def load(name, library):
+        return replace(known("access", library), id=name, sections=tuple(map(Section, only)), result=())
 
     asked = []
     select = pipeline._remembering
