@@ -52,6 +52,10 @@ def together(folder: Path) -> Iterator[Path]:
     draft = folder / f".{uuid.uuid4().hex}.partial"
     try:
         draft.mkdir(parents=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot make {folder}: {reason}", hint="name another directory") from error
+    try:
         try:
             yield draft
             made = sorted(draft.iterdir())

@@ -62,7 +62,7 @@ def nightly(
         store=store,
         api_prefix=api_prefix,
         frameworks=",".join(framework) if framework else None,
-        reports=None if out is None else str(out),
+        report_dir=None if out is None else str(out),
     )
     begun = now()
     night = _night(date_, begun)
