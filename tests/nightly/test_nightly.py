@@ -90,7 +90,7 @@ def test_a_step_that_fails_stops_no_other_and_the_same_command_goes_on_there(nig
     assert failed.status is Exit.FAILED
     [row] = nights.select("select * from control_run_latest")
     assert row["exit_status"] == 3
-    assert row["error"].startswith("report: cannot write")
+    assert row["error"].startswith("report: cannot make")
 
     nights.out.unlink()
     taken = []

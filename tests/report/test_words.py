@@ -78,7 +78,7 @@ def test_a_slip_is_found(sql, slip):
     [
         "select 1 from access where action = 'delete' and route like '/flow_runs/%' and method = 'BREW'",
         "select 1 from access where \"user\" = 'delet' or path like '%/delet'",
-        "select 1 from failed_request where cause = 'token refused: expired' or cause like 'token%'",
+        "select 1 from failed_request where cause = 'refused by the gateway: expired' or cause like 'refused%'",
         "select 1 from event_latest where event = 'etl.done' or event = 'prefect.flow-run.MyOwnState'",
         "select coalesce(\"user\", 'nobody') as u from access where u = 'anybody'",
         "select 1 from access where action = $action",
