@@ -29,7 +29,9 @@ _LPAUDIT = [sys.executable, "-m", "lpaudit"]
 _METHOD = """\
 The sample recording (`sample_logs/`, {lines:,} lines with {runs} runs and {events:,} events in 13 minutes) laid end to end, \
 each copy {minutes} minutes later than the one before and with runs of its own. \
-Everything is new: nothing of it was correlated before."""
+Everything is new: nothing of it was correlated before.
+A line is looked at with its hour, and with the hours before and after it: the first rows have fewer of those, and from \
+three hours on the time grows with the lines. What is in memory together are 200,000 lines, or three hours if they have more."""
 
 
 def make(folder: Path, copies: int) -> Path:

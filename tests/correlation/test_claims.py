@@ -69,6 +69,12 @@ def test_who_sends_more_does_not_win_over_who_started_the_run():
     assert claims(lines, [ONE]).keys() == {one.line_id for one in lies}
 
 
+def test_a_process_may_outlive_its_run_by_minutes():
+    lines = [started(ONE), line("x", 300, run=ONE.id), line("y", 400, run=ONE.id)]
+    assert "x" in origins(lines, [ONE])
+    assert claims(lines, [ONE]).keys() == {"y"}
+
+
 def test_who_set_the_state_five_seconds_off_did_not_start_it():
     state = {"route": "POST /flow_runs/{id}/set_state", "named": (ONE.id,), "user": "bob"}
     mine = [line(f"m{n}", 20 + n, run=ONE.id) for n in range(3)]

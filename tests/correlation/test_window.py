@@ -83,6 +83,10 @@ def test_a_connection_of_several_and_one_after_the_last_sync_say_nothing():
     assert [each.line_id for each in links(late, shipped())][-1] == "x"
     cut = replace(late, horizon=T + 15 * SECOND)
     assert "x" not in {each.line_id for each in links(cut, shipped())}
+    headed = facts([started(going), line("x", 16.5, **SILENT, deployment=ONE.deployment)], [going])
+    assert "x" in {each.line_id for each in links(headed, shipped())}
+    cut = replace(headed, horizon=T + 15 * SECOND)
+    assert "x" not in {each.line_id for each in links(cut, shipped())}
 
 
 def test_it_is_right_on_what_was_recorded_also_where_times_are_in_whole_seconds():
