@@ -117,12 +117,14 @@ def _compact(night: Night, run: Run) -> Done:
     return Done(f"{counted(files, 'file')} and {counted(done.packed.segments, 'segment')} made fewer")
 
 
+def controls() -> list[str]:
+    """Return the checks of which every row is an exception."""
+    return [check.id for check in map(report.load_check, report.checks()) if check.kind == "control"]
+
+
 def _checks(night: Night, run: Run) -> Done:
     """Ask every control that there is, and record its exceptions."""
-    controls = [check for check in map(report.load_check, report.checks()) if check.kind == "control"]
-    asked = replace(
-        report.load_framework(run.frameworks[0]), sections=tuple(Section(check.id) for check in controls)
-    )
+    asked = replace(report.load_framework(run.frameworks[0]), sections=tuple(map(Section, controls())))
     with pipeline.opened(night.root, night.api_prefixes) as (connection, versions):
         results = report.evaluate(asked, run.period, connection.select, {}).results
     added = register.record_night(

@@ -1,6 +1,7 @@
 """Small real stores, and nights over them: the real steps, with a clock and names of the test's own."""
 
 import itertools
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -73,6 +74,23 @@ class Nights:
             return pipeline.select(self.root, table, sql).to_pylist()
         with pipeline.opened(self.root) as (connection, _):
             return connection.select(sql).to_pylist()
+
+
+FEW = (
+    "coverage-gaps",
+    "denied-requests",
+    "incomplete-period",
+    "missed-nights",
+    "open-exceptions",
+    "review-sign-off",
+)
+"""Controls that nights in these tests ask: all of them take seconds, and are tried in tests/report."""
+
+
+@pytest.fixture(autouse=True)
+def few_controls(monkeypatch):
+    """Ask few controls; commands, which are processes of their own, ask all."""
+    monkeypatch.setattr(sys.modules["lpaudit.nightly.steps"], "controls", lambda: list(FEW))
 
 
 @pytest.fixture
