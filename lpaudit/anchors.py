@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lpaudit import signing
-from lpaudit.errors import ConfigError, LpauditError
+from lpaudit.errors import ConfigError, EvidenceError, LpauditError
 from lpaudit.evidence import Signer
 from lpaudit.model import LogKind
 from lpaudit.reason import reason_of
@@ -37,6 +38,39 @@ class State:
     size: int | None = None
     at: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a store is signed, and who else has the checkpoint.
+
+    ``leaves`` are those of ``batches`` batches, ``unsigned`` the commits since the last one.
+    ``error`` says why that cannot be told.
+    """
+
+    leaves: int
+    batches: int
+    unsigned: int
+    anchors: dict[str, State]
+    error: str | None = None
+
+
+def standing(
+    target: Store, versions: Mapping[str, int], anchors: Iterable[str], environ: Mapping[str, str]
+) -> Standing:
+    """Say what is signed of a store, whose tables are of ``versions`` now. Raises StoreError."""
+    states = read(target, environ)
+    known = {anchor: states.get(anchor, State()) for anchor in anchors}
+    try:
+        batch = signing.last_batch(target)
+    except EvidenceError as error:
+        return Standing(0, 0, 0, known, error.message)
+    # Commits are numbered from 0.
+    signed: Mapping[str, int] = batch.head.tables if batch else {}
+    unsigned = sum(version - signed.get(name, -1) for name, version in versions.items())
+    if batch is None:
+        return Standing(0, 0, unsigned, known)
+    return Standing(batch.head.size + len(batch.leaves), batch.head.number + 1, unsigned, known)
 
 
 def parse(setting: str) -> tuple[str, ...]:
@@ -193,11 +227,17 @@ def _time_stamp(url: str, note: str) -> bytes:
             token: bytes = answer.read(1 << 20)
         reply = Path(folder, "reply.tsr")
         reply.write_bytes(token)
-        subprocess.run(  # noqa: S603 -- fixed words: it must at least be an answer, and to this question
+        told = subprocess.run(  # noqa: S603 -- fixed words
             ["openssl", "ts", "-reply", "-in", str(reply), "-text"],  # noqa: S607
             capture_output=True,
             timeout=_TIMEOUT,
             check=True,
             env={**os.environ, "LC_ALL": "C"},
         )
+    # Whom to trust is the verifier's to know, with the authority's certificate; here it must
+    # at least have stamped something, and this: a token holds the hash's bytes as they are.
+    if b"Status: Granted" not in told.stdout:
+        raise EvidenceError("it refuses to stamp")
+    if sha256(note.encode()).digest() not in token:
+        raise EvidenceError("it has stamped another checkpoint")
     return token

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from lpaudit import __version__, config, console
 from lpaudit.console import counted, print_line
@@ -10,6 +11,9 @@ from lpaudit.model import IngestResult, SourceResult
 from lpaudit.pipeline import CompactResult, Status
 from lpaudit.redaction import masked
 from lpaudit.visible import instant
+
+if TYPE_CHECKING:
+    from lpaudit.anchors import Standing, State  # they know how to send, which takes time to load
 
 _SHOWN_SOURCES = 20
 
@@ -81,7 +85,7 @@ def print_compact(result: CompactResult) -> None:
         print_line(line)
 
 
-def status_json(found: Status) -> dict[str, object]:
+def status_json(found: Status, standing: "Standing") -> dict[str, object]:
     """Return a status with its totals, as it is written for programs."""
     times = [t for s in found.sources for t in (s["first_time"], s["last_time"]) if isinstance(t, datetime)]
     return {
@@ -101,12 +105,22 @@ def status_json(found: Status) -> dict[str, object]:
         "gaps": found.gaps,
         "open_gaps": found.open_gaps,
         "sources": found.sources,
+        "signed": {
+            "leaves": standing.leaves,
+            "batches": standing.batches,
+            "unsigned_commits": standing.unsigned,
+            "error": standing.error,
+        },
+        "anchors": [
+            {"anchor": name, "leaves": state.size, "at": state.at, "error": state.error}
+            for name, state in standing.anchors.items()
+        ],
     }
 
 
-def print_status(found: Status) -> None:
+def print_status(found: Status, standing: "Standing") -> None:
     """Print a status."""
-    facts = status_json(found)
+    facts = status_json(found, standing)
     print_line(
         f"store       {found.store} (version {found.store_version}, {console.size(found.bytes_on_disk)})"
     )
@@ -126,6 +140,9 @@ def print_status(found: Status) -> None:
         count = counted(len(found.missing_segments), "segment")
         print_line(f"MISSING     {count} of raw bytes, the first {found.missing_segments[0]}")
     print_line(f"gaps        {found.gaps:,}, of which {len(found.open_gaps):,} open")
+    print_line(f"signed      {_signed(standing)}")
+    for name, state in standing.anchors.items():
+        print_line(f"anchor      {name}: {_anchor(state)}")
     if found.open_gaps:
         print_line("")
         columns = ["source", "from", "to", "bytes", "lines", "cause"]
@@ -134,3 +151,19 @@ def print_status(found: Status) -> None:
         print_line("")
         columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
         console.write_table(columns, console.of_dicts(columns, found.sources), sys.stdout)
+
+
+def _signed(standing: "Standing") -> str:
+    if standing.error:
+        return f"cannot be told: {standing.error}"
+    if not standing.batches:
+        return "nothing (see `lpaudit keys init`)"
+    since = f"; {counted(standing.unsigned, 'commit')} since" if standing.unsigned else ""
+    return f"a tree of {standing.leaves:,} leaves{since}"
+
+
+def _anchor(state: "State") -> str:
+    has = (
+        "nothing yet" if state.size is None else f"the checkpoint of {state.size:,} leaves, since {state.at}"
+    )
+    return f"{has}; the last try failed: {state.error}" if state.error else has

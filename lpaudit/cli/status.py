@@ -1,5 +1,6 @@
 """`lpaudit status`: what the store holds, whether that is well, and what changes."""
 
+import os
 import sys
 from time import monotonic, sleep
 from typing import Annotated
@@ -80,13 +81,20 @@ def status(  # noqa: PLR0913 -- options of a command
         return _check(settings["store"].value, status_format, max_lag, max_gaps, max_rejects, since)
     if watch:
         return _watch(settings["store"].value, status_format, interval)
-    from lpaudit import pipeline, summary  # noqa: PLC0415 -- start-up time
+    from lpaudit import anchors, pipeline, summary  # noqa: PLC0415 -- start-up time
+    from lpaudit.store import open_store  # noqa: PLC0415 -- start-up time
 
     found = pipeline.status(settings["store"].value)
+    standing = anchors.standing(
+        open_store(settings["store"].value),
+        found.table_versions,
+        anchors.parse(settings["anchors"].value),
+        os.environ,
+    )
     if status_format is StatusFormat.JSON:
-        sys.stdout.write(console.to_json(summary.status_json(found), indent=1) + "\n")
+        sys.stdout.write(console.to_json(summary.status_json(found, standing), indent=1) + "\n")
     else:
-        summary.print_status(found)
+        summary.print_status(found, standing)
     return Exit.OK
 
 

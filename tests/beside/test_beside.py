@@ -1,6 +1,6 @@
 """What a follower has done on the side: when, and that it is done."""
 
-from lpaudit.beside import CORRELATE_EVERY, Correlation, Starter
+from lpaudit.beside import EVERY, AfterCommits, Starter
 from lpaudit.model import Lag, Observer
 
 LAG = Lag(files=1, bytes=0, seconds=0.0)
@@ -21,7 +21,7 @@ def test_a_correlation_is_started_for_new_lines_and_not_too_often() -> None:
         started.append(clock.now)
         return may
 
-    tied = Correlation(start, clock)
+    tied = AfterCommits(start, clock)
     tied.lagging(LAG)
     assert not started, "there is nothing to do"
     tied.committed(1, 20, 0, 4000, 0.1)
@@ -29,7 +29,7 @@ def test_a_correlation_is_started_for_new_lines_and_not_too_often() -> None:
     tied.committed(1, 20, 0, 4000, 0.1)
     tied.lagging(LAG)
     assert started == [100.0]
-    clock.now += CORRELATE_EVERY
+    clock.now += EVERY
     may = False  # the one before is still at it
     tied.lagging(LAG)
     may = True
@@ -38,7 +38,7 @@ def test_a_correlation_is_started_for_new_lines_and_not_too_often() -> None:
     tied.lagging(LAG)
     assert started == [100.0, 160.0, 161.0], "it is tried again, and what came last is not forgotten"
     tied.committed(1, 0, 0, 0, 0.1)
-    clock.now += CORRELATE_EVERY
+    clock.now += EVERY
     tied.lagging(LAG)
     assert len(started) == 3, "no lines, nothing to do"
 

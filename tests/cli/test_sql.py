@@ -414,7 +414,7 @@ def test_exit_statuses_are_in_the_help(lpaudit: Lpaudit) -> None:
     assert (
         "0 done; 1 done, and the answer is no; 2 asked for something impossible; 3 could not finish" in text
     )
-    assert "4 a bug in lpaudit; 130 interrupted" in text
+    assert "4 a bug in lpaudit; 5 another one is at it; 130 interrupted" in text
 
 
 def test_a_bug_is_four(tmp_path: Path) -> None:

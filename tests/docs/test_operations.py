@@ -123,7 +123,7 @@ def test_whatever_starts_a_night_starts_it_over_the_same_store():
     for name in ("lpaudit-nightly.service", "lpaudit.cron", "prefect.yaml"):
         text = (folder / name).read_text("utf-8")
         assert re.search(r"LPAUDIT_STORE[=:] ?/var/lib/lpaudit/store\n", text)
-        assert re.search(r"LPAUDIT_REPORTS[=:] ?/var/lib/lpaudit/reports\n", text)
+        assert re.search(r"LPAUDIT_REPORT_DIR[=:] ?/var/lib/lpaudit/reports\n", text)
     assert ("nightly", {"--quiet"}) in commands_in((folder / "lpaudit.cron").read_text("utf-8"))
 
 
