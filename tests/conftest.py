@@ -27,12 +27,27 @@ _CLEANED_NAMES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "PA
 FAR_FROM_UTC = "Pacific/Chatham"
 
 
+SHARING = (
+    "correlation/test_increments",
+    "correlation/test_recording",
+    "correlation/test_writers",
+    "logformat/test_changes",
+    "questions/test_questions",
+    "report/test_formats",
+    "store/test_commitlog",
+)
+"""Modules whose tests share something that takes seconds to make."""
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist looks for groups here, too
 def pytest_collection_modifyitems(items):
     """Have tests that need a real program fail without it; skip them only if that was asked for."""
     for item in items:
-        if "prefect" in item.keywords:  # whose server takes seconds to start: one worker runs them all
+        # One worker runs all that share a server or a recording, which take seconds to make.
+        if "prefect" in item.keywords:
             item.add_marker(pytest.mark.xdist_group("prefect"))
+        elif any(str(item.path).endswith(f"/{module}.py") for module in SHARING):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     for program in ("lighttpd", "logrotate", "prefect", "chromium"):
         setting = f"LPAUDIT_SKIP_{program.upper()}"
         if find(program) is not None or os.environ.get(setting) != "1":

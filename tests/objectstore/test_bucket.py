@@ -83,7 +83,9 @@ def clean_failure(ran, status=3):
 
 
 def test_every_command(bucket, lpaudit, sample_logs, tmp_path):
-    logs = [sample_logs / "default.log", sample_logs / "audit.log.gz"]
+    compressed = tmp_path / "combined.log.gz"
+    compressed.write_bytes(gzip.compress((sample_logs / "combined.log").read_bytes()))
+    logs = [sample_logs / "default.log", compressed]
     outputs = {}
     for store in ("here", bucket.url):
         place = {"here": str(tmp_path / "here")}.get(store, bucket.url)
@@ -109,7 +111,7 @@ def test_every_command(bucket, lpaudit, sample_logs, tmp_path):
         page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}Z \|$", "INGESTED |", page, flags=re.MULTILINE)
         status = json.loads(said("status", "--format", "json"))
         assert status.pop("store") == "STORE"
-        assert status.pop("bytes_on_disk") > 1_000_000
+        assert status.pop("bytes_on_disk") > 100_000
         assert status["missing_segments"] == []
         status["sources"] = [{k: v for k, v in s.items() if "ingest" not in k} for s in status["sources"]]
         listed = [line.split()[1] for line in said("tables", "--files").splitlines()[2:]]

@@ -71,7 +71,6 @@ def stored(tmp_path, lpaudit, sample_logs):
     return make
 
 
-@pytest.mark.xdist_group("recording")
 def test_the_recording_whole(whole, ask, sample_logs) -> None:
     """Nobody went around its gateway, and it names no run that Prefect does not know."""
     store = whole
@@ -152,7 +151,6 @@ def test_a_run_that_prefect_does_not_know(stored, ask, sample_logs, forgotten) -
     assert {row["flow_run_id"] for row in rows} == {gone}
 
 
-@pytest.mark.xdist_group("recording")
 def test_explain_tells_who_created_it_and_what_failed(whole, ask, lpaudit, sample_logs) -> None:
     """A run of alice's that met a busy Prefect."""
     store = whole

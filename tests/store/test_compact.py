@@ -140,7 +140,7 @@ def test_few_files_are_left_alone(store: Store, logs: list[Log]) -> None:
 def test_no_row_is_copied_again_and_again(store: Store, logs: list[Log]) -> None:
     """Compacting often must not cost more than the number of tiers."""
     copied = 0
-    for _ in range(24):
+    for _ in range(12):
         fill(store, logs[:1], 8)
         before = dict(_rows_of_files(store))
         compact(store, "access_event", unique)
