@@ -84,14 +84,11 @@ def compare(old: Follower, new: Follower) -> tuple[float, float]:
     return tuple(slow / fast for slow, fast in (measured["append"], measured["query"]))  # type: ignore[return-value]
 
 
-@pytest.mark.timeout(1200)
-def test_a_few_commits_do_not_make_it_slow(tmp_path: Path) -> None:
-    """Twice as slow would be no reason to worry yet on a busy machine; ten thousand tell more."""
+def test_a_hundred_commits_are_a_few_files(tmp_path: Path) -> None:
+    """How long they take, the campaign says: on a busy machine a short one would tell of the machine."""
     old = Follower(tmp_path / "old")
-    old.grow(25)
-    appends, queries = compare(old, Follower(tmp_path / "new"))
-    assert appends < 2.5
-    assert queries < 2.5
+    old.grow(EVERY)
+    old.query()
     assert len(pipeline.data_files(str(old.root))) < 8 * 4
 
 
