@@ -1,27 +1,46 @@
 #!/usr/bin/env python3
-"""Verify an lpaudit store without lpaudit: Python's standard library, and the commands zstd and openssl.
+"""Verify an lpaudit store, or a binder of `lpaudit binder`, without lpaudit.
 
     python3 verify_store.py STORE KEY...
+    python3 verify.py [--key KEY] [BINDER]
 
-KEY is a public key as `lpaudit keys init` printed it (name+id+base64), which you have from
-somewhere else than the store. Nothing is written. Exit status 0: everything is as it was
-signed; 1: something is not, and is named; 2: this cannot be run.
+BINDER is the ZIP, or the directory that it was unpacked into; without it, the directory of this
+script. KEY is a public key as `lpaudit keys init` printed it (name+id+base64), which you have
+from somewhere else than the store or the binder; it may be given several times.
 
-What it does, and in which order, is in store-format.md.
+Python's standard library is enough, with the command openssl for what is signed and zstd for raw
+logs. Nothing is written but temporary files, and nothing of a ZIP is unpacked. Exit status 0:
+everything is as it was signed or listed; 1: something is not, and is named; 2: this cannot be run.
+
+What it does with a store, and in which order, is in store-format.md; what is in a binder, in binder.md.
 """
 
+import argparse
 import base64
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
+import stat
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 DER = bytes.fromhex("302a300506032b6570032100")  # an Ed25519 public key begins so (RFC 8410)
+BEYOND = ("manifest.json", "manifest.sig")  # what a binder's manifest does not list
+NAME = re.compile(
+    r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
+)  # one that leads nowhere else
+MOST = 1 << 30  # bytes of a text that is read as a whole
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+DAMAGED += (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 found = []
 
 
@@ -83,19 +102,18 @@ def signer(note, keys):
     return None
 
 
-def trusted(store, keys):
-    """Add the keys in the store that a trusted key has signed for, and those that these have."""
-    records = [json.loads(path.read_text()) for path in sorted((store / "keys").glob("*.json"))]
+def trusted(records, keys):
+    """Add the keys that a trusted key has signed for, and those that these have."""
     raw = {told["key_id"]: base64.b64decode(told["public_key"]) for told in records}
     while True:
         more = []
         for told in records:
-            before, signature = raw.get(told["replaces"]), base64.b64decode(told.pop("endorsement") or "")
-            text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-            told["endorsement"] = base64.b64encode(signature)
-            key = (re.sub(r"[\s+\x00-\x1f\x7f]", "_", told["name"]), raw[told["key_id"]])
+            before, signature = raw.get(told["replaces"]), base64.b64decode(told["endorsement"] or "")
+            signed = {name: value for name, value in told.items() if name != "endorsement"}
+            text = json.dumps(signed, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+            key = named(told)
             if (
-                before in [known for _, known in keys]
+                before in [other for _, other in keys]
                 and key not in keys
                 and verified(before, text, signature)
             ):
@@ -105,31 +123,34 @@ def trusted(store, keys):
         keys = keys + more
 
 
-def batches(store, keys):
-    """Read the tree; return its leaves."""
-    leaves, tree, origin = [], [], None
-    for number, path in enumerate(sorted((store / "evidence").glob("*.batch"))):
-        body, _, note = path.read_text().partition("\n\n")
+def named(record):
+    """Return a key's record as notes call it."""
+    return re.sub(r"[\s+\x00-\x1f\x7f]", "_", record["name"]), base64.b64decode(record["public_key"])
+
+
+def batches(files, keys):
+    """Read the tree from its batches, (name, text) each; return its leaves, it, and the last checkpoint."""
+    leaves, tree, origin, note = [], [], None, None
+    for number, (name, data) in enumerate(files):
+        body, _, note = data.partition("\n\n")
         head, *lines = body.split("\n")
         told = json.loads(head)
-        if path.name != f"{number:020d}.batch" or told["batch"] != number:
-            wrong("a batch is missing before", path.name)
+        if name != f"{number:020d}.batch" or told["batch"] != number:
+            wrong("a batch is missing before", name)
         if told["size"] != len(leaves) or [bytes.fromhex(h) for h in told["frontier"]] != [
             h for _, h in tree
         ]:
-            wrong("it does not go on from the batch before", path.name)
+            wrong("it does not go on from the batch before", name)
         for line in lines:
             add(tree, line.encode())
             leaves.append(json.loads(line))
         origin = origin or told["origin"]
         text = signer(note, keys)
         if text is None:
-            wrong("no trusted key has signed the checkpoint of", path.name)
+            wrong("no trusted key has signed the checkpoint of", name)
         elif text != f"{origin}\n{len(leaves)}\n{base64.b64encode(root(tree)).decode()}\n":
-            wrong("the leaves are not those that were signed", path.name)
-    if not leaves:
-        wrong("nothing was signed", str(store))
-    return leaves
+            wrong("the leaves are not those that were signed", name)
+    return leaves, tree, note
 
 
 def entries(store, table):
@@ -219,23 +240,208 @@ def files(store, leaves):
             wrong("this file has been changed", path)
 
 
+def check_store(store, keys):
+    """Check a store; return how many leaves and bytes of logs that were."""
+    records = [json.loads(path.read_text()) for path in sorted((store / "keys").glob("*.json"))]
+    told = ((path.name, path.read_text()) for path in sorted((store / "evidence").glob("*.batch")))
+    leaves, _, _ = batches(told, trusted(records, keys))
+    if not leaves:
+        wrong("nothing was signed", str(store))
+    files(store, leaves)
+    commits(store, leaves)
+    return f"{len(leaves)} records, {segments(store, leaves)} bytes of logs"
+
+
+class Unpacked:
+    """A binder that was unpacked: its files by name, with their sizes."""
+
+    def __init__(self, folder):
+        self.folder, self.sizes = folder, {}
+        for where, folders, names in os.walk(folder):
+            for name in folders + names:
+                path = Path(where, name)
+                mode, told = path.lstat().st_mode, path.relative_to(folder).as_posix()
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or not NAME.fullmatch(told):
+                    wrong("refused: a link, or no name of a file in a binder", repr(told))
+                elif stat.S_ISREG(mode):
+                    self.sizes[told] = path.stat().st_size
+
+    def open(self, name):
+        return (self.folder / name).open("rb")
+
+
+class Zipped:
+    """A binder as it was made. An entry gives no more bytes than the ZIP says that it has."""
+
+    def __init__(self, path):
+        self.zip, self.sizes = zipfile.ZipFile(path), {}
+        with path.open("rb") as file:
+            end, seen = 0, set()
+            for entry in sorted(self.zip.infolist(), key=lambda e: e.header_offset):
+                name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
+                if kind not in (0, stat.S_IFREG) or not NAME.fullmatch(name):
+                    wrong("refused: a link, or no name of a file in a binder", repr(name))
+                elif name.casefold() in seen:
+                    wrong("refused: this name is there twice", repr(name))
+                    self.sizes.pop(name, None)
+                else:
+                    self.sizes[name] = entry.file_size
+                seen.add(name.casefold())
+                if entry.header_offset != end or entry.comment:
+                    wrong("the ZIP holds something that is no entry, before", repr(name))
+                file.seek(entry.header_offset + 26)
+                end = entry.header_offset + 30 + sum(struct.unpack("<2H", file.read(4))) + entry.compress_size
+            file.seek(-22, os.SEEK_END)
+            if end != self.zip.start_dir or file.read(4) != b"PK\5\6":
+                wrong("the ZIP holds something that is no entry", path.name)
+
+    def open(self, name):
+        return self.zip.open(name)
+
+
+def text(binder, name):
+    """Return a file's text. Its size is that which the manifest says."""
+    if binder.sizes[name] >= MOST:
+        raise ValueError(f"{name} is too large")
+    with binder.open(name) as file:
+        return file.read(MOST).decode()
+
+
+def listed(binder, told):
+    """Compare the files with the manifest; return how many bytes they are."""
+    for name in sorted(binder.sizes.keys() - told.keys() - {*BEYOND}):
+        wrong("this file is in no manifest", name)
+        del binder.sizes[name]
+    for name, facts in sorted(told.items()):
+        if name not in binder.sizes:
+            wrong("this file is missing", name)
+        elif binder.sizes[name] != facts["size"]:
+            wrong("this file has another size", name)
+            del binder.sizes[name]  # it may be a bomb: nobody looks into it
+        elif digest(binder, name) != facts["sha256"]:
+            wrong("this file has been changed", name)
+    return sum(facts["size"] for facts in told.values())
+
+
+def digest(binder, name):
+    """Return a file's SHA-256, a piece at a time; None if it cannot be read."""
+    total = hashlib.sha256()
+    try:
+        with binder.open(name) as file:
+            while piece := file.read(1 << 20):
+                total.update(piece)
+    except DAMAGED:
+        return None
+    return total.hexdigest()
+
+
+def vouched(binder, manifest, keys, own):
+    """Check who has signed the manifest."""
+    expected = f"lpaudit binder manifest\n{sha256(manifest.encode())}\n"
+    claimed = json.loads(manifest)["signed_by"]
+    if "manifest.sig" in binder.sizes:
+        if signer(text(binder, "manifest.sig"), keys) != expected:
+            wrong("no trusted key has signed the manifest", "manifest.sig")
+        elif own:
+            print(f"The manifest is signed by {claimed}; that key is the binder's own word: give --key.")
+    elif claimed or not own:
+        wrong("nobody has signed the manifest", "manifest.sig")
+    else:
+        print("The manifest is unsigned: nothing but this binder vouches for its files.")
+
+
+def proven(leaf, place, size, hashes):
+    """Return the root that a proof of inclusion leads to (RFC 9162, 2.1.3.2)."""
+    node, last = hashlib.sha256(b"\0" + leaf.encode()).digest(), size - 1
+    for other in map(bytes.fromhex, hashes):
+        while not place & 1 and place == last and last:
+            place, last = place >> 1, last >> 1
+        left, right = (other, node) if place & 1 else (node, other)
+        node, place, last = hashlib.sha256(b"\1" + left + right).digest(), place >> 1, last >> 1
+    return node
+
+
+def evidence(binder, keys):
+    """Check the tree, the proofs of segments, and raw segments; return what that was, in words."""
+    names = sorted(name for name in binder.sizes if re.fullmatch(r"evidence/[^/]+\.batch", name))
+    leaves, tree, note = batches(((name[9:], text(binder, name)) for name in names), keys)
+    if names and text(binder, "evidence/checkpoint") != note:
+        wrong("it is not the checkpoint of the last batch", "evidence/checkpoint")
+    proofs = [json.loads(line) for line in text(binder, "evidence/segments.jsonl").splitlines()]
+    for told in proofs:
+        name, leaf = told["segment"], json.loads(told["leaf"] or "null")
+        if leaf and name != path_of(leaf):
+            wrong("its leaf is of another segment", name)
+        elif leaf and proven(told["leaf"], told["index"], len(leaves), told["hashes"]) != root(tree):
+            wrong("its proof does not lead to the root", name)
+        if name in binder.sizes:
+            unchanged(binder, name, leaf)
+    known = {told["segment"] for told in proofs}
+    for name in sorted(name for name in binder.sizes if name.startswith("segments/") and name not in known):
+        wrong("the evidence does not name this segment", name)
+    there = sum(told["segment"] in binder.sizes for told in proofs)
+    signed = sum(told["leaf"] is not None for told in proofs)
+    return f"{len(leaves)} records, {len(proofs)} segments: {signed} in the tree, {there} with their bytes"
+
+
+def path_of(leaf):
+    return f"segments/{leaf['source_id']}/{leaf['start']:016d}-{leaf['end']:016d}-{leaf['sha256']}.zst"
+
+
+def unchanged(binder, name, leaf):
+    """Compare the bytes of a segment with its name, and its file with its leaf."""
+    start, end, hashed = name.rpartition("/")[2].removesuffix(".zst").split("-")
+    if leaf and leaf["file_sha256"] not in (None, digest(binder, name)):
+        wrong("this segment has been changed", name)
+    with tempfile.NamedTemporaryFile() as packed:
+        with binder.open(name) as file:
+            shutil.copyfileobj(file, packed)
+        packed.flush()
+        command = ["zstd", "-dcq", packed.name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as zstd:
+            data = zstd.stdout.read(int(end) - int(start) + 1)  # and no more: it may be a bomb
+            zstd.kill()
+    if len(data) != int(end) - int(start) or sha256(data) != hashed:
+        wrong("the log's bytes in this segment are others", name)
+
+
+def check_binder(binder, keys):
+    """Check a binder; return what that was, in words."""
+    manifest = text(binder, "manifest.json")
+    told = json.loads(manifest)["files"]
+    size = listed(binder, told)
+    names = [name for name in sorted(binder.sizes) if re.fullmatch(r"evidence/keys/[^/]+\.json", name)]
+    records = [json.loads(text(binder, name)) for name in names]
+    own = not keys
+    keys = trusted(records, keys) if keys else [named(told) for told in records]
+    vouched(binder, manifest, keys, own)
+    return f"{len(told)} files of {size} bytes, {evidence(binder, keys)}"
+
+
 def main():
-    if len(sys.argv) < 3:
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("where", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("keys", nargs="*")
+    parser.add_argument("--key", action="append", default=[])
+    given = parser.parse_args()
+    where, keys, said = given.where, [], ""
+    zipped = where.is_file()
+    if not where.exists() or not (zipped or (where / "manifest.json").exists() or given.keys):
         print(__doc__)
         return 2
-    store, keys = Path(sys.argv[1]), []
-    for text in sys.argv[2:]:
-        name, _, encoded = text.split("+", 2)
+    for key in given.keys + given.key:
+        name, _, encoded = [*key.split("+", 2), "", ""][:3]
         keys.append((name, base64.b64decode(encoded)[1:]))
-    leaves, size = [], 0
     try:
-        leaves = batches(store, trusted(store, keys))
-        files(store, leaves)
-        commits(store, leaves)
-        size = segments(store, leaves)
-    except (ValueError, KeyError, TypeError, OSError) as error:  # so damaged that nothing more can be said
-        wrong(f"cannot go on ({error})", str(store))
-    print(f"{len(found)} findings: {len(leaves)} records, {size} bytes of logs")
+        if zipped:
+            said = check_binder(Zipped(where), keys)
+        elif (where / "manifest.json").exists():
+            said = check_binder(Unpacked(where), keys)
+        else:
+            said = check_store(where, keys)
+    except DAMAGED as error:  # so damaged that nothing more can be said
+        wrong(f"cannot go on ({error!r:.200})", str(where))
+    print(f"{len(found)} findings: {said or 'not all was looked at'}")
     return 1 if found else 0
 
 

@@ -16,7 +16,7 @@ from lpaudit.outfile import together
 from lpaudit.schema import tables
 
 if TYPE_CHECKING:
-    from lpaudit.report import Library
+    from lpaudit.report import Document, Library
 
 
 @contextmanager
@@ -182,12 +182,43 @@ def reports(  # noqa: PLR0913 -- what, where to, and how
     """
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
+    report.check_formats(formats)
+    with asked(
+        root,
+        framework_ids,
+        period,
+        api_prefixes=api_prefixes,
+        about=about,
+        library=library,
+        seconds=seconds,
+    ) as (documents, _):
+        pass
+    with together(out) as draft:
+        made = [report.write(one, form, draft) for one in documents for form in dict.fromkeys(formats)]
+    errors = {one.framework.id: report.not_asked(one) for one in documents}
+    return Written([out / path.name for path in made], {name: some for name, some in errors.items() if some})
+
+
+@contextmanager
+def asked(
+    root: str,
+    framework_ids: Sequence[str],
+    period: Period,
+    *,
+    api_prefixes: Sequence[str],
+    about: Mapping[str, str] | None,
+    library: "Library | None",
+    seconds: float | None,
+) -> "Iterator[tuple[list[Document], Select]]":
+    """Evaluate frameworks over a period, and let more be asked of the same snapshot. As ``reports``."""
+    from lpaudit import report  # noqa: PLC0415 -- as above
+
     library = library or report.SHIPPED
     frameworks = [report.load_framework(name, library) for name in dict.fromkeys(framework_ids)]
-    report.check_formats(formats)
     target = store.open_store(root)
     with _snapshot(target, api_prefixes) as (connection, versions):
-        select = _remembering(partial(connection.select, seconds=seconds))
+        limited = partial(connection.select, seconds=seconds)
+        select = _remembering(limited)
         head = {
             "store": target.location,
             "store version": str(STORE_VERSION),
@@ -200,14 +231,13 @@ def reports(  # noqa: PLR0913 -- what, where to, and how
             software={"lpaudit": __version__, "DuckDB": version("duckdb")},
             **(about or {}),
         )
-        documents = [
-            report.document(report.evaluate(framework, period, select, head, library), checkpoint)
-            for framework in frameworks
-        ]
-    with together(out) as draft:
-        made = [report.write(one, form, draft) for one in documents for form in dict.fromkeys(formats)]
-    errors = {one.framework.id: report.not_asked(one) for one in documents}
-    return Written([out / path.name for path in made], {name: some for name, some in errors.items() if some})
+        yield (
+            [
+                report.document(report.evaluate(framework, period, select, head, library), checkpoint)
+                for framework in frameworks
+            ],
+            limited,
+        )
 
 
 def _remembering(select: Select) -> Select:

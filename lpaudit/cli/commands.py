@@ -11,6 +11,7 @@ import typer
 
 from lpaudit import STORE_VERSION, __version__, console
 from lpaudit.cli import (
+    binder,
     checks,
     compact,
     config,
@@ -48,6 +49,7 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "sql": query.sql,
     "tables": query.tables,
     "report": report.report,
+    "binder": binder.binder,
     "nightly": nightly.nightly,
     "sample": sample.sample,
     "signoff": signoff.signoff,

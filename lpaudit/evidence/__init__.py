@@ -10,7 +10,7 @@ It knows no store: signing reads one, verification compares one with it.
 
 from lpaudit.evidence.batch import FOLDER, Batch, Head, batch_name, follows, read_batch, write_batch
 from lpaudit.evidence.leaves import CommitLeaf, FileLeaf, Leaf, SegmentLeaf, from_line, to_line
-from lpaudit.evidence.merkle import Tree, inclusion_proof, leaf_hash, root_of_proof
+from lpaudit.evidence.merkle import Tree, inclusion_proof, inclusion_proofs, leaf_hash, root_of_proof
 from lpaudit.evidence.note import Checkpoint, PublicKey, Signer, read_checkpoint, read_note
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "follows",
     "from_line",
     "inclusion_proof",
+    "inclusion_proofs",
     "leaf_hash",
     "read_batch",
     "read_checkpoint",

@@ -54,13 +54,17 @@ class Tree:
 
 def inclusion_proof(hashes: Sequence[bytes], index: int) -> list[bytes]:
     """Return the hashes that lead from a leaf to the root, the lowest first (RFC 6962, 2.1.1)."""
-    level, proof = list(hashes), []
-    while len(level) > 1:
-        if index ^ 1 < len(level):
-            proof.append(level[index ^ 1])
-        level = list(_above(level))
-        index >>= 1
-    return proof
+    return next(inclusion_proofs(hashes, [index]))
+
+
+def inclusion_proofs(hashes: Sequence[bytes], indices: Iterable[int]) -> Iterator[list[bytes]]:
+    """Yield the proof of each leaf: the tree is made once."""
+    levels = [list(hashes)]
+    while len(levels[-1]) > 1:
+        levels.append(list(_above(levels[-1])))
+    for index in indices:
+        places = ((level, (index >> height) ^ 1) for height, level in enumerate(levels[:-1]))
+        yield [level[place] for level, place in places if place < len(level)]
 
 
 def _above(level: Sequence[bytes]) -> Iterator[bytes]:

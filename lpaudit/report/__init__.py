@@ -17,25 +17,30 @@ formats.py     a document → files: html.py and markdown.py (with templates.py)
 """
 
 from lpaudit.report.check import load_check
-from lpaudit.report.document import Document, document, not_asked
+from lpaudit.report.csv_ import csv_pieces, table_rows
+from lpaudit.report.document import EXCEPTION_ID, Document, Part, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.examples import Example, load_examples
 from lpaudit.report.exceptions import exception_ids, exceptions
 from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
+from lpaudit.report.json_ import plain
 from lpaudit.report.library import SHIPPED, Library, checks, refuse_unknown
 from lpaudit.report.toml import only
 from lpaudit.report.words import slips
 
 __all__ = [
+    "EXCEPTION_ID",
     "FORMATS",
     "SHIPPED",
     "Document",
     "Example",
     "Library",
+    "Part",
     "ask",
     "check_formats",
     "checks",
+    "csv_pieces",
     "document",
     "evaluate",
     "exception_ids",
@@ -46,7 +51,9 @@ __all__ = [
     "load_framework",
     "not_asked",
     "only",
+    "plain",
     "refuse_unknown",
     "slips",
+    "table_rows",
     "write",
 ]

@@ -11,6 +11,8 @@ from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
+
 from lpaudit.report.cells import guarded
 from lpaudit.report.document import Document, Part
 from lpaudit.report.rows import (
@@ -53,27 +55,33 @@ def write_csv(document: Document, path: Path) -> None:
 def part_sha256(part: Part) -> str:
     """Return the SHA-256 of the section's file, whether it is written or not."""
     digest = sha256()
-    for piece in _pieces(part.table.column_names, part_rows(part)):
+    for piece in csv_pieces(part.table.column_names, part_rows(part)):
         digest.update(piece)
     return digest.hexdigest()
 
 
 def part_rows(part: Part) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a section, a batch at a time: there may be millions."""
-    for batch in part.table.to_batches(max_chunksize=_BATCH):
+    """Yield the rows of a section."""
+    return table_rows(part.table)
+
+
+def table_rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table, a batch at a time: there may be millions."""
+    for batch in table.to_batches(max_chunksize=_BATCH):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _write(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     digest = sha256()
     with path.open("wb") as file:
-        for piece in _pieces(names, rows):
+        for piece in csv_pieces(names, rows):
             digest.update(piece)
             file.write(piece)
     return digest.hexdigest()
 
 
-def _pieces(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+def csv_pieces(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Yield the bytes of a file, about a megabyte at a time."""
     out = StringIO()
     writer = csv.writer(out)  # RFC 4180: lines end with CR LF
     writer.writerow(names)

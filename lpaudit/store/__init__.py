@@ -16,7 +16,7 @@ from lpaudit.store.records import (
     append_records,
     formats,
 )
-from lpaudit.store.segment import missing_segments, read_segment
+from lpaudit.store.segment import missing_segments, read_frames, read_segment
 from lpaudit.store.tables import Store, cannot_read, cannot_write, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
 
@@ -46,6 +46,7 @@ __all__ = [
     "missing_segments",
     "open_store",
     "pack",
+    "read_frames",
     "read_mark",
     "read_segment",
     "remember",

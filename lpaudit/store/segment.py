@@ -17,6 +17,7 @@ from pathlib import Path
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
 from lpaudit.reason import hint_of, reason_of
+from lpaudit.store.frames import frames
 from lpaudit.store.storage import Storage
 
 if sys.version_info >= (3, 14):
@@ -71,6 +72,33 @@ def read_frame(storage: Storage, segment: Segment) -> tuple[bytes, bytes]:
         raise _unreadable(storage, segment.name, error) from error
     _check(storage, segment.name, segment, data)
     return frame, data
+
+
+def read_frames(storage: Storage, segments: Iterable[Segment]) -> Iterator[tuple[Segment, bytes]]:
+    """Yield segments with their compressed bytes, as they were put into a file of their own.
+
+    In the order of their names, so that a pack is read once. Raises StoreError.
+    """
+    pack, inside = None, dict[str, bytes]()
+    for segment in sorted(segments, key=lambda s: s.name):
+        try:
+            frame, _ = read_frame(storage, segment)
+        except FileNotFoundError as error:
+            folder = segment.name.rpartition("/")[0]
+            if pack is None or not pack.holds(segment) or segment.sha256 not in inside:
+                pack = next((p for p in packs_in(folder, storage.names(folder)) if p.holds(segment)), None)
+                inside = _frames_of(storage, pack) if pack else {}
+            if segment.sha256 not in inside:
+                raise _unreadable(storage, segment.name, error) from error
+            frame = inside[segment.sha256]
+        yield segment, frame
+
+
+def _frames_of(storage: Storage, pack: "Pack") -> dict[str, bytes]:
+    try:
+        return {sha256(data).hexdigest(): frame for frame, data in frames(storage.read(pack.name))}
+    except (OSError, ValueError) as error:
+        raise _unreadable(storage, pack.name, error) from error
 
 
 def _unreadable(storage: Storage, name: str, error: Exception) -> StoreError:
