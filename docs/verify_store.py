@@ -426,7 +426,7 @@ def main():
     given = parser.parse_args()
     where, keys, said = given.where, [], ""
     zipped = where.is_file()
-    if not where.exists() or not (zipped or (where / "manifest.json").exists() or given.keys):
+    if not where.exists() or not (zipped or (where / "manifest.json").exists() or given.keys or given.key):
         print(__doc__)
         return 2
     for key in given.keys + given.key:
