@@ -71,6 +71,13 @@ def test_the_installed_package_has_its_own_data(installed, tmp_path, checkout, f
     assert names(found)
 
 
+def test_the_installed_package_has_the_script_for_binders(installed, tmp_path, checkout):
+    program = "from lpaudit.resources import folder; print(folder('docs') / 'verify_store.py')"
+    found = Path(run(installed / "python", "-c", program, cwd=tmp_path).strip())
+    assert found.is_relative_to(installed.parent)
+    assert found.read_bytes() == (checkout / "docs" / "verify_store.py").read_bytes()
+
+
 def names(folder):
     ignored = ("__pycache__", ".DS_Store")
     return sorted(
@@ -91,7 +98,7 @@ def test_the_source_distribution_holds_what_a_build_needs(built):
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         held = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli/ingest.py"} <= held
+    assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli/ingest.py", "docs/verify_store.py"} <= held
     assert any(name.startswith("schemas/") for name in held)
     assert any(name.startswith("reports/") for name in held)
     assert not any(name.startswith(("sample_logs/", "tests/", ".venv")) for name in held)

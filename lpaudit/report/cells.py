@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lpaudit.visible import instant, spelled, unseen
+from lpaudit.visible import all_seen, instant, spelled, unseen
 
 LONGEST = 200
 """Characters of a text that are shown: URLs of 7,000 characters exist, and say little more."""
@@ -77,5 +77,8 @@ def guarded(text: str) -> str:
 
 def visible(text: str) -> str:
     r"""Spell out what cannot be seen: ``\x1b``, ``\u202e``, outer and double spaces; ``\`` is ``\\``."""
-    seen = "".join(r"\\" if char == "\\" else spelled(char) if unseen(char) else char for char in text)
+    if "\\" not in text and all_seen(text):  # nearly every text, and there are millions of them
+        seen = text
+    else:
+        seen = "".join(r"\\" if char == "\\" else spelled(char) if unseen(char) else char for char in text)
     return _OUTER_SPACE.sub(lambda found: r"\x20" * len(found[0]), seen)
