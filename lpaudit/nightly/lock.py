@@ -14,9 +14,8 @@ from pathlib import Path
 from lpaudit import store
 from lpaudit.errors import Busy, StoreError
 from lpaudit.model import LogKind
+from lpaudit.store.storage import NIGHT
 from lpaudit.visible import instant, visible
-
-_NAME = "nightly.lock"
 
 
 @contextmanager
@@ -48,8 +47,8 @@ def only_one(
 def lock_file(target: store.Store, environ: Mapping[str, str]) -> Path:
     """Return the file that is locked: in the store, or beside its mark if that is in a bucket."""
     if "://" not in target.location:
-        return Path(target.location) / _NAME
-    return store.mark_file(target, environ, LogKind.ACCESS).with_suffix(f".{_NAME}")
+        return Path(target.location) / NIGHT
+    return store.mark_file(target, environ, LogKind.ACCESS).with_suffix(f".{NIGHT}")
 
 
 def _busy(path: Path) -> Busy:

@@ -13,6 +13,9 @@ from lpaudit.errors import StoreError
 from lpaudit.store.directory import Directory
 
 MARKER = "lpaudit-store.json"
+NIGHT = "nightly.lock"
+"""Who is at work on the night, or nothing: no evidence, and not for readers."""
+
 _SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/+")  # s3:/bucket is a slip of the finger, and not a directory
 
 

@@ -10,7 +10,7 @@ from lpaudit.evidence import FOLDER, PublicKey
 from lpaudit.model import LogKind
 from lpaudit.store import Store
 from lpaudit.store.entries import archives, table_names
-from lpaudit.store.storage import MARKER, storage_of
+from lpaudit.store.storage import MARKER, NIGHT, storage_of
 from lpaudit.verification import log, rows, segments, sources, tree
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Table
@@ -143,7 +143,7 @@ def _others(
     A crash leaves files under names that are never read, data files that no commit names, and
     segments of bytes that were stored again after it, in another cut.
     """
-    known, sources_ = {MARKER, *told.files}, set[str]()
+    known, sources_ = {MARKER, NIGHT, *told.files}, set[str]()
     for name, table in tables.items():
         known.update(f"{name}/{file}" for file in table.added)
         known.update(archives(target.storage, name))

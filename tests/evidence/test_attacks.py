@@ -15,6 +15,7 @@ from report.small import line
 from lpaudit import keys as keyring
 from lpaudit import signing
 from lpaudit.evidence import Signer
+from lpaudit.nightly.lock import only_one
 from lpaudit.store import open_store
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -185,3 +186,9 @@ def test_a_key_that_was_exchanged_is_believed_because_the_one_before_says_so(sig
     assert {str(f.what) for f in signed.verify(keys=[old]).findings} == {"unsigned"}
     assert keyring.believed(published, []) == []
     assert set(keyring.own(target, signed.key)) == {old, keyring.signer(target, signed.key).public}
+
+
+def test_the_lock_of_a_night_is_no_finding(signed):
+    with only_one(open_store(str(signed.root)), {}, {"night": "2026-11-23"}, NOW):
+        assert signed.verify().findings == []
+    assert signed.verify().findings == []
