@@ -19,7 +19,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run test test-e2e check fmt docs lock soak bench bench-follow bench-correlate bench-links clean lighttpd logrotate lua oidc chromium prefect venv
+.PHONY: help run demo test test-e2e check fmt docs lock soak bench bench-follow bench-correlate bench-links clean lighttpd logrotate lua oidc chromium prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs
 
 help: ## Print this list.
@@ -33,6 +33,9 @@ run: $(RUNTIME) ## Ingest the sample logs with Prefect's records and write an ac
 	$(BIN)/lpaudit correlate
 	$(BIN)/lpaudit report access $(SAMPLE_PERIOD) --out lpaudit-report
 	$(BIN)/lpaudit status
+
+demo: $(RUNTIME) ## Tell a day at a gateway with the sample logs, command by command, in a temporary directory.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
 
 # loadgroup: tests that share something dear, such as a Prefect server, are run by one worker.
 test: $(DEV) lighttpd logrotate lua oidc chromium prefect ## Run the tests, also those against a real lighttpd, logrotate, Chromium and Prefect.
