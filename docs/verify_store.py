@@ -8,7 +8,7 @@ BINDER is the ZIP, or the directory that it was unpacked into; without it, the d
 script. KEY is a public key as `lpaudit keys init` printed it (name+id+base64), which you have
 from somewhere else than the store or the binder; it may be given several times.
 
-Python's standard library is enough, with the command openssl for what is signed and zstd for raw
+Python (3.9 or newer) is enough, with the command openssl for what is signed and zstd for raw
 logs. Nothing is written but temporary files, and nothing of a ZIP is unpacked. Exit status 0:
 everything is as it was signed or listed; 1: something is not, and is named; 2: this cannot be run.
 
@@ -46,7 +46,12 @@ found = []
 
 def wrong(what, where):
     found.append((what, where))
-    print(f"{what}: {where}")
+    print(f"{what}: {plain(where)}")
+
+
+def plain(text):
+    """Return a text that does nothing to a terminal: what is checked may be hostile."""
+    return text if text.isprintable() else ascii(text)
 
 
 def sha256(data):
@@ -95,6 +100,8 @@ def signer(note, keys):
     for line in signatures.splitlines():
         _, name, encoded = line.split(" ")
         blob = base64.b64decode(encoded)
+        if base64.b64encode(blob).decode() != encoded:
+            return None  # other letters may mean the same bytes, but nobody has signed in them
         for known, key in keys:
             key_id = hashlib.sha256(known.encode() + b"\n\1" + key).digest()[:4]
             if known == name and key_id == blob[:4] and verified(key, text.encode(), blob[4:]):
@@ -343,7 +350,9 @@ def vouched(binder, manifest, keys, own):
         if signer(text(binder, "manifest.sig"), keys) != expected:
             wrong("no trusted key has signed the manifest", "manifest.sig")
         elif own:
-            print(f"The manifest is signed by {claimed}; that key is the binder's own word: give --key.")
+            print(
+                f"The manifest is signed by {plain(claimed)}; that key is the binder's own word: give --key."
+            )
     elif claimed or not own:
         wrong("nobody has signed the manifest", "manifest.sig")
     else:
@@ -424,6 +433,7 @@ def main():
     parser.add_argument("keys", nargs="*")
     parser.add_argument("--key", action="append", default=[])
     given = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")
     where, keys, said = given.where, [], ""
     zipped = where.is_file()
     if not where.exists() or not (zipped or (where / "manifest.json").exists() or given.keys or given.key):

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lpaudit import STORE_VERSION, keys, pipeline, report, store
@@ -55,7 +56,6 @@ class Bound:
     path: Path
     files: int
     reports: int
-    rows_of: int
     evidence: Told
     key: str | None
     errors: list[str]
@@ -112,7 +112,8 @@ def bind(  # noqa: PLR0913 -- what, where to, and how
             _about(part.result, frames[name], files) for name, part in sorted(parts.items())
         ]
         files.add("README.md", readme(manifest, documents).encode())
-        manifest["files"] = files.listed()
+        listed = files.listed()
+        manifest["files"] = listed
         text = (json.dumps(manifest, indent=1, ensure_ascii=True) + "\n").encode()
         files.add("manifest.json", text)
         if signer:
@@ -121,15 +122,7 @@ def bind(  # noqa: PLR0913 -- what, where to, and how
         shutil.rmtree(files.path)
     errors = [f"{one.framework.id}: {error}" for one in documents for error in report.not_asked(one)]
     key = str(signer.public) if signer else None
-    rows_of = sum(frame is not None for frame, _ in frames.values())
-    return Bound(out, len(files_of(manifest)), len(documents), rows_of, told, key, errors)
-
-
-def files_of(manifest: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the files that a manifest lists."""
-    listed = manifest["files"]
-    assert isinstance(listed, dict)  # noqa: S101 -- for the type checker
-    return listed
+    return Bound(out, len(listed), len(documents), told, key, errors)
 
 
 def _add_check(files: Folder, part: report.Part, library: report.Library) -> None:
@@ -174,7 +167,7 @@ def _manifest(
             "as_of": report.plain(made.as_of),
             "tables": dict(made.versions),
         },
-        "software": dict(made.software),
+        "software": {**made.software, "pyarrow": pa.__version__},
         "parameters": {
             "frameworks": [document.framework.id for document in documents],
             "formats": list(dict.fromkeys(wanted.formats)),

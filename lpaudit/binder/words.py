@@ -1,5 +1,6 @@
 """What is in a binder → README.md, for whoever opens it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def readme(manifest: Mapping[str, Any], documents: Sequence[Document]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = lambda value: cell(value).markdown
+    environment.filters |= {"cell": lambda value: cell(value).markdown, "quoted": shlex.quote}
     checks = manifest["checks"]
     return environment.get_template("README.md.jinja").render(
         **manifest,

@@ -215,6 +215,18 @@ def test_what_cannot_be_read_is_a_finding(tmp_path, manifest):
     assert (status, "cannot go on" in said) == (1, True)
 
 
+def test_what_is_hostile_does_nothing_to_a_terminal(tmp_path):
+    told = {"files": {"\x1b[31mred\ud800": {"size": 1, "sha256": ""}}, "signed_by": "\x1b]0;title\x07"}
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("manifest.json", json.dumps(told))
+        archive.writestr("manifest.sig", "x")
+        archive.writestr("evidence/segments.jsonl", "")
+        archive.writestr(entry("\u202egpj.exe"), "")
+    status, said = verify(tmp_path / "x.zip")
+    assert (status, "\x1b" in said, "\x07" in said, "\u202e" in said) == (1, False, False, False)
+    assert "this file is missing: '\\x1b[31mred\\ud800'" in said
+
+
 def test_what_is_not_there_cannot_be_run(tmp_path):
     assert verify(tmp_path / "none.zip")[0] == 2
     assert verify(tmp_path)[0] == 2
