@@ -97,10 +97,11 @@ def signer(note, keys):
     """Return the text of a note that one of the keys has signed, else None (c2sp.org/signed-note)."""
     text, _, signatures = note.rpartition("\n\n")
     text += "\n"
-    for line in signatures.splitlines():
-        _, name, encoded = line.split(" ")
+    *lines, end = signatures.split("\n")
+    for line in lines:
+        dash, name, encoded = line.split(" ")
         blob = base64.b64decode(encoded)
-        if base64.b64encode(blob).decode() != encoded:
+        if end or dash != "—" or base64.b64encode(blob).decode() != encoded:
             return None  # other letters may mean the same bytes, but nobody has signed in them
         for known, key in keys:
             key_id = hashlib.sha256(known.encode() + b"\n\1" + key).digest()[:4]

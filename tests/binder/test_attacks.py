@@ -2,14 +2,16 @@
 
 import io
 import json
+import runpy
 import shutil
 import stat
 import sys
 import zipfile
+from base64 import b64decode
 from hashlib import sha256
 
 import pytest
-from binder.conftest import verify
+from binder.conftest import SCRIPT, verify
 from evidence.conftest import Evidence
 
 if sys.version_info >= (3, 14):
@@ -73,6 +75,23 @@ def test_a_changed_manifest_or_signature_is_found(copy, binders):
     flip(copy / "manifest.json", (copy / "manifest.json").read_bytes().index(b'"Acme') + 3)
     status, said = verify(copy, "--key", binders.key)
     assert (status, said.count("no trusted key has signed the manifest")) == (1, 1)
+
+
+def test_a_signature_is_no_signature_with_any_other_byte(folder, binders):
+    name, _, encoded = binders.key.split("+", 2)
+    script = runpy.run_path(str(SCRIPT))
+    note = (folder / "manifest.sig").read_bytes()
+    text = script["signer"](note.decode(), keys := [(name, b64decode(encoded)[1:])])
+    good = text.encode(), b64decode(note.split()[-1])[4:]
+    script["signer"].__globals__["verified"] = lambda _, *signed: signed == good
+    assert script["signer"](note.decode(), keys) == text
+    for place, byte in enumerate(note):
+        for other in {byte ^ 1, byte ^ 32, ord("\n"), ord("=")} - {byte}:
+            try:
+                found = script["signer"]((note[:place] + bytes([other]) + note[place + 1 :]).decode(), keys)
+            except ValueError:  # as a finding: it cannot go on
+                found = None
+            assert found is None, place
 
 
 def test_what_is_missing_or_more_is_found(copy, binders):
