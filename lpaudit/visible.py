@@ -17,11 +17,6 @@ def unseen(char: str) -> bool:
     return not char.isprintable() or char in _BLANK
 
 
-def all_seen(text: str) -> bool:
-    """Tell whether no character of a text is unseen."""
-    return text.isprintable() and _BLANK.isdisjoint(text)
-
-
 def spelled(char: str) -> str:
     r"""Spell a character out: ``\x1b``, ``\u202e``."""
     code = ord(char)
@@ -32,7 +27,7 @@ def spelled(char: str) -> str:
 
 def visible(text: str) -> str:
     """Return ``text`` with everything that could act on a terminal, or hide, spelled out."""
-    if all_seen(text):
+    if text.isprintable() and _BLANK.isdisjoint(text):
         return text
     return "".join(spelled(char) if unseen(char) else char for char in text)
 

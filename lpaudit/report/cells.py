@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lpaudit.visible import all_seen, instant, spelled, unseen
+from lpaudit.visible import instant, spelled, unseen
 
 LONGEST = 200
 """Characters of a text that are shown: URLs of 7,000 characters exist, and say little more."""
@@ -18,6 +18,9 @@ NULL = "–"
 EMPTY = "(empty)"
 
 _FORMULA = re.compile(r"[=+\-@'\uff1d\uff0b\uff0d\uff20]")  # the guard itself too: it must not look like one
+_PLAIN = re.compile(r"(?![=+\-@'])[!-\[\]-~]+")
+"""ASCII without blanks or backslashes: shown as it is, and nearly every text of millions."""
+
 _OUTER_SPACE = re.compile(r"^ +| +$| {2,}")
 _MARKDOWN = str.maketrans({c: f"\\x{ord(c):02x}" for c in "`|<>"})
 
@@ -72,13 +75,12 @@ def shown(text: str) -> str:
 
 def guarded(text: str) -> str:
     """Return a text as ``shown``, and all of it."""
+    if _PLAIN.fullmatch(text):
+        return text
     return ("'" if _FORMULA.match(text) else "") + visible(text)
 
 
 def visible(text: str) -> str:
     r"""Spell out what cannot be seen: ``\x1b``, ``\u202e``, outer and double spaces; ``\`` is ``\\``."""
-    if "\\" not in text and all_seen(text):  # nearly every text, and there are millions of them
-        seen = text
-    else:
-        seen = "".join(r"\\" if char == "\\" else spelled(char) if unseen(char) else char for char in text)
+    seen = "".join(r"\\" if char == "\\" else spelled(char) if unseen(char) else char for char in text)
     return _OUTER_SPACE.sub(lambda found: r"\x20" * len(found[0]), seen)

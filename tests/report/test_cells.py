@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lpaudit.report.cells import LONGEST, cell, visible
+from lpaudit.report.cells import LONGEST, cell, guarded, visible
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,12 @@ def test_what_cannot_be_seen_is_spelled_out(text, shown):
 @given(st.text(), st.text())
 def test_different_texts_look_different(one, other):
     assert (visible(one) == visible(other)) == (one == other)
+
+
+@given(st.text(st.sampled_from("=+-@'\\a! ~/\x1b\x7f\xa0\uff1d")))
+def test_a_text_is_guarded_whatever_short_way_there_is(text):
+    formula = text[:1] in tuple("=+-@'\uff1d") and text != ""
+    assert guarded(text) == ("'" if formula else "") + visible(text)
 
 
 @given(st.text())
