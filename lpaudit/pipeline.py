@@ -183,17 +183,18 @@ def reports(  # noqa: PLR0913 -- what, where to, and how
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
     report.check_formats(formats)
-    with asked(
-        root,
-        framework_ids,
-        period,
-        api_prefixes=api_prefixes,
-        about=about,
-        library=library,
-        seconds=seconds,
-    ) as (documents, _):
-        pass
-    with together(out) as draft:
+    with (
+        asked(
+            root,
+            framework_ids,
+            period,
+            api_prefixes=api_prefixes,
+            about=about,
+            library=library,
+            seconds=seconds,
+        ) as (documents, _),
+        together(out) as draft,
+    ):
         made = [report.write(one, form, draft) for one in documents for form in dict.fromkeys(formats)]
     errors = {one.framework.id: report.not_asked(one) for one in documents}
     return Written([out / path.name for path in made], {name: some for name, some in errors.items() if some})
