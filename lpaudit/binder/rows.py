@@ -25,14 +25,14 @@ def _write(csv: Path, parquet: Path, schema: pa.Schema, pieces: Iterator[pa.Tabl
     count = 0
     with csv.open("wb") as file, pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
 
-        def rows() -> Iterator[tuple[object, ...]]:
+        def rows() -> Iterator[tuple[str, ...]]:
             nonlocal count
             for piece in pieces:
                 writer.write_table(piece)
                 count += piece.num_rows
-                yield from report.table_rows(piece)
+                yield from report.table_texts(piece)
 
-        for text in report.csv_pieces(schema.names, rows()):
+        for text in report.text_pieces(schema.names, rows()):
             file.write(text)
     return count
 

@@ -17,7 +17,7 @@ formats.py     a document → files: html.py and markdown.py (with templates.py)
 """
 
 from lpaudit.report.check import load_check
-from lpaudit.report.csv_ import csv_pieces, table_rows
+from lpaudit.report.csv_ import table_texts, text_pieces
 from lpaudit.report.document import EXCEPTION_ID, Document, Part, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate
 from lpaudit.report.examples import Example, load_examples
@@ -40,7 +40,6 @@ __all__ = [
     "ask",
     "check_formats",
     "checks",
-    "csv_pieces",
     "document",
     "evaluate",
     "exception_ids",
@@ -54,6 +53,7 @@ __all__ = [
     "plain",
     "refuse_unknown",
     "slips",
-    "table_rows",
+    "table_texts",
+    "text_pieces",
     "write",
 ]

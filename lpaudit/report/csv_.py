@@ -61,13 +61,8 @@ def part_sha256(part: Part) -> str:
 
 
 def part_rows(part: Part) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a section."""
-    return table_rows(part.table)
-
-
-def table_rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of a table, a batch at a time: there may be millions."""
-    for batch in table.to_batches(max_chunksize=_BATCH):
+    """Yield the rows of a section, a batch at a time: there may be millions."""
+    for batch in part.table.to_batches(max_chunksize=_BATCH):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
@@ -82,11 +77,30 @@ def _write(path: Path, names: Sequence[str], rows: Iterable[Sequence[object]]) -
 
 def csv_pieces(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
     """Yield the bytes of a file, about a megabyte at a time."""
+    return text_pieces(names, (map(_text, row) for row in rows))
+
+
+def table_texts(table: pa.Table) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a table as they are written, quickly: the texts of a column are few or short."""
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        yield from zip(*map(_column_texts, batch.columns), strict=True)
+
+
+def _column_texts(column: pa.Array) -> list[str]:
+    if pa.types.is_nested(column.type):
+        return [_text(value) for value in column.to_pylist()]
+    encoded = column.dictionary_encode()
+    texts = [_text(value) for value in encoded.dictionary.to_pylist()]
+    return ["" if place is None else texts[place] for place in encoded.indices.to_pylist()]
+
+
+def text_pieces(names: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[bytes]:
+    """Yield the bytes of a file whose texts are guarded already."""
     out = StringIO()
     writer = csv.writer(out)  # RFC 4180: lines end with CR LF
     writer.writerow(names)
     for row in rows:
-        writer.writerow(map(_text, row))
+        writer.writerow(row)
         if out.tell() > 1 << 20:
             yield out.getvalue().encode()
             out.seek(0)

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lpaudit.report.cells import LONGEST, cell, guarded, visible
+from lpaudit.report.csv_ import csv_pieces, table_texts, text_pieces
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,24 @@ def test_different_texts_look_different(one, other):
 def test_a_text_is_guarded_whatever_short_way_there_is(text):
     formula = text[:1] in tuple("=+-@'\uff1d") and text != ""
     assert guarded(text) == ("'" if formula else "") + visible(text)
+
+
+def test_a_table_is_the_same_csv_column_by_column_as_value_by_value():
+    time = datetime(2026, 11, 23, 10, 14, 4, 834870, UTC)
+    columns = {
+        "text": ["=1", None, "", "a  b", "\x1b", "=1"],
+        "number": [1, None, -2, 3, 1, 0],
+        "real": [0.5, float("nan"), None, -1.0, 0.5, 2.0],
+        "truth": [True, None, False, True, True, False],
+        "time": [time, None, time, time, None, time],
+        "day": [time.date(), None, time.date(), None, None, time.date()],
+        "list": [["=a"], None, [], ["b", None], ["c"], []],
+        "null": [None] * 6,
+    }
+    table = pa.table(columns)
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    names = table.column_names
+    assert b"".join(text_pieces(names, table_texts(table))) == b"".join(csv_pieces(names, rows))
 
 
 @given(st.text())
