@@ -46,7 +46,9 @@ def nightly(
     options = {"frameworks": ",".join(frameworks)} if frameworks else {}
     settings = config.load(options, config.environment(), file=settings_file)
     begun = _now()
-    setup = nights.prepare(settings, config.environment(), frozenset(skip or ()), now=_now, unique=_unique)
+    setup = nights.prepare(
+        settings, config.environment(), frozenset(skip or ()), file=settings_file, now=_now, unique=_unique
+    )
     fresh = nights.fresh(
         day or begun.date() - timedelta(days=1),
         config.names(settings, "frameworks"),
@@ -55,6 +57,7 @@ def nightly(
         host=socket.gethostname(),
         user=getuser(),
         flow_run_id=flow_run.get_id(),
+        known=setup.library,
     )
 
     def perform(step: Step, take: Callable[[], Done]) -> Done:

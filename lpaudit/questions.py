@@ -28,10 +28,15 @@ class Answer:
 
 
 def ask(
-    root: str, check_id: str, period: Period, parameters: Mapping[str, object], api_prefixes: Sequence[str]
+    root: str,
+    check_id: str,
+    period: Period,
+    parameters: Mapping[str, object],
+    api_prefixes: Sequence[str],
+    library: report.Library = report.SHIPPED,
 ) -> Answer:
     """Ask a check. Raises LpauditError."""
-    check = report.load_check(check_id)
+    check = report.load_check(check_id, library)
     with pipeline.opened(root, api_prefixes) as (connection, _):
         population, rows, _ = report.ask(check, period, connection.select, parameters)
     found = rows.column(_FINDING).to_pylist()

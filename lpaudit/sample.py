@@ -62,7 +62,7 @@ class Sample:
                 yield f"        {stratum!r}: {taken:,} of {size:,}"
 
 
-def draw(
+def draw(  # noqa: PLR0913 -- of what, how, and in whose words
     root: str,
     check_id: str,
     period: Period,
@@ -72,12 +72,13 @@ def draw(
     stratify: str | None = None,
     exceptions_only: bool = False,
     api_prefixes: Sequence[str],
+    library: report.Library = report.SHIPPED,
 ) -> Sample:
     """Draw from a check's answer: from all its rows, or from a control's exceptions.
 
     Raises ConfigError for a column that is not there, CheckError, StoreError.
     """
-    check = report.load_check(check_id)
+    check = report.load_check(check_id, library)
     with pipeline.opened(root, api_prefixes) as (connection, _):
         _, rows, _ = report.ask(check, period, connection.select)
     if stratify is not None and stratify not in rows.column_names:

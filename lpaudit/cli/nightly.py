@@ -68,9 +68,17 @@ def nightly(
     night = _night(date_, begun)
     from lpaudit import nightly as nights  # noqa: PLC0415 -- start-up time
 
-    setup = nights.prepare(settings, config.environment(), frozenset(skip or ()), now=now, unique=unique)
+    setup = nights.prepare(
+        settings, config.environment(), frozenset(skip or ()), file=config_file, now=now, unique=unique
+    )
     fresh = nights.fresh(
-        night, config.names(settings, "frameworks"), begun, run_id=unique(), host=host(), user=user()
+        night,
+        config.names(settings, "frameworks"),
+        begun,
+        run_id=unique(),
+        host=host(),
+        user=user(),
+        known=setup.library,
     )
 
     def told(taken: "Taken") -> None:

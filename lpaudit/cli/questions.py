@@ -12,7 +12,7 @@ import typer
 from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.times import moment, since_when
-from lpaudit.cli.world import configured, now
+from lpaudit.cli.world import configured, library, now
 from lpaudit.errors import ConfigError, Exit
 from lpaudit.visible import instant
 
@@ -137,7 +137,8 @@ def _ask(
     from lpaudit import questions  # noqa: PLC0415 -- start-up time
 
     prefixes = config.api_prefixes(settings)
-    return _tell(questions.ask(settings["store"].value, check, period, {}, prefixes), row_format)
+    known = library(settings, config_file, None)
+    return _tell(questions.ask(settings["store"].value, check, period, {}, prefixes, known), row_format)
 
 
 def _period(since: str | None, until: str | None) -> "Period":

@@ -9,7 +9,7 @@ import typer
 from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.times import period_of
-from lpaudit.cli.world import configured
+from lpaudit.cli.world import configured, library
 from lpaudit.errors import Exit
 
 
@@ -64,6 +64,7 @@ def sample(  # noqa: PLR0913 -- options of a command
         stratify=stratify,
         exceptions_only=exceptions,
         api_prefixes=config.api_prefixes(settings),
+        library=library(settings, config_file, None),
     )
     if frame is not None:
         from lpaudit.outfile import write_whole  # noqa: PLC0415

@@ -9,7 +9,6 @@ import socket
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lpaudit import config
@@ -51,10 +50,6 @@ def library(settings: config.Config, file: str | None, folders: Sequence[str] | 
 
     Raises ConfigError for a parameter of a check that does not exist.
     """
-    from lpaudit import report  # noqa: PLC0415 -- start-up time
+    from lpaudit.library import library as made  # noqa: PLC0415 -- start-up time
 
-    named = folders or [part.strip() for part in settings["reports"].value.split(",") if part.strip()]
-    values = config.check_parameters(config.environment(), file=file)
-    found = report.Library(own=tuple(map(Path, named)), changed=values)
-    report.refuse_unknown(found)
-    return found
+    return made(settings, config.environment(), file, folders)

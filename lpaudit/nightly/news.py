@@ -24,13 +24,15 @@ def _causes(run: Run) -> set[tuple[str, str]]:
     return {("failed", taken.step) for taken in run.failed} | {("incomplete", check) for check in incomplete}
 
 
-def message(root: str, location: str, run: Run, link: str) -> Message:
+def message(root: str, location: str, run: Run, link: str, library: report.Library) -> Message:
     """Return what there is to say about a run. Raises StoreError, CheckError.
 
     ``link`` is where a report can be read: a URL with {night}, {framework} and {check} in it.
     """
     found = pipeline.select(root, "exception", _NEW, {"run_id": run.run_id}).to_pylist()
-    shown = {name: {s.check for s in report.load_framework(name).sections} for name in run.frameworks}
+    shown = {
+        name: {s.check for s in report.load_framework(name, library).sections} for name in run.frameworks
+    }
 
     def linked(check: str) -> str:
         framework = next((name for name, checks in shown.items() if check in checks), run.frameworks[0])

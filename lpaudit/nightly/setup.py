@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lpaudit import alerts, anchors, config, keys, report
 from lpaudit.errors import ConfigError
+from lpaudit.library import library
 from lpaudit.model import Period
 from lpaudit.nightly.record import Run
 from lpaudit.nightly.steps import STEPS, Night
@@ -18,10 +19,14 @@ def prepare(
     environ: Mapping[str, str],
     left_out: frozenset[str],
     *,
+    file: str | None = None,
     now: Callable[[], datetime],
     unique: Callable[[], str],
 ) -> Night:
-    """Return what settings say of a night. Raises ConfigError for what cannot work."""
+    """Return what settings say of a night; ``file`` is the one that they were read from, if it was named.
+
+    Raises ConfigError for what cannot work.
+    """
     optional = [step.name for step in STEPS if step.optional]
     if wrong := left_out - set(optional):
         raise ConfigError(
@@ -40,6 +45,8 @@ def prepare(
         left_out=left_out,
         key=keys.path_of(settings["key"].value, environ),
         anchors=anchors.parse(settings["anchors"].value),
+        library=library(settings, environ, file),
+        seconds=config.integer(settings, "check_seconds"),
     )
 
 
@@ -52,10 +59,11 @@ def fresh(
     host: str,
     user: str,
     flow_run_id: str | None = None,
+    known: report.Library = report.SHIPPED,
 ) -> Run:
-    """Return a run that has not begun. Raises ConfigError for a framework that there is not."""
+    """Return a run that has not begun. Raises ConfigError for a framework that is not ``known``."""
     for framework in frameworks:
-        report.load_framework(framework)
+        report.load_framework(framework, known)
     start = datetime.combine(day, time(), UTC)
     return Run(
         run_id=run_id,

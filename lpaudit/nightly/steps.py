@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Night:
     left_out: frozenset[str] = frozenset()
     key: Path | None = None
     anchors: tuple[str, ...] = ()
+    library: report.Library = report.SHIPPED
+    seconds: float | None = None
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -117,16 +120,19 @@ def _compact(night: Night, run: Run) -> Done:
     return Done(f"{counted(files, 'file')} and {counted(done.packed.segments, 'segment')} made fewer")
 
 
-def controls() -> list[str]:
+def controls(library: report.Library) -> list[str]:
     """Return the checks of which every row is an exception."""
-    return [check.id for check in map(report.load_check, report.checks()) if check.kind == "control"]
+    found = (report.load_check(name, library) for name in report.checks(library))
+    return [check.id for check in found if check.kind == "control"]
 
 
 def _checks(night: Night, run: Run) -> Done:
     """Ask every control that there is, and record its exceptions."""
-    asked = replace(report.load_framework(run.frameworks[0]), sections=tuple(map(Section, controls())))
+    first = report.load_framework(run.frameworks[0], night.library)
+    asked = replace(first, sections=tuple(map(Section, controls(night.library))))
     with pipeline.opened(night.root, night.api_prefixes) as (connection, versions):
-        results = report.evaluate(asked, run.period, connection.select, {}).results
+        select = partial(connection.select, seconds=night.seconds)
+        results = report.evaluate(asked, run.period, select, {}, night.library).results
     added = register.record_night(
         night.root, results, run.period, run.run_id, now=night.now, unique=night.unique
     )
@@ -167,7 +173,14 @@ def _report(night: Night, run: Run) -> Done:
 def write_report(night: Night, framework: str, period: Period, out: Path) -> list[Path]:
     """Write what `lpaudit report` writes; return the files."""
     written = pipeline.reports(
-        night.root, [framework], period, out, formats=("md", "html"), api_prefixes=night.api_prefixes
+        night.root,
+        [framework],
+        period,
+        out,
+        formats=("md", "html"),
+        api_prefixes=night.api_prefixes,
+        library=night.library,
+        seconds=night.seconds,
     )
     return written.paths
 
@@ -231,11 +244,11 @@ def _alert(night: Night, run: Run) -> Done:
     location = store.open_store(night.root).location
 
     def of_run(run_id: str) -> alerts.Message:
-        return news.message(night.root, location, record.known(night.root, run_id), night.link)
+        return news.message(night.root, location, record.known(night.root, run_id), night.link, night.library)
 
     message = None
     if news.is_news(run, record.before(night.root, run)):
-        message = news.message(night.root, location, run, night.link)
+        message = news.message(night.root, location, run, night.link, night.library)
     attempts = alerts.deliver(
         night.root, night.channels, run.run_id, message, of_run, now=night.now, unique=night.unique
     )

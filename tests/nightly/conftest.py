@@ -90,7 +90,7 @@ FEW = (
 @pytest.fixture(autouse=True)
 def few_controls(monkeypatch):
     """Ask few controls; commands, which are processes of their own, ask all."""
-    monkeypatch.setattr(sys.modules["lpaudit.nightly.steps"], "controls", lambda: list(FEW))
+    monkeypatch.setattr(sys.modules["lpaudit.nightly.steps"], "controls", lambda _: list(FEW))
 
 
 @pytest.fixture

@@ -8,13 +8,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from report.small import line
 
-from lpaudit import nightly
+from lpaudit import nightly, report
 from lpaudit.errors import Busy, ConfigError, Exit, StoreError
 from lpaudit.nightly import steps
 from lpaudit.nightly.lock import lock_file
 from lpaudit.store import open_store
 
+CONTROLS = steps.controls  # the real one: most nights here ask few
 NAMES = ["sync", "correlate", "compact", "checks", "report", "sign", "verify", "alert"]
 FIRST_ROW = "select * from control_run order by revision limit 1"
 
@@ -252,3 +254,35 @@ def test_a_setup_knows_its_settings(nights):
     assert replace(nights.setup(), root="x").root == "x"
     with pytest.raises(ConfigError):
         nightly.fresh(date(2026, 11, 23), ("nope",), nights.now(), run_id="1", host="h", user="u")
+
+
+OWN = """/*
+id = "no-alice"
+title = "Alice"
+question = "What did she do?"
+kind = "control"
+severity = "low"
+key = ["line_id"]
+population = "select count(*) from access where time >= $start and time < $end"
+unit = "lines of the period"
+limits = "-"
+*/
+select line_id, path from access where "user" = 'alice' and time >= $start and time < $end order by line_id
+"""
+
+
+def test_a_check_of_ones_own_is_asked_sampled_and_registered(nights, tmp_path, monkeypatch, lpaudit):
+    (tmp_path / "own" / "checks" / "mine").mkdir(parents=True)
+    (tmp_path / "own" / "checks" / "mine" / "no-alice.sql").write_text(OWN)
+    library = report.Library(own=(tmp_path / "own",))
+    assert "no-alice" in CONTROLS(library)
+    monkeypatch.setattr(steps, "controls", lambda known: ["no-alice"] if known is library else [])
+    nights.ingest(line("12:00:00", "GET /api/flows/1", user="alice"))
+    nights.run(library=library)
+    [found] = nights.select("select * from exception")
+    assert found["check_id"] == "no-alice"
+    asked = ("sample", "--check", "no-alice", "--from", "2026-11-23", "--to", "2026-11-23", "--seed", "1")
+    given = {"LPAUDIT_REPORTS": str(tmp_path / "own"), "LPAUDIT_STORE": nights.root}
+    done = lpaudit(*asked, "--format", "json", env=given)
+    assert done.returncode == 0, done.stderr
+    assert [row["line_id"] for row in json.loads(done.stdout)] == [json.loads(found["row_key"])["line_id"]]
