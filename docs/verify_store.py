@@ -99,8 +99,11 @@ def signer(note, keys):
     text += "\n"
     *lines, end = signatures.split("\n")
     for line in lines:
-        dash, name, encoded = line.split(" ")
-        blob = base64.b64decode(encoded)
+        try:
+            dash, name, encoded = line.split(" ")
+            blob = base64.b64decode(encoded)
+        except ValueError:
+            return None
         if end or dash != "—" or base64.b64encode(blob).decode() != encoded:
             return None  # other letters may mean the same bytes, but nobody has signed in them
         for known, key in keys:
