@@ -131,6 +131,8 @@ class Follower:
         tail = log.tail
         long_line = len(tail.buffer) > 0 and not tail.buffer.whole
         room = max(self.room[log.kind, log.held], _READ if long_line else 0)
+        if log.source_id is None:  # others may wait until it is known; what is read to know it is not kept
+            room = max(room, source.HEAD)
         before = tail.position
         looked, log.looked = log.looked, now
         try:

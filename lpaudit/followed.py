@@ -91,6 +91,11 @@ class Log:
         return self.source_id is not None and self.waiting is None
 
     @property
+    def unread(self) -> bool:
+        """Whether it has been opened, and nothing has been read of it that could tell which source it is."""
+        return self.source_id is None and self.tail.position == 0 < self.tail.size
+
+    @property
     def ready(self) -> bool:
         """Whether it has lines to store."""
         buffer = self.tail.buffer

@@ -151,10 +151,11 @@ class Succession:
         if log.begun or log.tail.found.path is None:
             return False
         for search in self.searches:
-            if search.key == log.key and search.generation.source_id != log.source_id:
-                read = search.scanned and not archives.busy_beside(search.path)
-                if not read or any(_is_coming(other, clock) for other in _rest(search, logs)):
-                    return True
+            if search.key != log.key or search.generation.source_id == log.source_id:
+                continue
+            coming = any(_is_coming(other, clock) for other in _rest(search, logs))
+            if coming or _is_unread(search, logs, clock, archives):
+                return True
         if log.after is None:
             log.after = [(other, other.tail.size) for other in logs if _came_before(other, log)]
         log.after = [
@@ -174,8 +175,8 @@ class Succession:
             rest = _rest(search, logs)
             # A file that holds less than is stored may be a copy that is still being made.
             coming = any(log.waiting is not None and clock - log.grew < GRACE for log in rest)
-            read = archives.busy_beside(search.path)
-            busy = read or coming or not search.scanned or any(not log.drained for log in rest)
+            unread = _is_unread(search, logs, clock, archives)
+            busy = unread or coming or any(not log.drained for log in rest)
             if busy or (not found and clock < search.until):
                 continue
             ghost = next((log for log in rest if log.cut), None)
@@ -232,6 +233,14 @@ def _newest(log: Log) -> str | None:
 def _rest(search: Search, logs: Sequence[Log]) -> list[Log]:
     """Return the files that hold a generation, also one that has just to be recognised anew."""
     return [log for log in logs if search.generation.source_id in (log.source_id, log.anew)]
+
+
+def _is_unread(search: Search, logs: Sequence[Log], clock: float, archives: Archives) -> bool:
+    """Say whether a file beside a search's path has still to be looked into; what cannot be read has not."""
+    if not search.scanned or archives.busy_beside(search.path):
+        return True
+    unread = [log.tail.found.path for log in logs if log.unread and log.look_at <= clock]
+    return any(path is not None and path.parent == search.path.parent for path in unread)
 
 
 def _is_coming(log: Log, clock: float) -> bool:

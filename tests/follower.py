@@ -344,11 +344,11 @@ class Driven:
 # Rotation as logrotate does it.
 
 
-def rotate(log: Path, style: str = "number") -> Path:
+def rotate(log: Path, style: str = "number", kept: int = 10) -> Path:
     """Rename a log as logrotate does, compress it if ``style`` says so, and create a new one.
 
     ``style``: number, gz, delay (compressed the next time), date, date-gz. Earlier files move
-    on. Returns where it is now.
+    on, the last of ``kept`` away (not of those with dates). Returns where it is now.
     """
     plain, _, packed = style.partition("-")
     if plain == "date":
@@ -356,7 +356,7 @@ def rotate(log: Path, style: str = "number") -> Path:
         there = log.with_name(f"{log.name}-{datetime(2026, 11, 1, tzinfo=UTC) + timedelta(numbers):%Y%m%d}")
         log.rename(there)
         return compress(_created(log, there)) if packed else _created(log, there)
-    for number in range(9, 0, -1):
+    for number in range(kept - 1, 0, -1):
         for ending in ("", ".gz"):
             old = log.with_name(f"{log.name}.{number}{ending}")
             if old.exists():

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from lpaudit import follow
 from lpaudit.model import LogKind
 from tests.follower import (
     Driven,
@@ -945,10 +946,11 @@ def test_fault_15_killed_at_random_while_a_log_grows_and_rotates(
                     log, lines(f"k{kill}/{step}", 10) + line("torn")[: rng.randrange(60)]
                 )
                 generations[-1] += append(log, b"\n")
-                if step == 0:  # rotation keeps ten files: who never comes to read loses what was in others
+                if step == 0:
                     follower.until_stored(before + 1)
                 if rng.random() < 0.15:
-                    rotate(log, "number")
+                    # No follower lives for the ten seconds after which a rotated file is finished: it must stay.
+                    rotate(log, "number", kept=1000)
                     generations.append(b"")
                 time.sleep(rng.uniform(0, 0.1))
             follower.kill()
@@ -972,6 +974,31 @@ def test_fault_15_what_waits_takes_no_room_of_what_it_waits_for(log: Path, store
     with Following(store, log, env=small) as follower:
         follower.until_stored(520)
     check(store, first, second, third)
+    assert gaps(store) == []
+
+
+def test_fault_15_what_is_still_to_be_looked_into_is_no_gap(
+    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No follower lived to finish a file, and it takes the last one long to recognise them all."""
+    generations = []
+    for number in range(14):
+        with Driven(store, log) as follower:
+            generations.append(append(log, lines(f"g{number}", 60)))
+            follower.wait(2)
+            rotate(log, "number", kept=1000)
+            follower.crash()
+    generations.append(append(log, lines("last", 60)))
+    with Driven(store, log, segment_bytes=4000) as follower:
+
+        def slowly(*arguments: object) -> object:
+            follower.time += 1
+            return recognise_any(*arguments)  # type: ignore[arg-type]
+
+        recognise_any = follow.recognise_any
+        monkeypatch.setattr(follow, "recognise_any", slowly)
+        follower.wait(30).stop()
+    check(store, *generations)
     assert gaps(store) == []
 
 
