@@ -12,6 +12,7 @@ import typer
 from lpaudit import __version__
 from lpaudit.console import close_stdout_quietly, fail, say
 from lpaudit.errors import Exit, LpauditError
+from lpaudit.guard import Ended
 
 # typer brings its own click and exports only the leaves of its tree of errors.
 UsageError: Any = typer.BadParameter.__base__
@@ -73,6 +74,8 @@ def _invoke(arguments: list[str]) -> int:
             status = command.invoke(context)
     except typer.Exit as done:
         status = done.exit_code
+    except Ended as child:
+        status = child.status
     sys.stdout.flush()
     return status if isinstance(status, int) else Exit.OK
 

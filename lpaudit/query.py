@@ -5,6 +5,7 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lpaudit import routes
+from lpaudit import guard, routes
 from lpaudit.errors import QueryError, QueryLimit, StoreError
 from lpaudit.schema import tables
 
@@ -26,12 +27,22 @@ _SLICE = 0.1
 """Seconds after which it is looked whether somebody wants to stop."""
 
 _READING = ("get_next failed", "arrow_scan", "reading the stream registered as")
+_REFUSED = {
+    duckdb.PermissionException: "a query sees the store's tables and nothing else: `lpaudit tables`",
+    duckdb.CatalogException: "`lpaudit tables` lists tables, views and columns",
+    # Their words are the query's, which may be those of _READING.
+    duckdb.BinderException: None,
+    duckdb.ParserException: None,
+}
 _LOCKDOWN = (
     "SET TimeZone = 'UTC'",
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET temp_directory = ''",
+    "SET allow_persistent_secrets = false",
+    "SET secret_directory = ''",  # both directories' names would say whose home this is
+    "SET extension_directory = '/dev/null'",
     "SET enable_progress_bar = false",  # it would be drawn on stdout, among the rows
     f"SET memory_limit = '{_MEMORY}'",
     "SET enable_external_access = false",
@@ -79,38 +90,54 @@ class Connection:
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
 
-    def stream(self, sql: str) -> pa.RecordBatchReader:
-        """Run one SELECT and return its rows a batch at a time. Raises QueryError."""
+    def stream(self, sql: str, *, seconds: float | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Run one SELECT and return its columns, and its rows a batch at a time, as they are made.
+
+        Raises QueryError, both at once and while rows are taken; QueryLimit when the last row was not there
+        ``seconds`` after the first was asked for, whoever was slow.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
         with self._explained():
             statement = self._statement(sql)
-            return self._interruptibly(lambda: self.duckdb.sql(statement).to_arrow_reader(10_000))
+            reader = self._interruptibly(
+                lambda: self.duckdb.sql(statement).to_arrow_reader(10_000), seconds, until
+            )
+            return reader.schema, self._batches(reader, seconds, until)
 
-    def _interruptibly(self, work: Callable[[], Any], seconds: float | None = None) -> Any:
-        """Let another thread do what may take long: in C++ this one would not hear of Ctrl-C."""
-        with ThreadPoolExecutor(1) as other:
+    def _batches(
+        self, reader: pa.RecordBatchReader, seconds: float | None, until: float | None
+    ) -> Iterator[pa.RecordBatch]:
+        with self._explained():
+            while (batch := self._interruptibly(lambda: next(reader, None), seconds, until)) is not None:
+                yield batch
+
+    def _interruptibly(
+        self, work: Callable[[], Any], seconds: float | None, until: float | None = None
+    ) -> Any:
+        """Let another thread do what may take long: in C++ this one would not hear of Ctrl-C.
+
+        It is to be over ``seconds`` from now, or ``until`` (monotonic) if some of them are used up.
+        """
+        if until is None and seconds is not None:
+            until = time.monotonic() + seconds
+        left = None if until is None else until - time.monotonic()
+        if seconds is not None and left is not None and left <= 0:
+            raise guard.took_longer(seconds)
+        late = False
+        with guard.limited(left, seconds), ThreadPoolExecutor(1) as other:
             future = other.submit(work)
-            waited = 0.0
             try:
                 # Awake now and then: the signal may reach a thread that is not Python's.
                 while not wait([future], timeout=_SLICE).done:
-                    waited += _SLICE
-                    if seconds is not None and waited >= seconds:
+                    late = until is not None and time.monotonic() >= until
+                    if late:
                         self.duckdb.interrupt()
             except KeyboardInterrupt:
                 self.duckdb.interrupt()
                 raise
-            if seconds is not None and waited >= seconds and future.exception():
-                raise QueryLimit(
-                    f"the query took longer than {seconds:g} seconds",
-                    hint="aggregate before you join, or allow it more: check_seconds",
-                )
+            if seconds is not None and late and future.exception():
+                raise guard.took_longer(seconds)
             return future.result()
-
-    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of ``stream``. Raises QueryError for what fails while they are made."""
-        with self._explained():
-            while (batch := self._interruptibly(lambda: next(reader, None))) is not None:
-                yield batch
 
     def _statement(self, sql: str) -> Any:  # duckdb's stubs do not name its Statement
         if not sql.isprintable():
@@ -123,12 +150,14 @@ class Connection:
             raise QueryError("there is no query", hint="try: select * from access limit 10")
         if len(statements) > 1:
             raise QueryError("one query at a time", hint="leave out what follows the first ;")
-        if statements[0].type != duckdb.StatementType.SELECT:
-            kind = statements[0].type.name
+        kind = _kind(statements[0])
+        if kind != duckdb.StatementType.SELECT.name:
             raise QueryError(
                 f"{kind} is refused: the store is read-only, and a query is one SELECT",
                 hint="write rows to a file with --format csv -o FILE"
                 if kind in ("COPY", "EXPORT")
+                else "a pivot names its values: pivot … on … in (…)"
+                if kind == "MULTI"
                 else "`lpaudit tables` lists what can be selected",
             )
         return statements[0]
@@ -137,12 +166,8 @@ class Connection:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except duckdb.PermissionException as error:
-            raise QueryError(
-                _clean(error), hint="a query sees the store's tables and nothing else: `lpaudit tables`"
-            ) from None
-        except duckdb.CatalogException as error:
-            raise QueryError(_clean(error), hint="`lpaudit tables` lists tables, views and columns") from None
+        except tuple(_REFUSED) as error:
+            raise QueryError(_clean(error), hint=_REFUSED[type(error)]) from None
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException:
@@ -212,6 +237,13 @@ def _know_routes(connection: duckdb.DuckDBPyConnection, api_prefixes: Sequence[s
 
 def _damaged(error: Exception) -> StoreError:
     return StoreError(f"a file cannot be read: {str(error).splitlines()[0]}")
+
+
+def _kind(statement: Any) -> str:
+    try:
+        return str(statement.type.name)
+    except ValueError:  # DuckDB has more kinds than its Python package has names: UPDATE EXTENSIONS
+        return "this"
 
 
 def _clean(error: duckdb.Error) -> str:

@@ -12,11 +12,12 @@ from lpaudit.outfile import write_whole
 from lpaudit.query import Connection
 
 
-def answer(connection: Connection, query: str, write: Writer, output: Path | None) -> None:
+def answer(
+    connection: Connection, query: str, write: Writer, output: Path | None, seconds: float | None
+) -> None:
     """Write a query's rows to stdout or, whole or not at all, to a file. Raises LpauditError."""
-    reader = connection.stream(query)
-    names = reader.schema.names
-    rows = console.rows_of(connection.batches(reader))
+    schema, batches = connection.stream(query, seconds=seconds)
+    names, rows = schema.names, console.rows_of(batches)
     if output is None:
         write(names, rows, sys.stdout)
     else:
@@ -24,7 +25,9 @@ def answer(connection: Connection, query: str, write: Writer, output: Path | Non
         console.say(f"{console.counted(count, 'row')} in {output}")
 
 
-def prompt(connection: Connection, write: Writer, list_tables: Callable[[], object]) -> int:
+def prompt(
+    connection: Connection, write: Writer, list_tables: Callable[[], object], seconds: float | None
+) -> int:
     """Read queries from a person until the end of input; return the exit status."""
     console.say("SQL over access, quarantine, source, segment, …; end a query with ; and leave with Ctrl-D")
     query = ""
@@ -48,7 +51,7 @@ def prompt(connection: Connection, write: Writer, list_tables: Callable[[], obje
             query = ""
         elif query.rstrip().endswith(";"):
             try:
-                answer(connection, query, write, None)
+                answer(connection, query, write, None, seconds)
             except LpauditError as error:
                 console.fail(error.message, error.hint)
             except KeyboardInterrupt:

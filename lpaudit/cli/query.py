@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import config, console
+from lpaudit import config, console, guard
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.world import configured
 from lpaudit.errors import Exit
@@ -20,12 +20,22 @@ def sql(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of stdout.")
     ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0,
+            help="Seconds that a query may take, to its last row; 0 for any. [default: 300]",
+        ),
+    ] = None,
     api_prefix: PrefixOption = None,
     config_file: ConfigOption = None,
 ) -> int:
     """Ask the store with SQL (DuckDB). Read-only: a query is one SELECT.
 
-    Without a query, on a terminal, it prompts. `lpaudit tables` lists what there is.
+    Without a query, on a terminal, it prompts. `lpaudit tables` lists what there is. A query that takes too
+    long, or too much memory, ends with exit status 3.
 
     Examples:
 
@@ -33,17 +43,24 @@ def sql(
 
       lpaudit sql --format csv -o denied.csv 'select * from access where status in (401, 403)'
     """
-    settings = configured(config_file, store=store, api_prefix=api_prefix)
+    settings = configured(
+        config_file,
+        store=store,
+        api_prefix=api_prefix,
+        sql_timeout=None if timeout is None else str(timeout),
+    )
+    seconds = config.integer(settings, "sql_timeout", least=0) or None
+    guard.watch()
     from lpaudit import pipeline, shell  # noqa: PLC0415 -- start-up time
 
     write = console.WRITERS[row_format]
     if query is None and sys.stdin.isatty():
         with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
-            return shell.prompt(connection, write, tables)
+            return shell.prompt(connection, write, tables, seconds)
     # Not UTF-8 is said of a query in one place, wherever it comes from.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if query in (None, "-") else query
     with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
-        shell.answer(connection, text or "", write, output)
+        shell.answer(connection, text or "", write, output, seconds)
     return Exit.OK
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import config, console
+from lpaudit import config, console, guard
 from lpaudit.cli.options import ConfigOption, PrefixOption, QuietOption, ReportsOption, StoreOption
 from lpaudit.cli.times import asked_period
 from lpaudit.cli.world import configured, library
@@ -66,6 +66,7 @@ def report(  # noqa: PLR0913 -- a command's options
     """
     settings = configured(config_file, store=store, api_prefix=api_prefix)
     asked = asked_period(period, from_, to)
+    guard.watch(2 * guard.MEMORY)  # checks of others
     from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
     written = pipeline.reports(
