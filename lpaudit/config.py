@@ -46,6 +46,11 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("reports", "", "Folders with checks and frameworks of your own, comma-separated."),
         Setting("check_seconds", "300", "Seconds that one check of a report may take."),
         Setting("sql_timeout", "300", "Seconds that a query of `lpaudit sql` may take; 0 for any."),
+        Setting(
+            "audit_trail",
+            "best-effort",
+            "Whether what cannot be recorded in audit_trail is answered: best-effort, or required.",
+        ),
         Setting("flush_interval", "1", "Seconds that lines may wait to be stored while a log is followed."),
         Setting(
             "anchors",

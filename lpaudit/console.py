@@ -14,10 +14,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import pyarrow as pa
 
+from lpaudit import act
 from lpaudit.visible import instant, unseen, visible
 
 _WIDEST_CELL = 100  # characters, in a table on a terminal
@@ -204,12 +205,25 @@ def write_csv(names: Sequence[str], rows: Rows, out: TextIO) -> int:
 Writer = Callable[[Sequence[str], Rows, TextIO], int]
 """Writes rows of named columns, and returns how many there were."""
 
+
+def _noted(writer: Writer) -> Writer:
+    """Return the writer, which tells the audit trail what it wrote, and how many rows."""
+
+    def write(names: Sequence[str], rows: Rows, out: TextIO) -> int:
+        heard = out if out is sys.stdout else cast("TextIO", act.Tee(out, act.current()))
+        count = writer(names, rows, heard)
+        act.wrote(count)
+        return count
+
+    return write
+
+
 WRITERS: Mapping[str, Writer] = {
-    "table": write_table,
-    "json": write_json,
-    "jsonl": write_jsonl,
-    "csv": write_csv,
-    "markdown": write_markdown,
+    "table": _noted(write_table),
+    "json": _noted(write_json),
+    "jsonl": _noted(write_jsonl),
+    "csv": _noted(write_csv),
+    "markdown": _noted(write_markdown),
 }
 
 

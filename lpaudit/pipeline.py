@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from lpaudit import STORE_VERSION, __version__, query, routes, store
+from lpaudit import STORE_VERSION, __version__, act, query, routes, store
 from lpaudit.model import Checkpoint, Period, Select
 from lpaudit.outfile import together
 from lpaudit.schema import tables
 
 if TYPE_CHECKING:
     from lpaudit.report import Document, Library
+
+
+_TRAIL = "audit_trail"
+"""Each question adds to it: no answer is known by its version, or none could be given twice."""
 
 
 @contextmanager
@@ -31,7 +35,9 @@ def opened(
 def select(root: str, table: str, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
     """Ask one table and its views, which are about it alone. Raises StoreError."""
     target = store.open_store(root)
-    dataset = target.dataset(table, target.table(table))
+    opened_table = target.table(table)
+    act.opened({table: opened_table.version()} if opened_table is not None and table != _TRAIL else {})
+    dataset = target.dataset(table, opened_table)
     unreadable = partial(store.cannot_read, target.location)
     connection = query.connect({table: dataset}, unreadable, only=(table,))
     try:
@@ -50,8 +56,12 @@ def _snapshot(
         partial(store.cannot_read, target.location),
         api_prefixes,
     )
+    versions = {
+        name: table.version() for name, table in snapshot.items() if table is not None and name != _TRAIL
+    }
+    act.opened(versions)
     try:
-        yield connection, {name: table.version() for name, table in snapshot.items() if table is not None}
+        yield connection, versions
     finally:
         connection.close()
 

@@ -110,9 +110,14 @@ def secrets_in(line: str) -> set[str]:
 def masked(text: str) -> str:
     """Return ``text`` without the secrets that it seems to hold: their first letters remain."""
     head, rest = text[:_LONGEST], "…" if len(text) > _LONGEST else ""
+    return redacted(head) + rest
+
+
+def redacted(text: str) -> str:
+    """Return the same of a text of any length."""
     for pattern in _VALUES.values():
-        head = pattern.sub(_mask, head)
-    return head + rest
+        text = pattern.sub(_mask, text)
+    return text
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -25,9 +25,7 @@ def answer(
         console.say(f"{console.counted(count, 'row')} in {output}")
 
 
-def prompt(
-    connection: Connection, write: Writer, list_tables: Callable[[], object], seconds: float | None
-) -> int:
+def prompt(ask: Callable[[str], None], list_tables: Callable[[], object]) -> int:
     """Read queries from a person until the end of input; return the exit status."""
     console.say("SQL over access, quarantine, source, segment, …; end a query with ; and leave with Ctrl-D")
     query = ""
@@ -51,7 +49,7 @@ def prompt(
             query = ""
         elif query.rstrip().endswith(";"):
             try:
-                answer(connection, query, write, None, seconds)
+                ask(query)
             except LpauditError as error:
                 console.fail(error.message, error.hint)
             except KeyboardInterrupt:

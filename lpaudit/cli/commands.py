@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lpaudit import STORE_VERSION, __version__, console
+from lpaudit import STORE_VERSION, __version__, console, guard
 from lpaudit.cli import (
+    acts,
     binder,
     checks,
     compact,
@@ -81,6 +82,30 @@ GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
 }
 """Commands that have commands: what they are about, and which."""
 
+_UNRECORDED = {
+    "ingest",
+    "sync",
+    "correlate",
+    "compact",
+    "sign",
+    "status",
+    "tables",
+    "config",
+    "doctor",
+    "keys",
+}
+"""What asks nothing of the evidence, or leaves other traces in the store. Everything else is recorded."""
+
+_OF_OTHERS = {"report": 2 * guard.MEMORY}
+"""What runs SQL of others, and how much memory it may have."""
+
+
+def _recorded(name: str, command: "Callable[..., int]") -> "Callable[..., int]":
+    if name == "sql" or name.split(maxsplit=1)[0] in _UNRECORDED or not acts.has_store(command):
+        return command  # sql does so itself, for each query of a prompt
+    return acts.recorded(name, command, _OF_OTHERS.get(name))
+
+
 app = typer.Typer(
     name="lpaudit",
     help="lighttpd access logs and Prefect's records as evidence you can query.",
@@ -93,12 +118,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name)(_recorded(_name, _command))
 app.add_typer(identities.app, name="identities")
 for _name, (_about, _commands) in GROUPS.items():
     _group = typer.Typer(help=_about, rich_markup_mode=None, no_args_is_help=False)
     for _word, _command in _commands.items():
-        _group.command(_word)(_command)
+        _group.command(_word)(_recorded(f"{_name} {_word}", _command))
     app.add_typer(_group, name=_name)
 
 

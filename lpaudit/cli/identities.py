@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lpaudit import console
+from lpaudit.cli import acts
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, QuietOption, StoreOption
 from lpaudit.cli.times import moment
 from lpaudit.cli.world import configured, now, unique
@@ -113,5 +114,5 @@ app = typer.Typer(
     help="Say who is behind the logins of the access log.",
     rich_markup_mode=None,
 )
-app.command("import")(import_)
-app.command("list")(list_)
+app.command("import")(acts.recorded("identities import", import_))
+app.command("list")(acts.recorded("identities list", list_))

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import config, console, guard
+from lpaudit import act, config, console, guard
+from lpaudit.cli import acts
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
 from lpaudit.cli.world import configured
 from lpaudit.errors import Exit
@@ -50,17 +51,32 @@ def sql(
         sql_timeout=None if timeout is None else str(timeout),
     )
     seconds = config.integer(settings, "sql_timeout", least=0) or None
-    guard.watch()
-    from lpaudit import pipeline, shell  # noqa: PLC0415 -- start-up time
-
-    write = console.WRITERS[row_format]
+    root, prefixes, write = (
+        settings["store"].value,
+        config.api_prefixes(settings),
+        console.WRITERS[row_format],
+    )
     if query is None and sys.stdin.isatty():
-        with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
-            return shell.prompt(connection, write, tables, seconds)
+        with acts.recording(settings, "shell", "", memory=guard.MEMORY) as status:
+            from lpaudit import pipeline, shell  # noqa: PLC0415 -- start-up time
+
+            with pipeline.opened(root, prefixes) as (connection, versions):
+
+                def answer(text: str) -> None:
+                    # Recorded before: if it has to be ended with its process, nobody else knows of it.
+                    with acts.recording(settings, "shell", text, first=True):
+                        act.opened(versions)
+                        shell.answer(connection, text, write, None, seconds)
+
+                status.append(shell.prompt(answer, tables))
+                return status[-1]
     # Not UTF-8 is said of a query in one place, wherever it comes from.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape") if query in (None, "-") else query
-    with pipeline.opened(settings["store"].value, config.api_prefixes(settings)) as (connection, _):
-        shell.answer(connection, text or "", write, output, seconds)
+    with acts.recording(settings, "sql", text or "", memory=guard.MEMORY):
+        from lpaudit import pipeline, shell  # noqa: PLC0415
+
+        with pipeline.opened(root, prefixes) as (connection, _):
+            shell.answer(connection, text or "", write, output, seconds)
     return Exit.OK
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import config, console, guard
+from lpaudit import act, config, console
 from lpaudit.cli.options import ConfigOption, PrefixOption, QuietOption, ReportsOption, StoreOption
 from lpaudit.cli.times import asked_period
 from lpaudit.cli.world import configured, library
@@ -66,7 +66,6 @@ def report(  # noqa: PLR0913 -- a command's options
     """
     settings = configured(config_file, store=store, api_prefix=api_prefix)
     asked = asked_period(period, from_, to)
-    guard.watch(2 * guard.MEMORY)  # checks of others
     from lpaudit import pipeline  # noqa: PLC0415 -- start-up time
 
     written = pipeline.reports(
@@ -80,6 +79,7 @@ def report(  # noqa: PLR0913 -- a command's options
         library=library(settings, config_file, reports),
         seconds=config.integer(settings, "check_seconds"),
     )
+    act.current().files.extend(written.paths)
     if not quiet:
         for path in written.paths:
             console.print_line(f"wrote {path}")

@@ -14,6 +14,7 @@ from lpaudit.store.records import (
     append_gap,
     append_next,
     append_records,
+    append_row,
     formats,
 )
 from lpaudit.store.segment import missing_segments, read_frames, read_segment
@@ -34,6 +35,7 @@ __all__ = [
     "append_gap",
     "append_next",
     "append_records",
+    "append_row",
     "archive_commits",
     "cannot_read",
     "cannot_write",

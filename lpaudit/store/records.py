@@ -109,6 +109,21 @@ def append_event(store: Store, event: SourceEvent, unique: str) -> bool:
     return append_records(store, "source_event", event.id, rows, unique)
 
 
+def append_row(store: Store, name: str, rows: pa.Table, unique: str) -> None:
+    """Append rows that nobody else appends, whoever else appends meanwhile.
+
+    Raises OffsetConflict if the table was created by another one at this moment, StoreError if the store
+    cannot be written.
+    """
+    table = store.create_table(name, unique)
+
+    def write(path: Path) -> tuple[str, dict[str, str]]:
+        pq.write_table(rows, path, compression="zstd")
+        return f'{{"numRecords":{rows.num_rows}}}', {"records": str(rows.num_rows)}
+
+    commit_file(store, table, name, f"part-{unique}.parquet", write, {}, unique)
+
+
 def append_next(store: Store, table: DeltaTable, app_id: str, rows: pa.Table, unique: str) -> None:
     """Append rows to a table that one writer at a time may add to, as ``table`` knows it.
 
