@@ -148,7 +148,6 @@ REFUSED = {
     "sums": f"select 1{'+1' * N}",
     "a string of many bytes": "select length(repeat('x', 100000000000))",
     "a list of many numbers": "select range(100000000000)",
-    "a list that is too large": "select len(list_resize([1], 2000000000, 1))",
 }
 HARMLESS = {
     "two semicolons": "select 1 as a;;",
@@ -199,13 +198,16 @@ BOMBS = {
     "a list": "select count(*) from unnest(range(1000000000))",
     "a hash": "select sha256(repeat('x', 1000000000))",
     "many statements in a text": "select json_serialize_sql(repeat('select 1;', 1000000))",
+    "a list that is made larger": "select len(list_resize([1], 2000000000, 1))",
     "a list of values": f"select 1 in ({','.join(map(str, range(1000000)))})",
     "a comparison": "select levenshtein(repeat('a', 3000000000), 'a')",
 }
 
 
 def hashes(folder):
-    return {str(p): sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """What everything holds, but for the trail: that somebody asked is to be there."""
+    files = (p for p in folder.rglob("*") if p.is_file() and "audit_trail" not in p.parts)
+    return {str(p): sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 @pytest.fixture(scope="module")
