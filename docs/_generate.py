@@ -31,7 +31,7 @@ STATUSES = {
 SENSITIVITIES = {
     "none": "says nothing about a person",
     "personal": "says, or may say, who did something or from where",
-    "secret-bearing": "may hold passwords, tokens or other secrets, because clients send them there",
+    "secret-bearing": "holds what clients send: a secret that was not recognised as one may be there",
 }
 
 
@@ -95,6 +95,19 @@ def _view(view: View, table: Table) -> str:
 
 def _example(field: Field) -> str:
     return _code(field.example)
+
+
+def personal_data() -> str:
+    """Return which columns hold personal data, and which may hold secrets."""
+    rows = []
+    for table in tables().values():
+        held = [
+            ", ".join(f"`{field.name}`" for field in table.fields if field.sensitivity == sensitivity)
+            for sensitivity in ("personal", "secret-bearing")
+        ]
+        if any(held):
+            rows.append((f"[`{table.name}`](data-dictionary.md#{table.name})", *held))
+    return _markdown(("table", "personal", "whatever clients sent, after redaction"), rows)
 
 
 def cli() -> str:

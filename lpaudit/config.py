@@ -66,6 +66,12 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("key", "", "File of the private key that signs. Empty: ~/.config/lpaudit/key.pem."),
         Setting(
+            "fingerprint_key",
+            "",
+            "File of the key that secrets' fingerprints are made with. "
+            "Empty: ~/.local/state/lpaudit/fingerprint.key, which is made when it is first needed.",
+        ),
+        Setting(
             "alert_link",
             "",
             "Where a report can be read, for alerts: a URL with {night}, {framework} and {check} in it. "

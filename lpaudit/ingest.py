@@ -47,7 +47,8 @@ class IngestOptions:
     the inputs are; None: it is told from the lines.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
-    before its end; ``compact`` is called now and then while one brings its lines.
+    before its end; ``compact`` is called now and then while one brings its lines. ``fingerprint_key``
+    is what secrets' fingerprints are made with; None: they have none.
     """
 
     host: str | None
@@ -61,6 +62,7 @@ class IngestOptions:
     leave: bool = False
     stopping: Callable[[], bool] = lambda: False
     compact: Callable[[], object] = lambda: None
+    fingerprint_key: bytes | None = None
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""
@@ -265,7 +267,7 @@ class OneInput:
         with closing(pieces):
             for number, piece in enumerate(pieces, 1):
                 reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
-                data = kept(self.kind, piece, continued=continued)
+                data = kept(self.kind, piece, self.options.fingerprint_key, continued=continued)
                 continued = not piece.endswith(b"\n")
                 segment = Segment.of(known.source_id, offset, data)
                 where = self._provenance(reading, segment, line_number)

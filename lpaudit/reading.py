@@ -41,7 +41,8 @@ class AccessReading:
         return AccessReading((*first, *(layout for layout in self.layouts if layout not in first)))
 
     def rows(self, block: bytes, where: Provenance) -> pa.Table:
-        """Return the rows of access_event for a block of lines."""
+        """Return the rows of access_event for a block of redacted lines."""
+        block = block.replace(MASK, b"*")
         rows = _read(self.layouts[0], block, where)
         for layout in self.layouts[1:]:
             left = pc.indices_nonzero(pc.equal(rows.column("reject_reason"), str(RejectReason.NO_MATCH)))
@@ -93,24 +94,27 @@ class ErrorReading:
 Reading = AccessReading | ErrorReading
 
 
-def kept(kind: LogKind, data: bytes, *, continued: bool = False) -> bytes:
-    """Return what is stored of whole lines, and hashed: of an error log no secrets. As long as ``data``.
+def kept(kind: LogKind, data: bytes, key: bytes | None, *, continued: bool = False) -> bytes:
+    """Return what is stored of whole lines, and hashed: no secrets. As long as ``data``.
 
-    ``continued``: it begins with the rest of a line whose start is stored. What that would
-    say of the rest cannot be known any more, so nothing of it is kept.
+    ``key`` is what secrets' fingerprints are made with. ``continued``: it begins with the rest of an error
+    log's line whose start is stored. What that would say of the rest cannot be known any more, so nothing
+    of it is kept.
     """
     if kind is LogKind.ACCESS:
-        return data
+        return logformat.redact(data, key)
     if not continued:
-        return errorlog.redact(data)
+        return errorlog.redact(data, key)
     rest = source.line_of(data)
     end = len(rest.rstrip(b"\r\n"))
-    return MASK * end + rest[end:] + errorlog.redact(data[len(rest) :])
+    return MASK * end + rest[end:] + errorlog.redact(data[len(rest) :], key)
 
 
 def identity(kind: LogKind, line: bytes) -> bytes:
-    """Return what of a source's first line it is known by: of an error log nothing that may be redacted.
+    """Return what of a source's first line it is known by: nothing that is redacted.
 
-    Else the same log would be another one as soon as something else is redacted.
+    Of an error log that is what no redaction touches, whatever its rules: the same log would be another one
+    as soon as something else is redacted. An access log has no such part; its first line hardly ever holds
+    a secret.
     """
-    return errorlog.identity(line) if kind is LogKind.ERROR else line
+    return errorlog.identity(line) if kind is LogKind.ERROR else logformat.redact(line)

@@ -1,28 +1,37 @@
 r"""What looks like a secret, by a field's name or a value's look; and how it is kept from being stored.
 
-A redacted byte becomes ``MASK``, one for one: offsets and lengths stay those of the log.
+A secret becomes as many bytes that begin and end with ``MASK``: offsets and lengths stay those of the log.
+Between them is its fingerprint, if there is a key: the same secret has the same one wherever it was.
 lighttpd writes no control character into its logs, so a ``MASK`` there is ours.
 """
 
+import hmac
 import re
-from collections.abc import Iterator, Mapping
+from base64 import b32encode
+from collections.abc import Iterable, Iterator, Mapping
 
 MASK = b"\x1a"
 """What stands for a byte that was redacted: ASCII's SUBSTITUTE."""
 
-_MASKED = re.compile(MASK + b"+")
+DISGUISED = re.compile(MASK + rb"(?:[a-z2-7]{4,16}" + MASK + b")?" + MASK + b"*")
+"""What stands for a secret."""
+
+_LETTERS = 16  # of a fingerprint: 80 bits
+_FEWEST = 4  # fewer tell nothing
 _LONGEST = 1 << 14  # characters of a line that are looked at, where it is shown
 
 # What the name of a header, a cookie, a variable or a setting says that holds a secret.
 # Each alternative begins with a letter: so a search skips what begins with another.
-_WORDS = (
+WORDS = (
     r"(?:authori[sz]ation|auth[-_]?(?:key|string)|access[-_]?key|api[-_]?key|cookie|credential|passw|passphrase"
     r"|pass(?<![a-z]pass)(?![a-z_-])|private[-_]?key|pwd|secret|session(?<!ssl_session)[-_]?(?:id|key)|token)"
 )
+# The same without looking around: wherever that finds something, this does.
+NEAR_WORDS = re.sub(r"\(\?<?!.*?\)", "", WORDS)
 # lighttpd logs no value of these, and nobody is let in by them.
-_NO_WORDS = r"token[-_]?(?:type|id|fail)|auth_(?:jti|fail)"
-_NAMES = re.compile(rf"{_WORDS}|\bjwt\b", re.IGNORECASE)
-_NAMES_OF_NO_SECRET = re.compile(_NO_WORDS, re.IGNORECASE)
+NO_WORDS = r"token[-_]?(?:type|id|fail)|auth_(?:jti|fail)"
+_NAMES = re.compile(rf"{WORDS}|\bjwt\b", re.IGNORECASE)
+_NAMES_OF_NO_SECRET = re.compile(NO_WORDS, re.IGNORECASE)
 
 
 def _behind(before: str) -> str:
@@ -42,7 +51,7 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
         "credentials": rf"{_AT_WORD}(?:Basic|Bearer|Digest|Token)(?: |%20|\+)([A-Za-z0-9+/._~=-]{{8,}}+)",
         "a password in a URL": r'://[^/\s:@"]{0,100}:([^/\s"]+)@',
         "a secret parameter": (
-            rf'(?i:[?&;#][\w.%[\]-]{{0,40}}?(?!{_NO_WORDS}){_WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+            rf'(?i:[?&;#][\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
         ),
         "an AWS key": rf"{_AT_WORD}(AKIA[0-9A-Z]{{16}})\b",
         "a GitHub token": rf"{_AT_WORD}(gh[pousr]_[A-Za-z0-9]{{20,}}+|github_pat_\w{{20,}}+)",
@@ -52,10 +61,13 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
 }
 
 # Of a token this part says only what it is.
-_PREFIX = re.compile(rb"pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza")
+_PREFIX = re.compile(
+    rb"(?:(?i:Basic|Bearer|Digest|Token)(?: |%20|\+))?"
+    rb"(?:pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza)?"
+)
 
 # A name with what may stand around it in settings, JSON, Python: `"a": `, `{\"a\": `, `d['a'] = `.
-_NAMED = rf"{_WORDS}[\w-]{{0,40}}+\\{{0,4}}[\"']?\]?\s*+"
+_NAMED = rf"{WORDS}[\w-]{{0,40}}+\\{{0,4}}[\"']?\]?\s*+"
 
 # What programs say of themselves when they are asked to say much, in lower case letters: rather too
 # much is redacted there.
@@ -142,7 +154,7 @@ def secret_spans(line: bytes, start: int, end: int, *, prose: bool) -> Iterator[
         until = 0
         while match := pattern.search(where, until):
             begin, until = match.span(1)
-            if rest := _REST.match(text, until):
+            if prose and (rest := _REST.match(text, until)):
                 until = rest.end()
             yield start + mask_from(text, begin, len(text)), start + until
 
@@ -150,17 +162,54 @@ def secret_spans(line: bytes, start: int, end: int, *, prose: bool) -> Iterator[
 def mask_from(line: bytes, start: int, end: int) -> int:
     """Return where a secret begins to be secret: behind what says which kind of token it is."""
     prefix = _PREFIX.match(line, start, end)
-    return prefix.end() if prefix else start
+    return prefix.end() if prefix and prefix.end() < end else start
+
+
+def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
+    """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
+    out = bytearray(data)
+    for start, end in _united(spans):
+        out[start:end] = _disguise(data[start:end], key)
+    return bytes(out)
+
+
+def _united(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield spans, those that overlap as one."""
+    before: tuple[int, int] | None = None
+    for start, end in sorted(spans):
+        if before is None:
+            before = (start, end)
+        elif start < before[1]:
+            before = (before[0], max(before[1], end))
+        else:
+            yield before
+            before = (start, end)
+    if before is not None:
+        yield before
+
+
+def _disguise(secret: bytes, key: bytes | None) -> bytes:
+    if MASK in secret:  # it was disguised before: what is new in it is not the whole of anything
+        parts, at = [], 0
+        for match in DISGUISED.finditer(secret):
+            parts += [MASK * (match.start() - at), match[0]]
+            at = match.end()
+        return b"".join((*parts, MASK * (len(secret) - at)))
+    room = min(_LETTERS, len(secret) - 2 * len(MASK))
+    if key is None or room < _FEWEST:
+        return MASK * len(secret)
+    fingerprint = b32encode(hmac.digest(key, secret, "sha256")).lower()[:room]
+    return (MASK + fingerprint).ljust(len(secret), MASK)
 
 
 def covers(stored: bytes, data: bytes) -> bool:
     """Say whether ``data`` is what was stored, as far as it was not redacted.
 
-    So a log is recognised also when other things are redacted than when it was stored.
+    So a log is recognised also when other things are redacted than when it was stored, or with another key.
     """
     if len(stored) != len(data):
         return False
     masked = bytearray(data)
-    for run in _MASKED.finditer(stored):
+    for run in DISGUISED.finditer(stored):
         masked[run.start() : run.end()] = run[0]
     return masked == stored

@@ -86,6 +86,11 @@ def stored_sources(store: Path, name: str = "access_event") -> dict[str, bytes]:
     return sources
 
 
+def without_fingerprints(content: bytes) -> bytes:
+    """Return stored bytes as they would be if there were no key: which fingerprints there are, is its matter."""
+    return re.sub(rb"\x1a[a-z2-7]{4,16}\x1a+", lambda secret: b"\x1a" * len(secret[0]), content)
+
+
 def stored_table(store: Path, name: str) -> Rows:
     """Return every row of a table; none if it is not there."""
     if not (store / name).exists():

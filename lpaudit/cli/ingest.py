@@ -168,6 +168,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         final=final,
         dry_run=dry_run,
         leave=follow_symlinks,
+        fingerprint_key=_fingerprint_key(settings, dry_run=dry_run),
     )
     root = settings["store"].value
     if follow:
@@ -199,6 +200,21 @@ def ingest(  # noqa: PLR0913 -- options of a command
     if not dry_run:
         _sign(settings)
     return _ingested(result, root, dry_run=dry_run, max_rejects=max_rejects, quiet=quiet)
+
+
+def _fingerprint_key(settings: config.Config, *, dry_run: bool) -> bytes | None:
+    """Return the key of fingerprints. A default one that cannot be used holds up no line: that is said."""
+    from lpaudit import fingerprints  # noqa: PLC0415 -- start-up time
+
+    setting = settings["fingerprint_key"].value
+    path = fingerprints.path_of(setting, os.environ)
+    try:
+        return fingerprints.key(path, settings["store"].value, None if dry_run else os.urandom)
+    except ConfigError as error:
+        if setting:
+            raise
+        console.say(f"lpaudit: secrets get no fingerprints: {error.message}")
+        return None
 
 
 def _has_key(settings: config.Config) -> bool:

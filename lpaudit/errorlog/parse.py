@@ -4,18 +4,16 @@ lighttpd writes bytes as \xhh, but neither quotes nor backslashes are escaped: w
 cannot be told from what it stands for, so texts are kept as they are in the log.
 """
 
-import re
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 import polars as pl
 
 from lpaudit.errorlog.messages import HEADER, NO_HEADER, find
-from lpaudit.redaction import MASK
+from lpaudit.redaction import DISGUISED, MASK
 
 _TEXT = 1 << 16  # characters of a message that its row keeps; the segment keeps every byte
 _SLICE = 1 << 14  # lines that are read at a time: Python's values are larger than a column's
-_MASKED = re.compile(MASK + b"+")
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "time": pl.Datetime("us", "UTC"),
     "event": pl.String,
@@ -59,7 +57,7 @@ def _columns(lines: list[bytes], timezone: tzinfo) -> pl.DataFrame:
 
 def _row(line: bytes, timezone: tzinfo) -> tuple[object, ...]:
     end = len(line) - line.endswith(b"\r")
-    secrets = len(_MASKED.findall(line))
+    secrets = len(DISGUISED.findall(line))
     header = HEADER.match(line)
     if header is None:
         return None, NO_HEADER, None, None, None, None, secrets, _shown(line[:end]), None, None

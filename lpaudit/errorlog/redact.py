@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from lpaudit.errorlog.messages import HEADER, find
-from lpaudit.redaction import MASK, SIGNS, mask_from, secret_spans
+from lpaudit.redaction import SIGNS, disguised, mask_from, secret_spans
 
 _OF_LIGHTTPD = ("client", "status")
 _OF_CLIENT = ("url", "user")
@@ -28,13 +28,13 @@ _KEY_LINE = re.compile(_KEY)
 _KEY_LINES = re.compile(rb"[ \n]" + _KEY)
 
 
-def redact(data: bytes) -> bytes:
-    """Return whole lines with each byte of a secret replaced by ``MASK``; redacted lines stay as they are."""
-    redacted = bytearray(data)
-    for start, end in _suspects(data):
-        for begin, until in spans(data, start, end):
-            redacted[begin:until] = MASK * (until - begin)
-    return bytes(redacted)
+def redact(data: bytes, key: bytes | None = None) -> bytes:
+    """Return whole lines with their secrets disguised; redacted lines stay as they are.
+
+    ``key`` is what fingerprints are made with; without one there are none.
+    """
+    suspects = _suspects(data)
+    return disguised(data, (span for start, end in suspects for span in spans(data, start, end)), key)
 
 
 def _suspects(data: bytes) -> Iterator[tuple[int, int]]:

@@ -3,5 +3,16 @@
 from lpaudit.logformat.layout import Layout, compile_layout
 from lpaudit.logformat.parse import Parsed, fits, parse
 from lpaudit.logformat.presets import PRESETS, Preset, log_format_of
+from lpaudit.logformat.redact import redact
 
-__all__ = ["PRESETS", "Layout", "Parsed", "Preset", "compile_layout", "fits", "log_format_of", "parse"]
+__all__ = [
+    "PRESETS",
+    "Layout",
+    "Parsed",
+    "Preset",
+    "compile_layout",
+    "fits",
+    "log_format_of",
+    "parse",
+    "redact",
+]

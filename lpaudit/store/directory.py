@@ -17,6 +17,10 @@ from lpaudit.store.durable import make_directory, sync_directory, sync_file, wri
 _MISREAD = re.compile(r"\\|%[0-9A-Fa-f]{2}")
 
 
+_MODE = 0o750
+"""Of the directory that a store is made in: who is neither its user nor in its group sees nothing of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """A directory, by its absolute path."""
@@ -58,7 +62,7 @@ class Directory:
 
     def prepare(self) -> None:
         """Make the directory."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(mode=_MODE, parents=True, exist_ok=True)
 
     def write(self, name: str, write: Callable[[Path], None], unique: str) -> int:
         """Write a temporary file, sync it, rename it, sync the directory."""

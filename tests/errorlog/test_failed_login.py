@@ -188,6 +188,16 @@ def test_a_redacted_path_is_compared_where_it_was_not_redacted() -> None:
         assert joined(events, [refusal(1, 3, 3.1, url_path=other)]) == {"e1": None}, other
 
 
+def test_a_path_may_be_redacted_in_both_logs() -> None:
+    events = [attempt(1, 3, url="/x;token=*k3v9ab*")]
+    own = refusal(1, 3, 3.1, url_path="/x;token=*k3v9ab*")
+    assert joined(events, [own]) == {"e1": "a1"}
+    assert joined(events, [own, refusal(2, 3, 3.1, url_path="/x;token=*zzzzzz*")]) == {"e1": None}
+    # It may be the line of whatever was asked for: it takes away the certainty, and is never joined itself.
+    assert joined([attempt(1, 3, url="/y")], [own]) == {"e1": None}
+    assert joined([attempt(1, 3, url="/y")], [own, refusal(2, 3, 3.1, url_path="/y")]) == {"e1": None}
+
+
 def test_an_attempt_that_names_no_path_has_any_of_the_client() -> None:
     digest = attempt(1, 3, url=None)
     assert joined([digest], [refusal(1, 3, 3.1, url_path="//x")]) == {"e1": "a1"}

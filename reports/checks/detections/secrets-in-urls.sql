@@ -10,14 +10,14 @@ key = ["identity", "client", "method", "route", "place", "looks_like"]
 population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
-The value itself is not printed; whoever may read the store or lighttpd's log can. Whoever finds one should change it.
+The value itself is redacted in the store (`leaked_secret` has its fingerprint), but not in lighttpd's log. Whoever finds one should change it.
 Looked for are names that secrets go by, and the beginnings of well-known keys; a secret without either is not found, and an example in a manual may look like one. Only the first of them counts of a line."""
 [parameters.names]
 default = "(?i)(^|[?&;_.-])(api_?key|auth_?string|access_?token|token|passw(or)?d|pwd|secret|client_secret|signature)=[^&]"
 why = "names that Prefect, clouds and web programs give to secrets in queries"
 [parameters.keys]
-default = "pn[ub]_[A-Za-z0-9]{16}|AKIA[0-9A-Z]{16}|gh[opsu]_[A-Za-z0-9]{20}|eyJ[A-Za-z0-9_-]{10,}\\.eyJ|-----BEGIN"
-why = "Prefect Cloud's keys, AWS, GitHub, signed tokens, and private keys"
+default = "pn[ub]_[A-Za-z0-9*]{16}|AKIA[0-9A-Z*]{16}|gh[opsu]_[A-Za-z0-9*]{20}|eyJ[*][a-z2-7*]{16}|eyJ[A-Za-z0-9_-]{10,}\\.eyJ|-----BEGIN"
+why = "Prefect Cloud's keys, AWS, GitHub, signed tokens, and private keys; * stands for what was redacted"
 */
 with seen as (
     select

@@ -1,0 +1,81 @@
+"""Access log lines without what looks like a secret in them: what lpaudit keeps, hashes and reads.
+
+What is in a line is not known here: a format may change in the middle of a block. So secrets are looked for
+by what they look like, and by the names that they are written after: in URLs, in headers that somebody logs,
+in fields that a format names.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lpaudit.redaction import NEAR_WORDS, NO_WORDS, WORDS, disguised, mask_from, secret_spans
+
+# One of these is in every line in which `spans` finds something. RE2 searches for all of them at once,
+# and in proportion to the text; it knows no looking around.
+_SIGNS = "|".join(
+    (
+        r"pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza",
+        r"(?:Basic|Bearer|Digest|Token)(?: |%20|\+)[A-Za-z0-9+/._~=-]{8}",
+        r'://[^/\s:@"]{0,100}:[^/\s"]+@',
+        rf'(?i:{NEAR_WORDS}[\w%\]-]{{0,40}}(?:=|"?:\s?"))',
+        r'[?&"][\w.%-]{1,40}=[a-z0-9+/_-]*[A-Z][A-Za-z0-9+/_-]{4}',
+    )
+)
+_IN_FIELDS = tuple(
+    re.compile(pattern.encode())
+    for pattern in (
+        # A field of that name, also a header of JSON: cookie="…", "authorization": "…".
+        rf'(?i:(?!{NO_WORDS}){WORDS}[\w-]{{0,40}}+"?[=:]\s?"((?:[^"\\]|\\.){{3,}}+))',
+        # A parameter, where a format logs the query by itself.
+        rf'(?i:(?<=["\s])[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))',
+    )
+)
+# A value without a name that says anything: a long run of letters and digits as chance makes them.
+_VALUE = re.compile(rb'[?&"][\w.%-]{1,40}=([A-Za-z0-9+/_-]{24,}+={0,2})')
+_RUN = re.compile(rb"[A-Za-z0-9+/]{20,}")
+_BITS = 3.7  # a character of a run; names in camel case have less, and hexadecimal digits have 4 at most
+
+
+def redact(data: bytes, key: bytes | None = None) -> bytes:
+    """Return whole lines with their secrets disguised; redacted lines stay as they are.
+
+    ``key`` is what fingerprints are made with; without one there are none.
+    """
+    return disguised(data, (span for start, end in _suspects(data) for span in spans(data, start, end)), key)
+
+
+def _suspects(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the lines begin and end that may hold a secret."""
+    lines = pc.split_pattern(pa.array([data], pa.large_binary()), b"\n").values
+    numbers = pc.indices_nonzero(pc.match_substring_regex(lines, _SIGNS))
+    lengths = pc.binary_length(lines)
+    ends = pc.add(pc.cumulative_sum(pc.add(lengths, 1)), -1)
+    starts = pc.subtract(ends, lengths)
+    yield from zip(starts.take(numbers).to_pylist(), ends.take(numbers).to_pylist(), strict=True)
+
+
+def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where the secrets of a line seem to be that begins at ``start`` and ends before ``end``."""
+    yield from secret_spans(data, start, end, prose=False)
+    for pattern in _IN_FIELDS:
+        for match in pattern.finditer(data, start, end):
+            begin, until = match.span(1)
+            yield mask_from(data, begin, until), until
+    for match in _VALUE.finditer(data, start, end):
+        if any(_random(run[0]) for run in _RUN.finditer(match[1])):
+            yield mask_from(data, *match.span(1)), match.end(1)
+
+
+def _random(run: bytes) -> bool:
+    """Tell whether a run of characters looks as if chance had made it: capitals, small letters and digits."""
+    kinds = (str.isupper, str.islower, str.isdigit)
+    text = run.decode("ascii")
+    if not all(any(map(kind, text)) for kind in kinds):
+        return False
+    counts = Counter(text).values()
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts) >= _BITS
