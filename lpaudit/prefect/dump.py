@@ -25,6 +25,8 @@ from lpaudit.prefect.records import NotARecordError, checked, rows
 from lpaudit.schema import Table, tables
 
 RECORD = "snapshots"
+_UNSUSPECTED = 64 << 20  # bytes that a file may have in any case
+_RATIO = 200  # between decompressed and compressed bytes: records have 10 to 30, and gzip reaches 1,000
 _HINT = "a dump holds flow_runs.json, task_runs.json, … (or .json.gz): one array of records each"
 _TIMES = ("started_at", "fetched_at", "window_start", "window_end")
 
@@ -158,7 +160,16 @@ def _snapshot(table: Table, path: Path, fetched_at: datetime, record: dict[str, 
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        if path.suffix != ".gz":
+            return path.read_bytes()
+        most = max(_UNSUSPECTED, _RATIO * path.stat().st_size)
+        with gzip.open(path) as file:
+            data = file.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DumpError(f"cannot read {path}: {error}", hint="is the file whole?") from error
+    if len(data) > most:
+        raise DumpError(
+            f"{path} becomes more than {_RATIO} times as large when it is decompressed",
+            hint="Prefect's records do not; if they are records, decompress them yourself",
+        )
+    return data

@@ -224,3 +224,16 @@ def test_progress_is_shown_on_a_terminal(api, tmp_path):
     assert b"flow_run: 450 records" in out
     assert b"records" in shown
     assert b"\x1b" in shown
+
+
+def test_a_bomb_in_a_dump_is_not_taken_into_memory(tmp_path, lpaudit):
+    (tmp_path / "dump").mkdir()
+    with gzip.open(tmp_path / "dump" / "flows.json.gz", "wb") as file:
+        file.write(b"[")
+        for _ in range(80):
+            file.write(b" " * (1 << 20))
+        file.write(b"]")
+    ran = lpaudit("sync", "--from-dump", "dump")
+    assert ran.returncode == 3
+    assert "more than 200 times as large" in ran.stderr
+    assert "hint: " in ran.stderr
