@@ -25,9 +25,14 @@ class Act:
         """Return the hash of what was written: of the files, if it wrote some. Raises OSError."""
         if not self.files:
             return str(self.answer.hexdigest())
+        named = {
+            str(file.relative_to(path.parent)): file
+            for path in self.files
+            for file in (path.iterdir() if path.is_dir() else [path])
+        }
         lines = (
-            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
-            for path in sorted(self.files, key=lambda path: path.name)
+            f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n"
+            for name, file in sorted(named.items())
         )
         return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -106,17 +106,18 @@ def test_other_questions_and_decisions_are_recorded_too(store, lpaudit):
 
 
 def test_a_report_does_not_change_because_somebody_asked(store, lpaudit):
-    asked = ["report", "access", "operation", "--period", "2026-11-23", "--format", "json,md", "--out"]
+    asked = ["report", "access", "operation", "--period", "2026-11-23", "--format", "json,md,csv", "--out"]
     for folder in ("one", "two"):
         ran = lpaudit(*asked, folder)
         assert ran.returncode == 0, ran.stderr
         lpaudit("sql", "select 1")
     one, two = (
-        {p.name: p.read_bytes() for p in sorted((store.parent / f).iterdir())} for f in ("one", "two")
+        {str(p.relative_to(top)): p.read_bytes() for p in sorted(top.rglob("*")) if p.is_file()}
+        for top in (store.parent / "one", store.parent / "two")
     )
     assert one == two
     (row,) = (row for row in rows(store) if row["command"] == "report" and '"out":"two"' in row["text"])
-    sums = "".join(f"{sha256(data).hexdigest()}  {name}\n" for name, data in two.items())
+    sums = "".join(f"{sha256(data).hexdigest()}  {name}\n" for name, data in sorted(two.items()))
     assert row["answer_sha256"] == sha256(sums.encode()).hexdigest(), "what sha256sum prints"
 
 
