@@ -77,6 +77,7 @@ def _lines(text):
 
 INSTALLED = {
     **os.environ,
+    "PYTHONUNBUFFERED": "1",  # both streams go to one pipe: in the order in which they are written
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
 }
 
