@@ -21,6 +21,7 @@ from lpaudit.cli import (
     evidence,
     exceptions,
     formats,
+    hold,
     identities,
     ingest,
     keys,
@@ -74,6 +75,10 @@ GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
     "exceptions": (
         "The register of exceptions: what nights found, and what people did about it.",
         {"list": exceptions.list_, "assign": exceptions.assign, "close": exceptions.close},
+    ),
+    "hold": (
+        "Legal holds: lines that are kept whatever their age.",
+        {"add": hold.add, "list": hold.list_, "release": hold.release},
     ),
     "keys": (
         "Keys that sign: their private halves are files, their public ones are in the store.",
