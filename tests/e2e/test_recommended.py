@@ -84,7 +84,7 @@ def test_every_row_says_what_was_sent(rows, lpaudit):
             "reject_reason": None,
             "log_format": "lpaudit",
             "http_request_method": sent.method,
-            "url_original": sent.target or "",
+            "url_original": sent.shown or "",
             "http_response_status_code": sent.status,
             "user_name": sent.user,
             "user_agent_original": sent.agent,
