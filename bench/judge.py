@@ -3,13 +3,15 @@
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 
 from bench.commits import Piece
 from bench.growth import File
+from lpaudit.model import Segment
+from lpaudit.redaction import covers
 from lpaudit.store import open_store, read_segment
+from lpaudit.store.storage import Storage
 
 Ages = list[tuple[float, int]]
 """(seconds, lines): so many lines were so old when they became visible."""
@@ -26,7 +28,10 @@ class Stored:
 
 
 def judge(root: Path, files: Sequence[File], pieces: Iterable[Piece]) -> Stored:
-    """Compare every byte of the files with the stored segments, and say how fresh each line was."""
+    """Compare every byte of the files with the stored segments, and say how fresh each line was.
+
+    A secret is not stored: of the recorded requests one has some.
+    """
     storage = open_store(str(root)).storage
     sources: dict[str, list[Piece]] = {}
     for piece in pieces:
@@ -36,15 +41,12 @@ def judge(root: Path, files: Sequence[File], pieces: Iterable[Piece]) -> Stored:
     lines = 0
     left = dict(sources)
     for number, file in enumerate(files, 1):
-        source_id = _source_of(file, left)
+        source_id = _source_of(storage, file, left)
         found = left.pop(source_id, [])
         position = 0
         for piece in found:
             segment = piece.segment
-            same = segment.start == position and read_segment(storage, segment) == file.read(
-                segment.start, segment.end
-            )
-            if not same:
+            if segment.start != position or not _same(storage, file, segment):
                 differences.append(f"file {number}: bytes {segment.start} to {segment.end} differ")
             position = segment.end
         if position != file.size:
@@ -57,13 +59,13 @@ def judge(root: Path, files: Sequence[File], pieces: Iterable[Piece]) -> Stored:
     return Stored(lines, stored, tuple(differences), ages)
 
 
-def _source_of(file: File, sources: Mapping[str, Sequence[Piece]]) -> str:
+def _source_of(storage: Storage, file: File, sources: Mapping[str, Sequence[Piece]]) -> str:
     """Return which source a file is, by its first bytes; nothing if it is none."""
-    for source_id, pieces in sources.items():
-        segment = pieces[0].segment
-        if sha256(file.read(segment.start, segment.end)).hexdigest() == segment.sha256:
-            return source_id
-    return ""
+    return next((name for name, pieces in sources.items() if _same(storage, file, pieces[0].segment)), "")
+
+
+def _same(storage: Storage, file: File, segment: Segment) -> bool:
+    return covers(read_segment(storage, segment), file.read(segment.start, segment.end))
 
 
 def _count(file: File, ages: Ages, pieces: Sequence[Piece]) -> int:

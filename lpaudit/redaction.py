@@ -167,8 +167,11 @@ def mask_from(line: bytes, start: int, end: int) -> int:
 
 def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
     """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
+    found = list(_united(spans))
+    if not found:
+        return data
     out = bytearray(data)
-    for start, end in _united(spans):
+    for start, end in found:
         out[start:end] = _disguise(data[start:end], key)
     return bytes(out)
 

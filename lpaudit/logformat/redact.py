@@ -7,6 +7,7 @@ in fields that a format names.
 
 import math
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator
 
@@ -49,14 +50,17 @@ def redact(data: bytes, key: bytes | None = None) -> bytes:
     return disguised(data, (span for start, end in _suspects(data) for span in spans(data, start, end)), key)
 
 
-def _suspects(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where the lines begin and end that may hold a secret."""
-    lines = pc.split_pattern(pa.array([data], pa.large_binary()), b"\n").values
+def _suspects(data: bytes) -> list[tuple[int, int]]:
+    """Return where the lines begin and end that may hold a secret."""
+    whole = pa.Array.from_buffers(  # of a long line one copy less is much
+        pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(data))), pa.py_buffer(data)]
+    )
+    lines = pc.split_pattern(whole, b"\n").values
     numbers = pc.indices_nonzero(pc.match_substring_regex(lines, _SIGNS))
     lengths = pc.binary_length(lines)
     ends = pc.add(pc.cumulative_sum(pc.add(lengths, 1)), -1)
     starts = pc.subtract(ends, lengths)
-    yield from zip(starts.take(numbers).to_pylist(), ends.take(numbers).to_pylist(), strict=True)
+    return list(zip(starts.take(numbers).to_pylist(), ends.take(numbers).to_pylist(), strict=True))
 
 
 def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
