@@ -51,7 +51,8 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
         "credentials": rf"{_AT_WORD}(?:Basic|Bearer|Digest|Token)(?: |%20|\+)([A-Za-z0-9+/._~=-]{{8,}}+)",
         "a password in a URL": r'://[^/\s:@"]{0,100}:([^/\s"]+)@',
         "a secret parameter": (
-            rf'(?i:[?&;#][\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+            r"[?&;#](?=[\w.%[\]-]++=)"  # a name: without one it is not searched for words
+            rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
         ),
         "an AWS key": rf"{_AT_WORD}(AKIA[0-9A-Z]{{16}})\b",
         "a GitHub token": rf"{_AT_WORD}(gh[pousr]_[A-Za-z0-9]{{20,}}+|github_pat_\w{{20,}}+)",
@@ -81,30 +82,44 @@ _IN_PROSE: Mapping[str, str] = {
     "a private key on one line": r"-----begin [a-z0-9 ]{0,40}private key(?: block)?-----(.+)",
 }
 
-_OF_NAMES = (
+NAME_SIGNS = (
     b"authori cookie key auth_string auth-string authstring token secret pass pwd credential session".split()
 )
-# What is, in lower case letters, wherever the expression finds something; most lines have none of it,
-# and to search for a word is far quicker than for an expression.
+"""One of these is, in lower case letters, wherever a name says that a secret follows."""
+# What is wherever the expression finds something; most lines have none of it, and to search for a word
+# is far quicker than for an expression.
 _SIGNS: Mapping[str, list[bytes]] = {
     "a Prefect API key": [b"pnu_", b"pnb_"],
-    "a JSON Web Token": [b"eyj"],
-    "credentials": [b"basic", b"bearer", b"digest", b"token"],
+    "a JSON Web Token": [b"eyJ"],
+    "credentials": [b"Basic", b"Bearer", b"Digest", b"Token"],
     "a password in a URL": [b"@"],
-    "a secret parameter": _OF_NAMES,
-    "an AWS key": [b"akia"],
+    "an AWS key": [b"AKIA"],
     "a GitHub token": [b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"],
     "a Slack token": [b"xox"],
-    "a Google API key": [b"aiza"],
-    "a header, or a value in JSON: all that follows": _OF_NAMES,
-    "a setting: up to its closing quote, or a space": _OF_NAMES,
+    "a Google API key": [b"AIza"],
+}
+# The same of expressions that take letters of any case for the same: they and their signs are searched
+# for in lower case letters.
+_LOWER_SIGNS: Mapping[str, list[bytes]] = {
+    "a secret parameter": NAME_SIGNS,
+    "a header, or a value in JSON: all that follows": NAME_SIGNS,
+    "a setting: up to its closing quote, or a space": NAME_SIGNS,
     "a private key on one line": [b"private key"],
 }
-SIGNS = frozenset(sign for signs in _SIGNS.values() for sign in signs)
+SIGNS = frozenset(sign.lower() for signs in (*_SIGNS.values(), *_LOWER_SIGNS.values()) for sign in signs)
 """One of these is, in lower case letters, in every line in which ``secret_spans`` finds something."""
 
-_VALUES_IN_BYTES = tuple((_SIGNS[k], re.compile(pattern.pattern.encode())) for k, pattern in _VALUES.items())
-_PROSE_IN_BYTES = tuple((_SIGNS[k], re.compile(pattern.encode())) for k, pattern in _IN_PROSE.items())
+_Look = tuple[list[bytes], re.Pattern[bytes]]
+
+
+def _looks(patterns: Mapping[str, str], signs: Mapping[str, list[bytes]]) -> tuple[_Look, ...]:
+    return tuple((signs[k], re.compile(p.encode())) for k, p in patterns.items() if k in signs)
+
+
+_BY_VALUE = {kind: pattern.pattern for kind, pattern in _VALUES.items()}
+_AS_IT_IS = _looks(_BY_VALUE, _SIGNS)
+_IN_LOWER = _looks(_BY_VALUE, _LOWER_SIGNS)
+_OF_PROSE = _looks(_IN_PROSE, _LOWER_SIGNS)
 _REST = re.compile(rb"[\w.+/=~%-]*")  # of a token that is longer than what its expression knows
 
 
@@ -145,18 +160,16 @@ def secret_spans(line: bytes, start: int, end: int, *, prose: bool) -> Iterator[
     """
     text = line[start:end]
     lower = text.lower()
-    looks = [(text, *look) for look in _VALUES_IN_BYTES]
-    if prose:
-        looks += [(lower, *look) for look in _PROSE_IN_BYTES]
-    for where, signs, pattern in looks:
-        if not any(map(lower.__contains__, signs)):
-            continue
-        until = 0
-        while match := pattern.search(where, until):
-            begin, until = match.span(1)
-            if prose and (rest := _REST.match(text, until)):
-                until = rest.end()
-            yield start + mask_from(text, begin, len(text)), start + until
+    for where, looks in ((text, _AS_IT_IS), (lower, _IN_LOWER), (lower, _OF_PROSE if prose else ())):
+        for signs, pattern in looks:
+            if not any(map(where.__contains__, signs)):
+                continue
+            until = 0
+            while match := pattern.search(where, until):
+                begin, until = match.span(1)
+                if prose and (rest := _REST.match(text, until)):
+                    until = rest.end()
+                yield start + mask_from(text, begin, len(text)), start + until
 
 
 def mask_from(line: bytes, start: int, end: int) -> int:
@@ -167,13 +180,11 @@ def mask_from(line: bytes, start: int, end: int) -> int:
 
 def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
     """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
-    found = list(_united(spans))
-    if not found:
-        return data
-    out = bytearray(data)
-    for start, end in found:
-        out[start:end] = _disguise(data[start:end], key)
-    return bytes(out)
+    parts, at, whole = list[bytes | memoryview](), 0, memoryview(data)
+    for start, end in _united(spans):
+        parts += [whole[at:start], _disguise(data[start:end], key)]
+        at = end
+    return b"".join((*parts, whole[at:])) if parts else data
 
 
 def _united(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -14,27 +14,31 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lpaudit.redaction import NEAR_WORDS, NO_WORDS, WORDS, disguised, mask_from, secret_spans
+from lpaudit.redaction import NAME_SIGNS, NEAR_WORDS, NO_WORDS, WORDS, disguised, mask_from, secret_spans
 
-# One of these is in every line in which `spans` finds something. RE2 searches for all of them at once,
-# and in proportion to the text; it knows no looking around.
+# One of these is in every line in which `spans` finds something, or a value as chance makes them. RE2
+# searches for all of them at once, and in proportion to the text; it knows no looking around.
 _SIGNS = "|".join(
     (
         r"pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza",
         r"(?:Basic|Bearer|Digest|Token)(?: |%20|\+)[A-Za-z0-9+/._~=-]{8}",
         r'://[^/\s:@"]{0,100}:[^/\s"]+@',
         rf'(?i:{NEAR_WORDS}[\w%\]-]{{0,40}}(?:=|"?:\s?"))',
-        r'[?&"][\w.%-]{1,40}=[a-z0-9+/_-]*[A-Z][A-Za-z0-9+/_-]{4}',
     )
 )
-_IN_FIELDS = tuple(
-    re.compile(pattern.encode())
-    for pattern in (
-        # A field of that name, also a header of JSON: cookie="…", "authorization": "…".
-        rf'(?i:(?!{NO_WORDS}){WORDS}[\w-]{{0,40}}+"?[=:]\s?"((?:[^"\\]|\\.){{3,}}+))',
-        # A parameter, where a format logs the query by itself.
-        rf'(?i:(?<=["\s])[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))',
-    )
+# A value that may be made by chance has a long run without - and _, which UUIDs have; and a capital, which
+# hashes do not have.
+_LONG_VALUE = r'[?&"][\w.%-]{1,40}=[A-Za-z0-9+/_-]*[A-Za-z0-9+/]{20}'
+_CAPITAL_IN_VALUE = r'[?&"][\w.%-]{1,40}=[a-z0-9+/_-]*[A-Z]'
+# A field of that name, also a header of JSON: cookie="…", "authorization": "…".
+_FIELD = re.compile(rf'(?i:(?!{NO_WORDS}){WORDS}[\w-]{{0,40}}+"?[=:]\s?"((?:[^"\\]|\\.){{3,}}+))'.encode())
+_BEFORE_FIELD = re.compile(rb'[=:]\s?"')
+# A parameter, where a format logs the query by itself.
+_PARAMETER = re.compile(
+    (
+        r'(?<=["\s])(?=[\w.%[\]-]++=)'
+        rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+    ).encode()
 )
 # A value without a name that says anything: a long run of letters and digits as chance makes them.
 _VALUE = re.compile(rb'[?&"][\w.%-]{1,40}=([A-Za-z0-9+/_-]{24,}+={0,2})')
@@ -56,7 +60,9 @@ def _suspects(data: bytes) -> list[tuple[int, int]]:
         pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(data))), pa.py_buffer(data)]
     )
     lines = pc.split_pattern(whole, b"\n").values
-    numbers = pc.indices_nonzero(pc.match_substring_regex(lines, _SIGNS))
+    numbers = pc.indices_nonzero(pc.match_substring_regex(lines, f"{_SIGNS}|{_LONG_VALUE}"))
+    likely = pc.match_substring_regex(lines.take(numbers), f"{_SIGNS}|{_CAPITAL_IN_VALUE}")
+    numbers = numbers.filter(likely)
     lengths = pc.binary_length(lines)
     ends = pc.add(pc.cumulative_sum(pc.add(lengths, 1)), -1)
     starts = pc.subtract(ends, lengths)
@@ -66,10 +72,11 @@ def _suspects(data: bytes) -> list[tuple[int, int]]:
 def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield where the secrets of a line seem to be that begins at ``start`` and ends before ``end``."""
     yield from secret_spans(data, start, end, prose=False)
-    for pattern in _IN_FIELDS:
-        for match in pattern.finditer(data, start, end):
-            begin, until = match.span(1)
-            yield mask_from(data, begin, until), until
+    if any(map(data[start:end].lower().__contains__, NAME_SIGNS)):
+        for pattern in (_FIELD, _PARAMETER) if _BEFORE_FIELD.search(data, start, end) else (_PARAMETER,):
+            for match in pattern.finditer(data, start, end):
+                begin, until = match.span(1)
+                yield mask_from(data, begin, until), until
     for match in _VALUE.finditer(data, start, end):
         if any(_random(run[0]) for run in _RUN.finditer(match[1])):
             yield mask_from(data, *match.span(1)), match.end(1)
