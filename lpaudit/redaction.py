@@ -28,8 +28,15 @@ WORDS = (
 )
 # The same without looking around: wherever that finds something, this does.
 NEAR_WORDS = re.sub(r"\(\?<?!.*?\)", "", WORDS)
-# lighttpd logs no value of these, and nobody is let in by them.
-NO_WORDS = r"token[-_]?(?:type|id|fail)|auth_(?:jti|fail)"
+# Nobody is let in by the values of these: what is said of a token, and where a list goes on.
+NO_WORDS = (
+    r"tokens(?![\w-])|token[-_]?(?:type|id|fail)|auth_(?:jti|fail)"
+    r"|(?:(?<=page)|(?<=page[-_])|(?<=next)|(?<=next[-_])|(?<=continuation)|(?<=continuation[-_]))token"
+)
+# A parameter of one of these names is a secret; one that only has it in its name is none.
+KEYS = r"(?:key|sig|signature|x-amz-signature)"
+# What a parameter is switched on and off with: that there was `include_secrets=true` must be seen.
+SWITCH = r"(?:true|false|yes|no|on|off|none|null)(?![^&;#\s\"])"
 _NAMES = re.compile(rf"{WORDS}|\bjwt\b", re.IGNORECASE)
 _NAMES_OF_NO_SECRET = re.compile(NO_WORDS, re.IGNORECASE)
 
@@ -40,20 +47,26 @@ def _behind(before: str) -> str:
 
 
 _AT_WORD = _behind(r"\w")
+_GAP = r"(?: |%20|\+)"  # between what kind of credentials follow and these
 
 # Group 1 is what must not be shown. Quantifiers without a limit give nothing back, or end at what
 # begins the next match: the time that a line takes is in proportion to its length.
 _VALUES: Mapping[str, re.Pattern[str]] = {
     kind: re.compile(pattern, re.ASCII)
     for kind, pattern in {
-        "a Prefect API key": rf"{_AT_WORD}(pn[ub]_[A-Za-z0-9_-]{{6,}}+)",
+        "a Prefect API key": rf"{_AT_WORD}(pn[ub]_[A-Za-z0-9_-]{{4,}}+)",
         "a JSON Web Token": _behind(r"[\w-]") + r"(eyJ[\w-]{5,}+\.[\w-]*+\.[\w-]*+)",
-        "credentials": rf"{_AT_WORD}(?:Basic|Bearer|Digest|Token)(?: |%20|\+)([A-Za-z0-9+/._~=-]{{8,}}+)",
+        "credentials": (
+            # Behind the last three may be a word: a flow's name is "Basic ingestion".
+            rf"{_AT_WORD}(?:Bearer{_GAP}|(?:Basic|Digest|Token){_GAP}(?![A-Z]?[a-z-]*(?![\w.~+/=])))"
+            r"([A-Za-z0-9+/._~=-]{8,}+)"
+        ),
         "a password in a URL": r'://[^/\s:@"]{0,100}:([^/\s"]+)@',
         "a secret parameter": (
             r"[?&;#](?=[\w.%[\]-]++=)"  # a name: without one it is not searched for words
-            rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+            rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=(?!{SWITCH})([^&;#\s"]{{3,}}+))'
         ),
+        "a key in a URL": rf'(?i:[?&;#"]{KEYS}=([^&;#\s"]{{3,}}+))',
         "an AWS key": rf"{_AT_WORD}(AKIA[0-9A-Z]{{16}})\b",
         "a GitHub token": rf"{_AT_WORD}(gh[pousr]_[A-Za-z0-9]{{20,}}+|github_pat_\w{{20,}}+)",
         "a Slack token": rf"{_AT_WORD}(xox[abprs]-[A-Za-z0-9-]{{10,}}+)",
@@ -63,7 +76,7 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
 
 # Of a token this part says only what it is.
 _PREFIX = re.compile(
-    rb"(?:(?i:Basic|Bearer|Digest|Token)(?: |%20|\+))?"
+    rb"(?:(?i:Basic|Bearer|Digest|Token)" + _GAP.encode() + rb")?"
     rb"(?:pn[ub]_|eyJ|AKIA|gh[pousr]_|github_pat_|xox[abprs]-|AIza)?"
 )
 
@@ -102,6 +115,7 @@ _SIGNS: Mapping[str, list[bytes]] = {
 # for in lower case letters.
 _LOWER_SIGNS: Mapping[str, list[bytes]] = {
     "a secret parameter": NAME_SIGNS,
+    "a key in a URL": [b"key=", b"sig=", b"signature="],
     "a header, or a value in JSON: all that follows": NAME_SIGNS,
     "a setting: up to its closing quote, or a space": NAME_SIGNS,
     "a private key on one line": [b"private key"],

@@ -122,8 +122,8 @@ def ingest(  # noqa: PLR0913 -- options of a command
 
     Running it again adds what is new, and nothing twice. With --follow it goes on for months: files
     may be rotated, cut, compressed or deleted meanwhile, and new ones appear. `{host}` in a PATH
-    stands for the host that a log is of. Of error logs, what looks
-    like a secret is redacted before anything is stored.
+    stands for the host that a log is of. What looks like
+    a secret is redacted before anything is stored.
 
     Examples:
 

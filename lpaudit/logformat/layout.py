@@ -218,7 +218,7 @@ def _field(text: str, start: int) -> tuple[str | Slot, int]:
         if not name:
             raise FormatError("%{} has no name", text, start, hint="write %{name}i")
         position = close + 1
-    while text[position : position + 1] in ("<", ">") and text[position : position + 1]:
+    if name is None and text.startswith(("<", ">"), position):
         position += 1  # which request of a chain of redirects: Apache's, without meaning to lighttpd
     letter = text[position : position + 1]
     if not letter:
@@ -268,10 +268,6 @@ def _time_slot(text: str, start: int, written: str, name: str) -> Slot:
         unit = FRACTION_UNITS[form]
         digits = f"[0-9]{{{len(str(UNITS_PER_SECOND[unit])) - 1}}}"
         return Slot(Directive(Kind.FRACTION, column, pattern=digits), written, start, unit=unit)
-    if name in ("begin:", "end:"):
-        return Slot(
-            Directive(Kind.CLOCK, column, pattern=PLAIN_CLOCK.pattern), written, start, clock=PLAIN_CLOCK
-        )
     if "%" not in form:
         hint = "times are sec, msec, usec, nsec, …_frac or a strftime form: prefer %{begin:usec}t"
         raise FormatError(f"{written} writes no time", text, start, hint=hint)

@@ -14,7 +14,17 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lpaudit.redaction import NAME_SIGNS, NEAR_WORDS, NO_WORDS, WORDS, disguised, mask_from, secret_spans
+from lpaudit.redaction import (
+    KEYS,
+    NAME_SIGNS,
+    NEAR_WORDS,
+    NO_WORDS,
+    SWITCH,
+    WORDS,
+    disguised,
+    mask_from,
+    secret_spans,
+)
 
 # One of these is in every line in which `spans` finds something, or a value as chance makes them. RE2
 # searches for all of them at once, and in proportion to the text; it knows no looking around.
@@ -24,6 +34,7 @@ _SIGNS = "|".join(
         r"(?:Basic|Bearer|Digest|Token)(?: |%20|\+)[A-Za-z0-9+/._~=-]{8}",
         r'://[^/\s:@"]{0,100}:[^/\s"]+@',
         rf'(?i:{NEAR_WORDS}[\w%\]-]{{0,40}}(?:=|"?:\s?"))',
+        rf'(?i:[?&;#"]{KEYS}=)',
     )
 )
 # A value that may be made by chance has a long run without - and _, which UUIDs have; and a capital, which
@@ -37,11 +48,14 @@ _BEFORE_FIELD = re.compile(rb'[=:]\s?"')
 _PARAMETER = re.compile(
     (
         r'(?<=["\s])(?=[\w.%[\]-]++=)'
-        rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=([^&;#\s"]{{3,}}+))'
+        rf'(?i:[\w.%[\]-]{{0,40}}?(?!{NO_WORDS}){WORDS}[\w%\]-]{{0,20}}=(?!{SWITCH})([^&;#\s"]{{3,}}+))'
     ).encode()
 )
 # A value without a name that says anything: a long run of letters and digits as chance makes them.
-_VALUE = re.compile(rb'[?&"][\w.%-]{1,40}=([A-Za-z0-9+/_-]{24,}+={0,2})')
+_VALUE = re.compile(
+    rb'[?&"](?!(?i:[\w-]{0,40}(?:cursor|(?:page|next|continuation)[-_]?token)=))'
+    rb"[\w.%-]{1,40}=([A-Za-z0-9+/_-]{24,}+={0,2})"
+)
 _RUN = re.compile(rb"[A-Za-z0-9+/]{20,}")
 _BITS = 3.7  # a character of a run; names in camel case have less, and hexadecimal digits have 4 at most
 

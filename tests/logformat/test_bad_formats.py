@@ -29,6 +29,9 @@ CASES = {
     "Apache's status condition": ("%400,501{User-agent}i", 0, "a condition on the status is Apache's"),
     "Apache's negated condition": ("%h %!200,304{Referer}i", 3, "a condition on the status is Apache's"),
     "arrow before braces": ("%>{Referer}i", 0, "unknown directive %>{"),
+    "arrow behind braces": ("%{Referer}>i", 0, "unknown directive %{Referer}>"),
+    "two arrows": ("%h %<>s", 3, "unknown directive %<>"),
+    "the beginning, as nothing": ("%h %{begin:}t", 3, "%{begin:}t writes no time"),
     "two strftime forms": ("%t %{begin:%Y}t", 3, "lighttpd knows one strftime form"),
     "two strftime forms, both written out": (
         "%{begin:%F %T}t x %{end:%T}t",
@@ -120,6 +123,7 @@ def test_a_byte_that_is_not_utf8_in_a_configuration_file() -> None:
     assert caught.value.position == 3
 
 
-def test_one_clock_may_stand_twice() -> None:
+@pytest.mark.parametrize("text", ["%t %t", "%t %{begin:sec}t", "%{begin:sec}t %{end:sec}t", "%{%F}t %{%F}t"])
+def test_times_that_cannot_contradict_each_other_may_stand_twice(text: str) -> None:
     # lighttpd itself refuses this; a tool in between may have written it.
-    assert len(layout("%t %t").slots) == 2
+    assert len(layout(text).slots) == 2
