@@ -12,6 +12,7 @@ from lpaudit.cli import app
 from lpaudit.config import SETTINGS
 from lpaudit.errors import Exit
 from lpaudit.model import Check, Framework
+from lpaudit.retention import classes
 from lpaudit.routes import catalogue
 from lpaudit.schema import TYPES, Field, Table, View, tables
 
@@ -108,6 +109,20 @@ def personal_data() -> str:
         if any(held):
             rows.append((f"[`{table.name}`](data-dictionary.md#{table.name})", *held))
     return _markdown(("table", "personal", "whatever clients sent, after redaction"), rows)
+
+
+def retention_classes() -> str:
+    """Return which evidence may be purged, and which is kept, and why."""
+    rows = (
+        (
+            f"`{one.name}`",
+            one.title,
+            ", ".join(f"`{table}`" for table in one.tables),
+            "is purged" if one.kept is None else f"is kept: {one.kept}",
+        )
+        for one in classes().values()
+    )
+    return _markdown(("class", "what it is", "tables", ""), rows)
 
 
 def cli() -> str:

@@ -179,16 +179,60 @@ def entries(store, table):
     return there
 
 
-def commits(store, leaves):
-    """Compare the tables' logs and data files with the leaves."""
+def purges(certificates, leaves, keys):
+    """Check certificates of purges, given as (name, text); return their ids, and which leaves they cover."""
+    ids, covered = set(), set()
+    for name, note in certificates:
+        said = signer(note, keys)
+        if said is None:
+            wrong("no trusted key has signed this certificate", name)
+            continue
+        title, first, *lines = said.splitlines()
+        head = json.loads(first)
+        if title != "lpaudit purge certificate" or name != f"{head['purge']}.certificate":
+            wrong("this is no certificate of that purge", name)
+            continue
+        ids.add(head["purge"])
+        by_time = [hold for hold in head["holds"] if not hold["identity"] and hold["flow_run_id"] is None]
+        for told in map(json.loads, lines):
+            leaf = leaves[told["leaf"]] if told["leaf"] < len(leaves) else {}
+            facts = ("table", "source_id", "start", "end", "lines", "sha256")
+            if leaf.get("leaf") != "segment" or any(leaf[fact] != told[fact] for fact in facts):
+                wrong("this certificate names a leaf that is another", f"{name} {told['leaf']}")
+                continue
+            covered.add(told["leaf"])
+            if told["last"] >= head["cut"]:
+                wrong("this certificate is of lines that were too young", f"{name} {told['leaf']}")
+            for hold in by_time:  # times are written so that they sort as texts do
+                if (hold["start"] or "") <= told["last"] and told["first"] < (hold["end"] or "~"):
+                    wrong("this certificate is of lines that were held", f"{name} {told['leaf']}")
+    if covered:
+        lines = sum(leaves[number]["lines"] for number in covered)
+        print(f"purged: {lines} lines in {len(covered)} segments, under {len(ids)} certificates")
+    return ids, covered
+
+
+def rows_of(actions, known):
+    """Return how many rows a version takes away; learn how many each file has."""
+    for added in (a["add"] for a in actions if "add" in a):
+        known[added["path"]] = json.loads(added["stats"] or "{}").get("numRecords", 0)
+    removed = sum(known.get(a["remove"]["path"], 0) for a in actions if "remove" in a)
+    return removed - sum(known[a["add"]["path"]] for a in actions if "add" in a)
+
+
+def commits(store, leaves, ids):
+    """Compare the tables' logs and data files with the leaves; ``ids`` are purges that have a certificate."""
     logs, removed = {}, set()
     for leaf in leaves:
         table = leaf.get("table")
         if table is not None and table not in logs:
-            logs[table] = entries(store, table)
-            for data in logs[table].values():
-                actions = (json.loads(line) for line in data.decode().splitlines())
+            logs[table], known = entries(store, table), {}
+            for version, data in sorted(logs[table].items()):
+                actions = [json.loads(line) for line in data.decode().splitlines()]
                 removed |= {(table, a["remove"]["path"]) for a in actions if "remove" in a}
+                info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+                if rows_of(actions, known) > 0 and info.get("purge") not in ids:
+                    wrong("this version takes rows away, and no certificate says so", f"{table} {version}")
     for leaf in leaves:
         if leaf["leaf"] != "commit":
             continue
@@ -210,10 +254,13 @@ def commits(store, leaves):
             print(f"not signed yet: {max(log) - signed} commits of {table}")
 
 
-def segments(store, leaves):
-    """Compare the kept bytes of logs with the leaves; return how many bytes they are."""
+def segments(store, leaves, covered):
+    """Compare the kept bytes of logs with the leaves; return how many bytes they are.
+
+    Those of leaves that a certificate covers may be gone.
+    """
     size, packs = 0, {}
-    for leaf in leaves:
+    for number, leaf in enumerate(leaves):
         if leaf["leaf"] != "segment":
             continue
         folder = store / "segments" / leaf["source_id"]
@@ -231,6 +278,8 @@ def segments(store, leaves):
                     if pack not in packs:
                         packs = {pack: unpacked(pack.read_bytes()) or b""}
                     data = packs[pack][leaf["start"] - first : leaf["end"] - first]
+        if data is None and number in covered and not path.exists():
+            continue
         if data is None:
             wrong("this segment is missing or damaged", path.name)
         elif sha256(data) != leaf["sha256"]:
@@ -246,7 +295,8 @@ def files(store, leaves):
     """Compare what has a leaf of its own; the last one counts."""
     for path, known in {leaf["path"]: leaf["sha256"] for leaf in leaves if leaf["leaf"] == "file"}.items():
         if not (store / path).exists():
-            wrong("this file was signed, and is not there", path)
+            if not path.endswith(".pack.zst"):  # what was in it is looked for with the segments
+                wrong("this file was signed, and is not there", path)
         elif sha256((store / path).read_bytes()) != known:
             wrong("this file has been changed", path)
 
@@ -255,12 +305,15 @@ def check_store(store, keys):
     """Check a store; return how many leaves and bytes of logs that were."""
     records = [json.loads(path.read_text()) for path in sorted((store / "keys").glob("*.json"))]
     told = ((path.name, path.read_text()) for path in sorted((store / "evidence").glob("*.batch")))
-    leaves, _, _ = batches(told, trusted(records, keys))
+    keys = trusted(records, keys)
+    leaves, _, _ = batches(told, keys)
     if not leaves:
         wrong("nothing was signed", str(store))
     files(store, leaves)
-    commits(store, leaves)
-    return f"{len(leaves)} records, {segments(store, leaves)} bytes of logs"
+    paths = sorted((store / "purges").glob("*.certificate"))
+    ids, covered = purges(((path.name, path.read_text()) for path in paths), leaves, keys)
+    commits(store, leaves, ids)
+    return f"{len(leaves)} records, {segments(store, leaves, covered)} bytes of logs"
 
 
 class Unpacked:
@@ -380,6 +433,8 @@ def evidence(binder, keys):
     leaves, tree, note = batches(((name[9:], text(binder, name)) for name in names), keys)
     if names and text(binder, "evidence/checkpoint") != note:
         wrong("it is not the checkpoint of the last batch", "evidence/checkpoint")
+    told = sorted(name for name in binder.sizes if re.fullmatch(r"evidence/purges/[^/]+\.certificate", name))
+    purges(((name.rpartition("/")[2], text(binder, name)) for name in told), leaves, keys)
     proofs = [json.loads(line) for line in text(binder, "evidence/segments.jsonl").splitlines()]
     for told in proofs:
         name, leaf = told["segment"], json.loads(told["leaf"] or "null")

@@ -265,7 +265,7 @@ class Follower:
     def _ends_within_a_line(self, known: Known) -> bool:
         if not known.segments:
             return False
-        return not store.read_segment(self.target.storage, known.segments[-1]).endswith(b"\n")
+        return not store.ends_a_line(self.target.storage, known)
 
     def _identify_stream(self, log: Log, now: float) -> bool:
         """What comes through a pipe is always new: it cannot be read twice."""

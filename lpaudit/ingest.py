@@ -291,7 +291,7 @@ class OneInput:
         """Whether what comes next is the rest of an error log's line whose start is stored."""
         if self.kind is LogKind.ACCESS or self.target is None or not known.segments:
             return False
-        return not store.read_segment(self.target.storage, known.segments[-1]).endswith(b"\n")
+        return not store.ends_a_line(self.target.storage, known)
 
     def _remember(self, reading: Reading, name: str) -> None:
         if self.target is not None and not self.options.dry_run:

@@ -100,14 +100,34 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Purged:
+    """What is known of a segment whose lines were purged: enough to know its log again.
+
+    ``line_number`` and ``log_format`` are its last line's. ``redacted`` are places, (first byte, length) from
+    its start, and ``redacted_sha256`` the hash of its bytes with these blank; None if there are none.
+    """
+
+    segment: Segment
+    line_number: int
+    log_format: str
+    ends_a_line: bool
+    redacted: tuple[tuple[int, int], ...] = ()
+    redacted_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """What the store already holds of a source: nothing, or segments up to ``offset``."""
+    """What the store already holds of a source: nothing, or segments up to ``offset``.
+
+    ``purged`` are those of them whose lines are not there any more.
+    """
 
     source_id: str
     segments: tuple[Segment, ...] = ()
     line_number: int = 0
     formats: tuple[str, ...] = ()
     """What its lines were in, as far as the ends of segments tell: the newest first."""
+    purged: Mapping[Segment, Purged] = field(default_factory=dict)
 
     @property
     def offset(self) -> int:

@@ -30,7 +30,7 @@ def recognise(
         known = store.known(target, table, source_id) if target and table else None
         if target is None or known is None:
             return Known(source_id), 0, ordinal > 0
-        position = source.holds(reader, known, partial(store.read_segment, target.storage))
+        position = source.holds(reader, known, partial(store.agrees, target.storage, known))
         if position is not None:
             return known, position, False
         reader.restart()

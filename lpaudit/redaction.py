@@ -237,7 +237,18 @@ def covers(stored: bytes, data: bytes) -> bool:
     """
     if len(stored) != len(data):
         return False
-    masked = bytearray(data)
-    for run in DISGUISED.finditer(stored):
-        masked[run.start() : run.end()] = run[0]
-    return masked == stored
+    places = disguises(stored)
+    return blank(data, places) == blank(stored, places)
+
+
+def disguises(stored: bytes) -> list[tuple[int, int]]:
+    """Return where something was redacted: (first byte, length)."""
+    return [(run.start(), run.end() - run.start()) for run in DISGUISED.finditer(stored)]
+
+
+def blank(data: bytes, places: Iterable[tuple[int, int]]) -> bytes:
+    """Return ``data`` with ``MASK`` alone in these places."""
+    out = bytearray(data)
+    for start, length in places:
+        out[start : start + length] = MASK * length
+    return bytes(out)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from lpaudit import keys, store
 from lpaudit.errors import EvidenceError, StoreError
 from lpaudit.evidence import (
+    CERTIFICATES,
     FOLDER,
     Batch,
     Checkpoint,
@@ -23,6 +24,7 @@ from lpaudit.evidence import (
     SegmentLeaf,
     Signer,
     batch_name,
+    from_line,
     read_batch,
     to_line,
     write_batch,
@@ -64,6 +66,24 @@ def last_batch(target: Store) -> Batch | None:
         return read_batch(target.storage.read(f"{FOLDER}/{names[-1]}")) if names else None
     except OSError as error:
         raise store.cannot_read(target.location, error) from error
+
+
+def numbered(target: Store) -> tuple[str, dict[Segment, int]]:
+    """Return the tree's name, and the number of each segment's leaf. Raises StoreError or EvidenceError."""
+    origin, number, found = "", 0, dict[Segment, int]()
+    try:
+        names = [name for name in target.storage.names(FOLDER) if name.endswith(".batch")]
+        for name in names:
+            batch = read_batch(target.storage.read(f"{FOLDER}/{name}"))
+            origin = batch.head.origin
+            for line in batch.leaves:
+                leaf = from_line(line)
+                if isinstance(leaf, SegmentLeaf):
+                    found.setdefault(Segment(leaf.source_id, leaf.start, leaf.end, leaf.sha256), number)
+                number += 1
+    except OSError as error:
+        raise store.cannot_read(target.location, error) from error
+    return origin, found
 
 
 def sign(target: Store, signer: Signer, *, unique: Callable[[], str]) -> Signed | None:
@@ -146,7 +166,7 @@ def _others(target: Store) -> Iterator[str]:
     """Yield the files that are no part of a commit, and do not change any more."""
     storage = target.storage
     yield MARKER
-    for folder in (keys.FOLDER, TIMESTAMPS):
+    for folder in (keys.FOLDER, TIMESTAMPS, CERTIFICATES):
         yield from (f"{folder}/{name}" for name in storage.names(folder) if not name.endswith(".tmp"))
     for name in table_names(storage):
         yield from archives(storage, name)

@@ -268,12 +268,16 @@ def _last_change(generation: Generation, logs: Sequence[Log]) -> int:
 
 # The newest source of each path, and those that were followed and whose end is not accounted for.
 _GENERATIONS = """
-with total as (
+with line as (
+    select source_id, source, host as host_name, byte_offset, log_format, last_time, ingest_time from log_line
+    union all
+    select source_id, source, host_name, start_offset, log_format, last_time, ingest_time from purged_segment
+), total as (
     select source_id, max(ingest_time) as ingested, arg_max(log_format, byte_offset) as log_format,
         coalesce(max(last_time), max(ingest_time)) as last_time
-    from log_line group by source_id
+    from line group by source_id
 ), place as (
-    select distinct source, host as host_name, source_id from log_line
+    select distinct source, host_name, source_id from line
 ), told as (
     select source_id, bool_or(event = 'followed') as followed, bool_or(event = 'finished') as finished
     from source_event group by source_id
@@ -290,7 +294,7 @@ order by source, host_name, ingested, last_time, source_id
 
 def generations(target: store.Store) -> dict[Key, list[Generation]]:
     """Return what a store knows of every path, the newest generation last. Raises StoreError."""
-    names = (*(kind.table for kind in LogKind), "source_event", "coverage_gap")
+    names = (*(kind.table for kind in LogKind), "purged_segment", "source_event", "coverage_gap")
     connection = query.connect({name: target.dataset(name, target.table(name)) for name in names})
     try:
         rows = connection.select(_GENERATIONS).to_pylist()

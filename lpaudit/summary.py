@@ -97,6 +97,7 @@ def status_json(found: Status, standing: "Standing") -> dict[str, object]:
         "access": found.total("access"),
         "quarantine": found.total("quarantine"),
         "events": found.total("events"),
+        "purged": found.total("purged"),
         "first_time": min(times, default=None),
         "last_time": max(times, default=None),
         "table_versions": found.table_versions,
@@ -127,6 +128,8 @@ def print_status(found: Status, standing: "Standing") -> None:
     rejected = f"{found.total('access'):,} access + {found.total('quarantine'):,} quarantine"
     if found.total("events"):
         rejected += f" + {counted(found.total('events'), 'server event')}"
+    if found.total("purged"):
+        rejected += f" + {found.total('purged'):,} purged"
     sources = counted(len(found.sources), "source")
     print_line(f"lines       {found.total('lines'):,} = {rejected}, from {sources}")
     first, last = facts["first_time"], facts["last_time"]
@@ -150,6 +153,8 @@ def print_status(found: Status, standing: "Standing") -> None:
     if found.sources:
         print_line("")
         columns = ["source", "host", "log_format", "offset", "lines", "quarantine", "first_time", "last_time"]
+        if found.total("purged"):
+            columns.insert(6, "purged")
         console.write_table(columns, console.of_dicts(columns, found.sources), sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""The signed tree, a proof for each segment with a line in the period, and the segments themselves.
+"""The signed tree, certificates of purges, a proof of each segment of the period, and its segments themselves.
 
 Files are those of the store, as they are there; what proves a segment is made here, and can be
 made again from the leaves.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lpaudit import keys, signing, store
 from lpaudit.binder.folder import Folder
 from lpaudit.evidence import (
+    CERTIFICATES,
     FOLDER,
     SegmentLeaf,
     from_line,
@@ -25,6 +26,7 @@ from lpaudit.store import Store
 _KEPT = (
     (FOLDER, "evidence", re.compile(r"\d{20}\.batch")),
     (keys.FOLDER, "evidence/keys", re.compile(r"[0-9a-f]{16}\.json")),
+    (CERTIFICATES, "evidence/purges", re.compile(r"[0-9a-f]{16}\.certificate")),
     (signing.TIMESTAMPS, "evidence/timestamps", re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.tsr")),
 )
 """Folders of the store, what they are called in a binder, and the files in them that lpaudit has written."""

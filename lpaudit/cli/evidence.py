@@ -2,20 +2,14 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lpaudit import console
-from lpaudit.cli.options import ConfigOption, QuietOption, StatusFormat, StoreOption
+from lpaudit.cli.options import ConfigOption, KeyOption, QuietOption, StatusFormat, StoreOption
 from lpaudit.cli.world import configured, now, unique
 from lpaudit.errors import Exit
-
-KeyOption = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="FILE", help="The private key. [default: ~/.config/lpaudit/key.pem]"),
-]
 
 
 def sign(
@@ -130,6 +124,9 @@ def show(
 ) -> int:
     """Show one line: its bytes as they were, where they came from, what proves that, fields and links.
 
+    Of a line that was purged: when, under which certificate, and what proves which bytes it was among;
+    then the exit status is 1.
+
     Example:
 
       lpaudit show 3f9a2c01b7d4e6f8-0000000000000000
@@ -140,7 +137,7 @@ def show(
     line = showing.line_of(settings["store"].value, line_id.strip())
     if show_format is StatusFormat.JSON:
         sys.stdout.write(console.to_json(showing.as_json(line), indent=1) + "\n")
-        return Exit.OK
-    for text in showing.in_words(line):
-        console.print_line(text)
-    return Exit.OK
+    else:
+        for text in showing.in_words(line):
+            console.print_line(text)
+    return Exit.NO if isinstance(line, showing.PurgedLine) else Exit.OK

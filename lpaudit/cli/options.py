@@ -1,6 +1,7 @@
 """Options that several commands have. A command's own stand in its signature."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,4 +51,8 @@ ReportsOption = Annotated[
     typer.Option(
         "--reports", metavar="DIR", help="Folder with checks and frameworks of your own. May be repeated."
     ),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="FILE", help="The private key. [default: ~/.config/lpaudit/key.pem]"),
 ]

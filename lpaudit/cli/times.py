@@ -84,6 +84,30 @@ def since_when(text: str, now: datetime) -> datetime:
     return moment("--since", text, lambda day: day)
 
 
+def so_long_before(option: str, text: str, now: datetime) -> datetime:
+    """Return the time that is as long before ``now`` as a text says: 400d, 57w, 13mo, 7y. Raises ConfigError.
+
+    Months and years are those of the calendar; a day that a month does not have is its last.
+    """
+    told = re.fullmatch(r"([1-9]\d{0,5})(d|w|mo|y)", text)
+    try:
+        if told:
+            count = int(told[1])
+            if told[2] in _UNITS:
+                return now - timedelta(**{_UNITS[told[2]]: count})
+            months = now.year * 12 + now.month - 1 - count * (12 if told[2] == "y" else 1)
+            year, month = divmod(months, 12)
+            day = min(now.day, monthrange(year, month + 1)[1])
+            return now.replace(year=year, month=month + 1, day=day)
+    except (OverflowError, ValueError):
+        raise ConfigError(
+            f"{option} {text!r} is before all time", hint="write it like 400d, 13mo or 7y"
+        ) from None
+    raise ConfigError(
+        f"{option} {text!r} is no time to keep lines for", hint="write it like 400d, 57w, 13mo or 7y"
+    )
+
+
 def moment(option: str, text: str, of_day: "Callable[[date], date]") -> datetime:
     """Return the time that an option's text means: without an offset, UTC. Raises ConfigError.
 

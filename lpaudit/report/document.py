@@ -294,9 +294,11 @@ def _equation(result: Result | None) -> str | None:
         return None
     total = {name: sum(v or 0 for v in result.rows.column(name).to_pylist()) for name in needed}
     sources = count(result.rows.num_rows, "source")
+    gone = sum(result.rows.column("purged").to_pylist()) if "purged" in result.rows.column_names else 0
+    purged = f" + {gone:,} purged" if gone else ""
     return (
         f"{total['lines']:,} lines read = {total['access']:,} readable "
-        f"+ {total['quarantine']:,} in quarantine + {total['difference']:,} not accounted for; "
+        f"+ {total['quarantine']:,} in quarantine{purged} + {total['difference']:,} not accounted for; "
         f"{total['bytes']:,} bytes read, {total['missing_bytes']:,} bytes missing between them ({sources})."
     )
 

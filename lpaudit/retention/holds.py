@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lpaudit import pipeline, store
 from lpaudit.errors import ConfigError
-from lpaudit.retention.ledger import TABLE, Ledger, Row, decide
+from lpaudit.retention.ledger import TABLE, Ledger, Row, decide, new_id
 
 _LISTED = """
 select * from legal_hold where $released or released_at is null order by "at", hold_id
@@ -75,7 +75,7 @@ def add(
         raise ConfigError("the time of the hold is none", hint="--to comes after --from")
     if cover.identity is not None and not cover.identity.strip():
         raise ConfigError("the hold's identity has no name", hint="write it as the column user of access")
-    hold_id = unique()[:16]
+    hold_id = new_id(unique())
     under_way: list[str] = []
 
     def decision(ledger: Ledger) -> Row:

@@ -6,6 +6,7 @@ planned before a hold was set does not begin, and of two that decide at once one
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
@@ -59,9 +60,20 @@ class Ledger:
         store.append_next(self.target, self.table, TABLE, rows, unique)
 
 
+def new_id(unique: str) -> str:
+    """Return an id for a hold or a purge."""
+    return sha256(unique.encode()).hexdigest()[:16]
+
+
 def open_ledger(target: store.Store, unique: Callable[[], str]) -> Ledger:
     """Return what was decided until now. Raises StoreError."""
     return Ledger(target, target.create_table(TABLE, unique()))
+
+
+def existing_ledger(target: store.Store) -> Ledger | None:
+    """Return the same, without making the table; None if nothing was ever decided. Raises StoreError."""
+    table = target.table(TABLE)
+    return None if table is None else Ledger(target, table)
 
 
 def decide(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from lpaudit.model import Known, Segment
-from lpaudit.redaction import covers
 from lpaudit.source.reader import Reader
 
 HEAD = 1 << 16  # bytes of a first line that count
@@ -54,8 +53,10 @@ def source_id(host: str | None, line: bytes, ordinal: int) -> str:
     return sha256(b"\0".join((b"lpaudit source 1", host_bytes, b"%d" % ordinal, line))).hexdigest()[:16]
 
 
-def holds(reader: Reader, known: Known, stored: Callable[[Segment], bytes]) -> int | None:
+def holds(reader: Reader, known: Known, agrees: Callable[[Segment, bytes], bool]) -> int | None:
     """Tell how far the input agrees with what is stored; None if it differs.
+
+    ``agrees`` says whether bytes are those that a segment begins with, but for what is redacted in it.
 
     The reader then stands at that offset: at ``known.offset``, or before it where the input
     ends within what is stored. Of a plain file the first and the last megabytes are looked
@@ -75,7 +76,7 @@ def holds(reader: Reader, known: Known, stored: Callable[[Segment], bytes]) -> i
         data = reader.read(segment.end - segment.start)
         position += len(data)
         if position < segment.end:
-            return position if covers(stored(segment)[: len(data)], data) else None
-        if sha256(data).hexdigest() != segment.sha256 and not covers(stored(segment), data):
+            return position if agrees(segment, data) else None
+        if sha256(data).hexdigest() != segment.sha256 and not agrees(segment, data):
             return None
     return position

@@ -8,6 +8,7 @@ from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
+from lpaudit.store.purged import agrees, ends_a_line
 from lpaudit.store.records import (
     append_event,
     append_format,
@@ -17,6 +18,7 @@ from lpaudit.store.records import (
     append_row,
     formats,
 )
+from lpaudit.store.removal import Removed, remove_files, remove_rows, remove_segments
 from lpaudit.store.segment import missing_segments, read_frames, read_segment
 from lpaudit.store.tables import Store, cannot_read, cannot_write, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
@@ -26,9 +28,11 @@ __all__ = [
     "Compacted",
     "Packed",
     "Piece",
+    "Removed",
     "Store",
     "Table",
     "added",
+    "agrees",
     "append",
     "append_event",
     "append_format",
@@ -41,6 +45,7 @@ __all__ = [
     "cannot_write",
     "compact",
     "create_store",
+    "ends_a_line",
     "find_store",
     "formats",
     "known",
@@ -52,7 +57,10 @@ __all__ = [
     "read_mark",
     "read_segment",
     "remember",
+    "remove_files",
     "remove_replaced",
+    "remove_rows",
+    "remove_segments",
     "rolled_back",
     "set_aside_torn",
 ]

@@ -1,4 +1,7 @@
-"""What versions of a table added: from its log of commits, where compaction is no change of data."""
+"""What versions of a table added: from its log of commits, where compaction is no change of data.
+
+A purge is one, but what it puts in the place of files are rows that were there before.
+"""
 
 import json
 from collections.abc import Mapping
@@ -46,6 +49,8 @@ def added(store: Store, name: str, since: int, until: int) -> list[Added] | None
 
 def _of_entry(actions: list[dict[str, Any]]) -> list[Added]:
     about: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    if "purge" in about:
+        return []
     return [_added(action["add"], about) for action in actions if action.get("add", {}).get("dataChange")]
 
 

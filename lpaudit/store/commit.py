@@ -30,6 +30,7 @@ from deltalake import DeltaTable
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.schema import tables
+from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
 from lpaudit.store.tables import STATISTICS, Store, cannot_read, name_of
@@ -74,7 +75,10 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
     rows = _last_lines(pl.concat(parts)).iter_rows() if parts else ()
-    found = sorted((Segment.from_name(name), number, used) for name, number, used in rows)
+    gone = purged(store, name_of(table), source_id)
+    last = {segment: (one.line_number, one.log_format) for segment, one in gone.items()}
+    last |= {Segment.from_name(name): (number, used) for name, number, used in rows}
+    found = sorted((segment, number, used) for segment, (number, used) in last.items())
     if not found or found[-1][0].end != offset:
         raise StoreError(
             f"the store {store.location} is damaged: source {source_id} was read up to byte {offset}, "
@@ -82,7 +86,7 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
             hint="keep it as it is, and restore a copy beside it",
         )
     formats = dict.fromkeys(name for _, _, name in reversed(found))
-    return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], tuple(formats))
+    return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], tuple(formats), gone)
 
 
 def _last_lines(rows: pl.DataFrame) -> pl.DataFrame:

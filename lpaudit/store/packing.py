@@ -51,7 +51,8 @@ def pack(store: Store, unique: Callable[[], str]) -> Packed:
                 continue
             # What no row names may be of a commit that is still to come, or that never came.
             found = [have for table in tables if (have := known(store, table, source_id)) is not None]
-            committed = [segment for have in found for segment in have.segments if segment in small]
+            # And what was purged is about to be removed.
+            committed = [s for have in found for s in have.segments if s in small and s not in have.purged]
             with suppress(FileNotFoundError):  # somebody else has packed them
                 made += _make_packs(storage, folder, committed, unique)
             there = storage.names(folder)

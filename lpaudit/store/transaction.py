@@ -13,6 +13,7 @@ from lpaudit.errors import OffsetConflict
 from lpaudit.store.tables import Store, cannot_write
 
 _CHANGED = "changed since last commit"
+_ATTEMPTS = 5
 _HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
@@ -39,25 +40,19 @@ def commit_file(
     try:
         size = store.storage.write(f"{name}/{file}", lambda path: written.append(write(path)), unique)
         statistics, metadata = written[0]
-        table.create_write_transaction(
-            [
-                AddAction(
-                    path=file,
-                    size=size,
-                    partition_values={},
-                    modification_time=int(datetime.now(UTC).timestamp() * 1000),
-                    data_change=True,
-                    stats=statistics,
-                )
-            ],
-            mode="append",
-            schema=table.schema(),
-            commit_properties=CommitProperties(
-                custom_metadata={"lpaudit": __version__, **metadata},
-                app_transactions=[Transaction(app_id=key, version=end) for key, end in transactions.items()],
-            ),
-            post_commithook_properties=_HOOKS,
+        add = AddAction(
+            path=file,
+            size=size,
+            partition_values={},
+            modification_time=int(datetime.now(UTC).timestamp() * 1000),
+            data_change=True,
+            stats=statistics,
         )
+        properties = CommitProperties(
+            custom_metadata={"lpaudit": __version__, **metadata},
+            app_transactions=[Transaction(app_id=key, version=end) for key, end in transactions.items()],
+        )
+        _commit(table, add, properties, transactions)
         table.update_incremental()
         for committed in range(before + 1, table.version() + 1):
             store.storage.sync_commit(name, committed)
@@ -70,3 +65,30 @@ def commit_file(
                 f"{names}: the table was changed", hint="run the same command again"
             ) from error
         raise cannot_write(store.location, error) from error
+
+
+def _commit(
+    table: DeltaTable, add: AddAction, properties: CommitProperties, transactions: Mapping[str, int]
+) -> None:
+    """Commit a file; again if only the table's own properties have changed, and not what it is about.
+
+    A purge changes them for a moment. Whether the commit was made all the same, the offsets tell.
+    """
+    before = {key: table.transaction_version(key) for key in transactions}
+    for attempt in range(_ATTEMPTS):
+        try:
+            table.create_write_transaction(
+                [add],
+                mode="append",
+                schema=table.schema(),
+                commit_properties=properties,
+                post_commithook_properties=_HOOKS,
+            )
+        except (CommitFailedError, DeltaError) as error:
+            if _CHANGED not in str(error) or not transactions or attempt == _ATTEMPTS - 1:
+                raise
+            table.update_incremental()
+            if {key: table.transaction_version(key) for key in transactions} != before:
+                raise
+        else:
+            return

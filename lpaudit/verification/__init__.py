@@ -2,6 +2,7 @@
 
 finding.py    what is found
 tree.py       batches of leaves and their checkpoints → what was signed
+purges.py     certificates of what was purged: only there may bytes and rows be gone
 log.py        the tables' logs, their data files, and what readers see of them
 segments.py   the bytes of logs
 rows.py       rows, counted and read again

@@ -16,6 +16,7 @@ from lpaudit.schema import tables
 from lpaudit.store import Store
 from lpaudit.store.entries import Entry, entries, entry_path, segments_of
 from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.purges import Gone
 from lpaudit.verification.tree import Told
 
 
@@ -33,26 +34,28 @@ class Table:
     """A table as its log says it is.
 
     ``files`` are those it consists of, ``added`` all that it ever did, with the version that
-    added each. ``unsigned`` counts commits after the last signed one.
+    added each, and ``rows`` how many rows each has. ``unsigned`` counts commits after the last signed one.
     """
 
     name: str
     last: int = -1
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
+    packs: set[str] = field(default_factory=set)
     metadata: str | None = None
     unsigned: int = 0
 
 
-def read_log(target: Store, name: str, told: Told, table: Table) -> Iterator[Finding]:
+def read_log(target: Store, name: str, told: Told, gone: Gone, table: Table) -> Iterator[Finding]:
     """Read a table's log into ``table``; yield what is wrong with it."""
     signed, seen = told.commits.get(name, {}), set()
     try:
         for entry in entries(target.storage, name):
             seen.add(entry.version)
-            yield from _entry(entry, signed.get(entry.version), table)
+            yield from _entry(entry, signed.get(entry.version), gone, table)
     except StoreError as error:
         yield Finding(What.CHANGED, name, error.message)
     table.last = max(seen, default=-1)
@@ -61,25 +64,29 @@ def read_log(target: Store, name: str, told: Told, table: Table) -> Iterator[Fin
         yield Finding(
             What.MISSING, entry_path(name, version), "this version is not there, and later ones are"
         )
-    gone = [version for version in signed if version > table.last]
-    if gone:
+    rolled = [version for version in signed if version > table.last]
+    if rolled:
         yield Finding(
             What.ROLLED_BACK,
             name,
-            f"it ends with version {table.last}, and version {max(gone)} was signed",
+            f"it ends with version {table.last}, and version {max(rolled)} was signed",
         )
 
 
-def _entry(entry: Entry, leaf: CommitLeaf | None, table: Table) -> Iterator[Finding]:
+def _entry(entry: Entry, leaf: CommitLeaf | None, gone: Gone, table: Table) -> Iterator[Finding]:
     if leaf is not None and sha256(entry.data).hexdigest() != leaf.entry_sha256:
         yield Finding(What.CHANGED, entry.path, f"version {entry.version} is not the one that was signed")
     try:
         actions, pieces = entry.actions(), segments_of(entry)
+        taken = _taken(actions, table)
         for action in actions:
             _apply(action, entry.version, table)
     except (StoreError, KeyError, TypeError, ValueError) as error:
         yield Finding(What.CHANGED, entry.path, str(error))
         return
+    if taken > 0 and _purge(actions) not in gone.purges:
+        text = f"version {entry.version} takes {taken:,} rows away, and no certificate of a purge says so"
+        yield Finding(What.DIFFERENT, entry.path, text)
     for piece in pieces:
         lines = piece.pop("lines")
         table.pieces.append(Piece(entry.version, Segment(**piece), lines))
@@ -87,6 +94,23 @@ def _entry(entry: Entry, leaf: CommitLeaf | None, table: Table) -> Iterator[Find
         added = {action["add"]["path"] for action in actions if "add" in action}  # type: ignore[index]
         if added != set(leaf.files):
             yield Finding(What.CHANGED, entry.path, "it adds other files than were signed")
+
+
+def _taken(actions: list[dict[str, Any]], table: Table) -> int:
+    """Return how many rows less a table has after a version, and learn how many its files have."""
+    table.rows |= {
+        told["path"]: int(json.loads(told.get("stats") or "{}").get("numRecords", 0))
+        for action in actions
+        if (told := action.get("add"))
+    }
+    removed = sum(table.rows.get(told["path"], 0) for action in actions if (told := action.get("remove")))
+    added = sum(table.rows[told["path"]] for action in actions if (told := action.get("add")))
+    return removed - added
+
+
+def _purge(actions: list[dict[str, Any]]) -> str | None:
+    """Return the purge that a version says that it is of."""
+    return next((told.get("purge") for action in actions if (told := action.get("commitInfo"))), None)
 
 
 def _apply(action: dict[str, Any], version: int, table: Table) -> None:

@@ -17,6 +17,7 @@ from lpaudit.rows import Rows
 from lpaudit.store import Store
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Table
+from lpaudit.verification.purges import Gone
 
 _COUNTS = """
 select segment, count(*) as lines, min(byte_offset) as first, max(byte_offset + byte_length) as last,
@@ -25,8 +26,8 @@ from {table} group by segment
 """
 
 
-def read_counts(table: Table, select: Select) -> Iterator[Finding]:
-    """Compare, for every segment, its rows with its lines and bytes."""
+def read_counts(table: Table, gone: Gone, select: Select) -> Iterator[Finding]:
+    """Compare, for every segment, its rows with its lines and bytes. One that was purged may have none."""
     named = {piece.segment.name: piece for piece in table.pieces}
     rows = select(_COUNTS.format(table=table.name), {}).to_pylist()
     for row in rows:
@@ -47,15 +48,18 @@ def read_counts(table: Table, select: Select) -> Iterator[Finding]:
             )
             yield Finding(What.DIFFERENT, row["segment"], text)
     for name, piece in named.items():
+        if name in gone.leaves:
+            continue
         yield Finding(What.MISSING, name, f"{table.name} has no row of its {piece.lines:,} lines")
 
 
-def sampled(tables: Iterable[Table], number: int | None, seed: str) -> list[tuple[str, Segment]]:
+def sampled(tables: Iterable[Table], gone: Gone, number: int | None, seed: str) -> list[tuple[str, Segment]]:
     """Return segments with their tables: all, or ``number`` of them, in the order of SHA-256(seed, name).
 
-    Anybody can draw the same sample.
+    Anybody can draw the same sample. Those that were purged are not among them.
     """
-    every = [(table.name, piece.segment) for table in tables for piece in table.pieces]
+    pieces = ((table.name, piece.segment) for table in tables for piece in table.pieces)
+    every = [pair for pair in pieces if pair[1].name not in gone.leaves]
     every.sort(key=lambda pair: sha256(f"{seed}\n{pair[1].name}".encode()).digest())
     return sorted(every if number is None else every[:number])
 

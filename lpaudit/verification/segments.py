@@ -11,6 +11,7 @@ from lpaudit.store.frames import frames
 from lpaudit.store.segment import Pack, packs_in
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Piece, Table
+from lpaudit.verification.purges import Gone
 from lpaudit.verification.tree import Told
 
 
@@ -51,9 +52,12 @@ def _offsets(table: Table) -> Iterator[Finding]:
 
 
 def read_bytes(
-    target: Store, table: Table, told: Told, there: dict[str, int], read: Callable[[int], None]
+    target: Store, table: Table, told: Told, gone: Gone, there: dict[str, int], read: Callable[[int], None]
 ) -> Iterator[Finding]:
-    """Compare the bytes of each segment that a commit names with its hashes, in its own file or in a pack."""
+    """Compare the bytes of each segment that a commit names with its hashes, in its own file or in a pack.
+
+    Those of one that was purged may be gone. ``table.packs`` gets the packs that hold any.
+    """
     signed = {(leaf.source_id, leaf.start, leaf.end): leaf for leaf in told.segments.get(table.name, [])}
     pieces = sorted(table.pieces, key=lambda piece: piece.segment)
     inside = _folders(there)
@@ -68,12 +72,15 @@ def read_bytes(
                 yield from _own(target, segment, leaf, read)
                 continue
             pack = next((pack for pack in packs if pack.holds(segment)), None)
+            if pack is None and segment.name in gone.leaves:
+                continue
             if pack is None:
                 yield Finding(What.MISSING, segment.name, f"version {piece.version} of {table.name} names it")
             else:
                 packed.setdefault(pack, []).append(segment)
+        table.packs.update(pack.name for pack in packed)
         for pack, segments in packed.items():
-            yield from _packed(target, pack, segments, signed, told, read)
+            yield from _packed(target, pack, segments, signed, told, gone, read)
 
 
 def _folders(there: dict[str, int]) -> dict[str, list[str]]:
@@ -117,6 +124,7 @@ def _packed(
     segments: list[Segment],
     signed: dict[tuple[str, int, int], SegmentLeaf],
     told: Told,
+    gone: Gone,
     read: Callable[[int], None],
 ) -> Iterator[Finding]:
     try:
@@ -144,7 +152,7 @@ def _packed(
             yield Finding(What.CHANGED, pack.name, f"the segment at byte {position} was signed otherwise")
         if content_hash != segment.sha256:
             yield Finding(What.CHANGED, pack.name, f"the segment at byte {position} is another")
-    for segment in wanted.values():
+    for segment in (segment for segment in wanted.values() if segment.name not in gone.leaves):
         yield Finding(What.MISSING, segment.name, f"it should be in {pack.name}, and is not")
 
 

@@ -30,22 +30,25 @@ _NAME = re.compile(r"(\d{20})\.batch")
 class Told:
     """What the leaves say; of a file that has several, the last.
 
-    ``roots`` are those after each batch, by the tree's size. ``keys`` are those that have signed.
+    ``roots`` are those after each batch, by the tree's size; ``numbered`` are the segments' leaves by their
+    numbers. ``keys`` are those that have signed.
     """
 
     commits: dict[str, dict[int, CommitLeaf]] = field(default_factory=dict)
     segments: dict[str, list[SegmentLeaf]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    numbered: dict[int, SegmentLeaf] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     origin: str | None = None
     batches: int = 0
     size: int = 0
 
-    def add(self, line: str) -> None:
+    def add(self, line: str, number: int) -> None:
         """Take a leaf in. Raises EvidenceError."""
         match from_line(line):
             case SegmentLeaf() as leaf:
+                self.numbered[number] = leaf
                 self.segments.setdefault(leaf.table, []).append(leaf)
             case CommitLeaf() as leaf:
                 self.commits.setdefault(leaf.table, {})[leaf.version] = leaf
@@ -107,7 +110,7 @@ def _leaves(batch: Batch, where: str, tree: Tree, told: Told) -> Iterator[Findin
     for line in batch.leaves:
         tree.add(line.encode("utf-8", "surrogatepass"))
         try:
-            told.add(line)
+            told.add(line, tree.size - 1)
         except EvidenceError as error:
             yield Finding(What.CHANGED, where, error.message)
     expected = {leaf.path: leaf.sha256 for leaf in map(_parsed, batch.leaves) if isinstance(leaf, FileLeaf)}

@@ -6,12 +6,12 @@ from hashlib import sha256
 
 from lpaudit import keys, pipeline, signing, store
 from lpaudit.errors import LpauditError, StoreError
-from lpaudit.evidence import FOLDER, PublicKey
+from lpaudit.evidence import CERTIFICATES, FOLDER, PublicKey
 from lpaudit.model import LogKind
 from lpaudit.store import Store
 from lpaudit.store.entries import archives, table_names
 from lpaudit.store.storage import MARKER, NIGHT, storage_of
-from lpaudit.verification import log, rows, segments, sources, tree
+from lpaudit.verification import log, purges, rows, segments, sources, tree
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Table
 from lpaudit.verification.tree import Told
@@ -19,7 +19,7 @@ from lpaudit.verification.tree import Told
 LEFT = (".tmp", ".creating")
 """What a crash leaves of files that were being written ends so; nothing reads them."""
 
-_LATER = {FOLDER, keys.FOLDER, signing.TIMESTAMPS}
+_LATER = {FOLDER, keys.FOLDER, signing.TIMESTAMPS, CERTIFICATES}
 """Folders whose newest files come after what is signed."""
 
 SET_ASIDE = "set-aside/"
@@ -42,7 +42,10 @@ class Asked:
 
 @dataclass(slots=True)
 class Verified:
-    """What was verified, and what was found; ``unsigned`` commits came after the last checkpoint."""
+    """What was verified, and what was found; ``unsigned`` commits came after the last checkpoint.
+
+    ``purged`` segments of ``purged_lines`` lines are covered by ``purges`` certificates.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     origin: str | None = None
@@ -54,6 +57,9 @@ class Verified:
     files: int = 0
     bytes: int = 0
     unsigned: int = 0
+    purges: int = 0
+    purged: int = 0
+    purged_lines: int = 0
     read_again: int = 0
     sources: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -106,19 +112,22 @@ def _found(
     result.origin, result.keys = told.origin, tuple(sorted(told.keys))
     result.batches, result.leaves = told.batches, told.size
     yield from _files(target, told, there)
+    gone = purges.Gone()
+    yield from purges.read_purges(target, asked.keys, told, gone)
+    result.purges, result.purged, result.purged_lines = len(gone.purges), len(gone.leaves), gone.lines
     tables = {}
     for name in sorted({*table_names(target.storage), *told.commits}):
         table = tables[name] = Table(name)
-        yield from log.read_log(target, name, told, table)
+        yield from log.read_log(target, name, told, gone, table)
         yield from log.read_files(target, table, told, there, read)
         yield from log.read_state(target, table, told, there)
         yield from segments.read_order(table, told)
-        yield from segments.read_bytes(target, table, told, there, read)
+        yield from segments.read_bytes(target, table, told, gone, there, read)
         result.commits += table.last + 1
         result.unsigned += table.unsigned
         result.segments += len(table.pieces)
     yield from _others(target, tables, there, told, result)
-    yield from _rows(target, asked, tables, result)
+    yield from _rows(target, asked, tables, gone, result)
     compared: list[str] = []
     yield from sources.read_sources(target, tables, compared)
     result.sources = tuple(compared)
@@ -148,6 +157,7 @@ def _others(
         known.update(f"{name}/{file}" for file in table.added)
         known.update(archives(target.storage, name))
         known.update(piece.segment.name for piece in table.pieces)
+        known.update(table.packs)
         sources_.update(piece.segment.source_id for piece in table.pieces)
     left = []
     for path in sorted(set(there) - known):
@@ -162,16 +172,19 @@ def _others(
     result.leftovers = tuple(left)
 
 
-def _rows(target: Store, asked: Asked, tables: dict[str, Table], result: Verified) -> Iterator[Finding]:
+def _rows(
+    target: Store, asked: Asked, tables: dict[str, Table], gone: purges.Gone, result: Verified
+) -> Iterator[Finding]:
     mine = [tables[kind.table] for kind in LogKind if kind.table in tables]
     try:
         with pipeline.opened(target.location) as (connection, _):
             for table in mine:
-                yield from rows.read_counts(table, connection.select)
+                yield from rows.read_counts(table, gone, connection.select)
+            yield from purges.read_standing(gone, connection.select)
         formats = store.formats(target)
     except LpauditError as error:
         yield Finding(What.UNREADABLE, "rows", error.message)
         return
-    for name, segment in rows.sampled(mine, asked.sample, asked.seed):
+    for name, segment in rows.sampled(mine, gone, asked.sample, asked.seed):
         result.read_again += 1
         yield from rows.read_again(target, name, segment, formats)

@@ -33,6 +33,11 @@ def in_words(result: Verified, *, own_word: bool, quiet: bool) -> Iterator[str]:
         )
     if own_word and result.batches:
         yield "The keys are the store's own, which proves nothing against who can write it: give --key."
+    if result.purges:
+        yield (
+            f"purged: {counted(result.purged_lines, 'line')} in {counted(result.purged, 'segment')}, "
+            f"under {counted(result.purges, 'certificate')}; of these, only what was signed can be verified"
+        )
     if result.unsigned:
         yield f"not signed yet: {counted(result.unsigned, 'commit')}"
     for path in result.sources:

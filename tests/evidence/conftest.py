@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from report.small import line
 
-from lpaudit import ingest, pipeline, signing
+from lpaudit import ingest, pipeline, retention, signing
 from lpaudit import keys as keyring
 from lpaudit.model import Gap, GapCause, Observer
 from lpaudit.store import append_gap, commitlog, open_store, packing
@@ -56,6 +56,29 @@ class Evidence:
 
     def compact(self):
         pipeline.compact(str(self.root), keep_replaced=24, unique=self.unique)
+
+    def hold(self, **cover):
+        """Hold lines; return the hold's id."""
+        said = retention.Said("counsel", "litigation", "LEGAL-7", "gw1", "tests")
+        return retention.add(
+            str(self.root), retention.Cover(**cover), said, now=lambda: NOW, unique=self.unique
+        )[0]
+
+    def purge(self, cut, *classes, signer=None):
+        """Purge what is older than a date, and return what was done."""
+        rule = retention.Rule(
+            "400d", datetime.fromisoformat(f"{cut}T00:00:00Z"), tuple(retention.chosen(classes))
+        )
+        said = retention.Said("ops", "policy", None, "gw1", "tests")
+        means = retention.Means(
+            signer or self.signer, (), {"HOME": str(self.folder)}, lambda: NOW, self.unique
+        )
+        return retention.purge(str(self.root), rule, said, means)
+
+    def select(self, sql):
+        """Ask the store; return rows as dictionaries."""
+        with pipeline.opened(str(self.root)) as (connection, _):
+            return connection.select(sql).to_pylist()
 
     def verify(self, sample=None, kept=(), keys=None):
         asked = Asked(tuple(keys or [self.signer.public]), sample, kept=tuple(kept))

@@ -9,7 +9,8 @@ unit = "lines of the period"
 limits = """
 `hours with lines` of `hours`: the first and the last day of the period may have fewer than 24. An hour without lines may be one in which nobody asked: the log alone cannot tell.
 A day without any line is a row, too. `known gaps` counts gaps, closed ones included, that overlap the day; a gap that nobody saw is not among them.
-A host is listed if the store holds a line or a gap of it, whenever that was."""
+A host is listed if the store holds a line or a gap of it, whenever that was.
+A day whose lines were purged has none, and is not told from a quiet one here: the section on what is not known of the period names it."""
 */
 with day as (
     select d as day, greatest(d, $start) as first_instant, least(d + interval 1 day, $end) as last_instant

@@ -11,6 +11,7 @@ unit = "hosts"
 limits = """
 A host's log is known from its first line to its last. A night without requests has no line either: then this check says `incomplete` until a later line shows that the log was read on, and that is right, as nobody can tell a quiet log from one that is not read. A probe that asks for `/api/health` each minute makes the difference visible.
 A host whose last line is older than $silent_days days at the period's start is taken for one that is no longer there.
+Lines that were purged are not known any more (`lpaudit retain`): which these were, their certificate says.
 Prefect's records are known up to the last reading of flow runs that was whole (`lpaudit sync`)."""
 [parameters.silent_days]
 default = 7
@@ -46,6 +47,14 @@ found(concerns, host, reason) as (
     select 'access', host_name, 'a part of a log is missing (' || cause || ', found ' || strftime(detected_at, '%Y-%m-%d %H:%M:%S') || ' UTC)'
     from open_gap
     where ("from" is null or "from" < $end) and ("to" is null or "to" >= $start)
+    union all
+    select case table_name when 'access_event' then 'access' else table_name end, host_name,
+        sum(lines) || ' lines of ' || strftime(min(first_time), '%Y-%m-%d %H:%M:%S') || ' to '
+            || strftime(max(last_time), '%Y-%m-%d %H:%M:%S') || ' UTC were purged (certificate ' || purge_id || ', '
+            || strftime(min(purged_at), '%Y-%m-%d %H:%M:%S') || ' UTC)'
+    from purged_segment
+    where first_time < $end and last_time >= $start
+    group by table_name, host_name, purge_id
     union all
     select 'flow_run', null, 'the last whole reading of Prefect''s flow runs is of ' || strftime(last_read, '%Y-%m-%d %H:%M:%S') || ' UTC'
     from snapshot_end

@@ -15,6 +15,9 @@ with stored as (
         count(*) filter (where reject_reason is not null) as quarantine
     from access_event
 ),
+gone as (
+    select coalesce(sum(lines), 0)::bigint as lines from gone_segment where table_name = 'access_event'
+),
 timeless as (
     select count(*) as lines from access where time is null
 ),
@@ -65,6 +68,8 @@ figures(position, figure, value, meaning) as (
     select 13, 'unmatched', unmatched, 'of them, those that fit no route of the catalogue' from period
     union all
     select 14, 'catalogue', version, 'version of the route catalogue' from catalogue
+    union all
+    select 15, 'purged', lines, 'lines that were read and purged since' from gone
 )
 select figure, value, meaning
 from figures

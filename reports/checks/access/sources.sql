@@ -7,19 +7,29 @@ section = "S2"
 population = "select count(*) from access_event"
 unit = "stored lines"
 limits = """
-`difference` is lines − access − quarantine, and `missing bytes` is the last byte's offset − the sum of all lines' bytes: both must be 0.
+`difference` is lines − access − quarantine − purged, and `missing bytes` is the last byte's offset − the sum of all lines' bytes: both must be 0.
+`purged` lines were read and stored, and are no longer there: their number and bytes are those of their certificates.
 They show that nothing was lost between the file and the store. They cannot show what lighttpd never wrote, nor what was cut from a file before it was read.
 `first time` and `last time` are of all lines of the source, not only of the period; rejected lines have no time."""
 */
-with line as (
+with piece as (
+    select source_id, byte_offset, byte_offset + byte_length as end_offset, source, host_name, 1 as lines, 0 as purged
+    from access_event
+    union all
+    select source_id, start_offset, end_offset, source, host_name, lines, lines
+    from gone_segment
+    where table_name = 'access_event'
+),
+line as (
     select
         source_id,
         arg_max(source, byte_offset) as source,
         arg_max(host_name, byte_offset) as host,
-        count(*) as lines,
-        sum(byte_length)::bigint as bytes,
-        max(byte_offset + byte_length) - sum(byte_length)::bigint as missing_bytes
-    from access_event
+        sum(lines)::bigint as lines,
+        sum(purged)::bigint as purged,
+        sum(end_offset - byte_offset)::bigint as bytes,
+        max(end_offset) - sum(end_offset - byte_offset)::bigint as missing_bytes
+    from piece
     group by source_id
 ),
 good as (
@@ -45,7 +55,8 @@ select
     lines,
     coalesce(access, 0) as access,
     coalesce(quarantine, 0) as quarantine,
-    lines - coalesce(access, 0) - coalesce(quarantine, 0) as difference,
+    purged,
+    lines - coalesce(access, 0) - coalesce(quarantine, 0) - purged as difference,
     bytes,
     missing_bytes,
     coalesce(in_period, 0) as in_period,

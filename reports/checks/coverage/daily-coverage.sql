@@ -9,7 +9,8 @@ unit = "days of hosts that have lines"
 limits = """
 Days are those of UTC, 24 hours each, whatever clocks on walls do.
 `rejected` counts lines by the day on which they were stored, as they have no time that can be trusted; `readings` are those of Prefect's flow runs that were whole, of all hosts.
-A host is listed for every day of the period if it has a line or a gap on any of them."""
+A host is listed for every day of the period if it has a line or a gap on any of them.
+A day whose lines were purged has none, and is not told from a quiet one here: the section on what is not known of the period names it."""
 */
 with day as (
     select d as day

@@ -55,6 +55,11 @@ select
     "to" is null as until_now,
     case
         when exists (
+            select 1 from gone_segment as gone
+            where gone.host_name = silent.host and gone.table_name = 'access_event'
+                and gone.first_time < coalesce(silent."to", $end) and gone.last_time > silent."from"
+        ) then 'its lines were purged'
+        when exists (
             select 1 from coverage_gap as gap
             where gap.host_name = silent.host
                 and (gap."from" is null or gap."from" < coalesce(silent."to", $end))

@@ -11,6 +11,7 @@ population = "select count(distinct segment) from log_line"
 unit = "segments"
 limits = """
 Compared is the store with itself, the whole of it: each segment's name says from which byte to which it reaches, and its rows must fill exactly that, next to the segment before.
+Of segments that were purged, their certificates say where they began and ended.
 Whether the bytes in a segment's file still have the hash in its name, the rows do not show: the section on segments says how to recompute it. Somebody who can write the store could change rows and names together."""
 */
 with piece as (
@@ -25,6 +26,9 @@ with piece as (
         max(line_number) - min(line_number) + 1 as numbers
     from log_line
     group by source_id, segment
+    union all
+    select source_id, segment, source, start_offset, end_offset, end_offset - start_offset, lines, lines
+    from gone_segment
 ),
 joined as (
     select
