@@ -1,4 +1,4 @@
-"""The signed tree, certificates of purges, a proof of each segment of the period, and its segments themselves.
+"""The signed tree, certificates of purges, a proof of each segment of a period, and the segments themselves.
 
 Files are those of the store, as they are there; what proves a segment is made here, and can be
 made again from the leaves.

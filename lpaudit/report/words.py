@@ -240,12 +240,14 @@ def _of_table(table: str, column: str) -> Words | None:
         rows = routes.catalogue().arrow
         return _strings(rows.column(column).to_pylist()) if column != "why" else None
     if table in known:
+        field = next((f for f in known[table].fields if f.name == column), None)
+        if field and field.words:
+            return Words(frozenset(field.words), field.open_words)
         if column == "table_name":
             return Words(frozenset(t.name for t in known.values() if t.dump))
         if column == "http_request_method":
             return Words(frozenset({*(m.value for m in HTTPMethod), "PROPFIND", ""}), open=True)
-        field = next((f for f in known[table].fields if f.name == column), None)
-        return Words(frozenset(field.words), field.open_words) if field and field.words else None
+        return None
     view = _view(table)
     return _of_source(view, column) if view else None
 

@@ -99,10 +99,13 @@ def evidence(tmp_path):
 
 @pytest.fixture
 def every_kind(evidence, monkeypatch):
-    """A store with data files that were merged, packs, archives, Delta's checkpoints, an error log, a gap."""
+    """A store with merged data files, packs, archives, Delta's checkpoints, an error log, a gap, a purge."""
     monkeypatch.setattr(packing, "LEAST", 4)
     monkeypatch.setattr(commitlog, "LEAST", 2)
     monkeypatch.setattr(commitlog, "KEEP", 3)
+    evidence.write("old.log", line("01/Mar/2025:10:00:00", "GET /old", user="alice"))
+    evidence.hold(identity="nobody")
+    evidence.purge("2026-01-01")
     for number in range(9):
         evidence.write("access.log", line(f"10:00:{number:02d}", f"GET /api/flows/{number}", user="alice"))
         if number == 4:

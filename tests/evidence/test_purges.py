@@ -17,8 +17,10 @@ from lpaudit import fingerprints, pipeline, retention, showing, signing, store
 from lpaudit.errors import ConfigError, LpauditError, StoreError
 from lpaudit.evidence import Signer, inclusion_proof, leaf_hash, root_of_proof
 from lpaudit.model import Period
-from lpaudit.store import open_store, packing
+from lpaudit.retention import ledger, plan, purging
+from lpaudit.store import open_store, packing, removal
 from tests.evidence.test_without_lpaudit import run as run_script
+from tests.follower import Driven, append
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -273,8 +275,6 @@ def test_what_was_released_may_go(aged):
 
 
 def test_a_hold_that_comes_before_a_purge_begins_is_heeded(aged, monkeypatch):
-    from lpaudit.retention import purging
-
     certificate, once = purging._certificate, iter([True])
 
     def meanwhile(*arguments):
@@ -291,8 +291,6 @@ def test_a_hold_that_comes_before_a_purge_begins_is_heeded(aged, monkeypatch):
 
 def test_a_purge_past_a_hold_by_time_is_found_by_whoever_reads_the_certificate(aged, monkeypatch):
     """Who holds the key could purge what is held; the certificate says so, as its text is checked."""
-    from lpaudit.retention import plan
-
     aged.hold(start=datetime(2025, 3, 2, tzinfo=UTC))
     monkeypatch.setattr(plan, "_meets", lambda cover, row: False)
     aged.purge("2026-01-01")
@@ -322,8 +320,6 @@ def test_parts_of_packs_and_of_merged_files_go_and_the_rest_stays(evidence, monk
 
 
 def test_packing_leaves_alone_what_is_being_purged(aged, monkeypatch):
-    from lpaudit.retention import purging
-
     monkeypatch.setattr(packing, "LEAST", 2)
     monkeypatch.setattr(purging.store, "remove_segments", lambda *_: aged.compact() or store.Removed())
     aged.purge("2026-01-01")
@@ -458,8 +454,6 @@ STEPS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", range(9), ids=STEPS)
 def test_a_purge_that_is_interrupted_is_finished_by_the_next_one(aged, monkeypatch, step, after):
-    from lpaudit.retention import ledger, purging
-
     places = [
         (purging, "_write"), (ledger.Ledger, "append"), (purging, "_publish"), (purging.store, "append_records"),
         (purging.store, "remove_rows"), (purging.anchors, "sign"), (purging.store, "remove_files"),
@@ -530,19 +524,16 @@ def test_a_report_over_purged_lines_is_incomplete(aged, tmp_path):
     period = Period(datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC))
     pipeline.reports(str(aged.root), ["access"], period, tmp_path / "out", formats=["json"])
     told = json.loads((tmp_path / "out" / "access.json").read_text())
-    [about] = [one for one in told["sections"] if one["check"]["id"] == "denied"]
+    [about] = [one for one in told["sections"] if one["check"] == "denied"]
     assert about["outcome"] in ("incomplete", "no-data")
     assert any(
         "4 lines of 2025-03-01 10:00:00 to 2025-03-04 10:00:00 UTC were purged" in r for r in about["reasons"]
     )
-    [sources] = [one for one in told["sections"] if one["check"]["id"] == "sources"]
-    assert (sources["rows"][0]["lines"], sources["rows"][0]["purged"], sources["rows"][0]["difference"]) == (
-        6,
-        4,
-        0,
-    )
+    [sources] = [one for one in told["sections"] if one["check"] == "sources"]
+    row = dict(zip(sources["columns"], sources["rows"][0], strict=True))
+    assert (row["lines"], row["purged"], row["difference"], row["missing_bytes"]) == (6, 4, 0, 0)
     for check in ("unreconciled-sources", "broken-segments"):
-        assert [one["rows"] for one in told["sections"] if one["check"]["id"] == check] in ([], [[]])
+        assert [one["rows"] for one in told["sections"] if one["check"] == check] in ([], [[]])
 
 
 def test_a_gap_that_was_filled_stays_filled_when_the_lines_are_purged(aged):
@@ -559,3 +550,39 @@ def test_a_gap_that_was_filled_stays_filled_when_the_lines_are_purged(aged):
     assert aged.select("select * from open_gap") == []
     aged.purge("2027-01-01")
     assert aged.select("select * from open_gap") == []
+
+
+def test_a_follower_beside_a_purge_loses_nothing(aged):
+    """Its commits come between those of the purge, which changes the table's properties for a moment."""
+    log = aged.logs / "live.log"
+    log.write_text("")
+    with Driven(aged.root, log) as follower:
+        with_lines = [new(number, agent=f"live{number}") for number in range(30)]
+        original = purging._sign
+
+        def between(*arguments):
+            append(log, f"{with_lines.pop()}\n{with_lines.pop()}\n".encode())
+            follower.wait(4)
+            return original(*arguments)
+
+        rows = removal._set_append_only
+
+        def meanwhile(*arguments, **named):
+            rows(*arguments, **named)
+            if len(with_lines) > 20:
+                append(log, f"{with_lines.pop()}\n".encode())
+                follower.wait(4)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(purging, "_sign", between)
+            patched.setattr(removal, "_set_append_only", meanwhile)
+            aged.purge("2026-01-01")
+        append(log, "".join(f"{text}\n" for text in with_lines).encode())
+        follower.wait(4).stop()
+    found = [
+        row["agent"]
+        for row in aged.select("select user_agent as agent from access where user_agent like 'live%'")
+    ]
+    assert sorted(found) == sorted(f"live{number}" for number in range(30))
+    assert b"ancient" not in everything(aged)
+    clean(aged)
