@@ -8,6 +8,8 @@ BIN = $(VENV)/bin
 RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
 PREFECT = .venv-prefect
+# What an install compiles.
+CORE = hatch_build.py lpaudit/logformat/core.c
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 # One more than there are processors: tests also wait, for disks and for each other.
@@ -106,12 +108,12 @@ venv:
 		echo "  sudo apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 
-$(RUNTIME): requirements.txt pyproject.toml | venv
+$(RUNTIME): requirements.txt pyproject.toml $(CORE) | venv
 	$(PIP) install --require-hashes -r requirements.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(DEV): requirements-dev.txt pyproject.toml | venv
+$(DEV): requirements-dev.txt pyproject.toml $(CORE) | venv
 	$(PIP) install --require-hashes -r requirements-dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

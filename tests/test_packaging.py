@@ -3,12 +3,14 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 import lpaudit as package
 
 PURELIB = sysconfig.get_path("purelib")
+HATCH = (sys.executable, "-m", "hatchling", "build")
 
 
 def run(*command, cwd, timeout=120):
@@ -38,7 +41,7 @@ def run(*command, cwd, timeout=120):
 def built(checkout, tmp_path_factory):
     """The wheel and the source distribution, built without network."""
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", folder, cwd=checkout)
+    run(*HATCH, "-t", "wheel", "-t", "sdist", "-d", folder, cwd=checkout)
     return folder
 
 
@@ -99,9 +102,22 @@ def test_the_source_distribution_holds_what_a_build_needs(built):
     with tarfile.open(archive) as tar:
         held = {name.partition("/")[2] for name in tar.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli/ingest.py", "docs/verify_store.py"} <= held
+    assert {"hatch_build.py", "lpaudit/logformat/core.c"} <= held
     assert any(name.startswith("schemas/") for name in held)
     assert any(name.startswith("reports/") for name in held)
     assert not any(name.startswith(("sample_logs/", "tests/", ".venv")) for name in held)
+
+
+def test_where_there_is_no_compiler_it_is_installed_without_its_core(built, checkout, tmp_path):
+    run("env", "CC=no-such-compiler", *HATCH, "-t", "wheel", "-d", tmp_path, cwd=checkout)
+    (slower,), (usual,) = tmp_path.glob("*.whl"), built.glob("*.whl")
+    run("env", *HATCH, "-t", "wheel", "-d", tmp_path, cwd=checkout)  # the checkout's own core is there again
+    assert slower.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(slower) as held:
+        assert "lpaudit/logformat/libcore.so" not in held.namelist()
+    if shutil.which("cc"):
+        with zipfile.ZipFile(usual) as held:
+            assert "lpaudit/logformat/libcore.so" in held.namelist()
 
 
 def test_the_changelog_begins_with_this_version(checkout):

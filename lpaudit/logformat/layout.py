@@ -73,11 +73,12 @@ class Layout:
 
     Each expression of ``fast`` but the last matches a line's beginning, in group ``head``; the
     next one goes on behind it. A group's value is what one expression would have found: it
-    prefers what comes first, too.
+    prefers what comes first, too. ``pieces`` are what they are made of.
     """
 
     log_format: LogFormat
     slots: tuple[Slot, ...]
+    pieces: tuple[str, ...]
     fast: tuple[str, ...]
     full: str
 
@@ -101,10 +102,12 @@ def compile_layout(log_format: LogFormat) -> Layout:
         hint = "lighttpd takes no more; a run of literal text counts as one"
         raise FormatError(f"it has more than {MAX_FIELDS} fields", text, position, hint=hint)
     _refuse_two_clocks(text, slots)
+    pieces = tuple(_pieces(parts, log_format.escaping, full=False))
     return Layout(
         log_format,
         slots,
-        _fast(parts, log_format.escaping),
+        pieces,
+        _fast(parts, pieces),
         _full(parts, log_format.escaping),
     )
 
@@ -301,10 +304,10 @@ def _full(parts: tuple[str | Slot, ...], escaping: Escaping) -> str:
     return "^" + "".join(_pieces(parts, escaping, full=True)) + _END
 
 
-def _fast(parts: tuple[str | Slot, ...], escaping: Escaping) -> tuple[str, ...]:
+def _fast(parts: tuple[str | Slot, ...], pieces: tuple[str, ...]) -> tuple[str, ...]:
     heads: list[str] = []
     expression, groups = "", 0
-    for part, piece in zip(parts, _pieces(parts, escaping, full=False), strict=True):
+    for part, piece in zip(parts, pieces, strict=True):
         here = piece.count("(?P<")
         if isinstance(part, Slot) and groups and groups + here > _GROUPS:
             heads.append(f"^(?P<{HEAD}>{expression})")

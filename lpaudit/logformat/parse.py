@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lpaudit.logformat import core
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.escaping import unescape
 from lpaudit.logformat.layout import HEAD, Layout, Slot
@@ -44,6 +45,31 @@ class Parsed:
 
 def parse(layout: Layout, block: bytes) -> Parsed:
     """Parse a block of whole lines; only its last line may lack the line end."""
+    found = core.fields(layout, block, MAX_LINE)
+    return _by_expressions(layout, block) if found is None else _by_core(layout, block, found)
+
+
+def _by_core(layout: Layout, block: bytes, found: core.Fields) -> Parsed:
+    """Keep what the core has read, where it makes good entries; the expressions read all other lines."""
+    every = pl.repeat(True, found.groups.height, eager=True)  # noqa: FBT003
+    columns, reasons, notes = _convert(layout, found.groups, every, pl.arg_where(found.escaped, eager=True))
+    columns = columns.with_columns(
+        parse_note=_note_texts(notes, columns.height), reject_reason=reasons, raw=_nothing(columns.height)
+    )
+    good, places = reasons.is_null(), pl.arg_where(found.fitting, eager=True)
+    read = found.fitting.scatter(places.filter(~good), False)  # noqa: FBT003
+    if read.all():
+        return Parsed(columns, found.lengths)
+    places, others = pl.arg_where(read, eager=True), pl.arg_where(~read, eager=True)
+    starts = found.lengths.cum_sum() - found.lengths
+    slices = zip(starts.gather(others), found.lengths.gather(others), strict=True)
+    rest = _by_expressions(layout, b"".join(block[start : start + length] for start, length in slices))
+    columns = columns if good.all() else columns.filter(good)
+    together = pl.concat([columns, rest.columns.select(columns.columns)], rechunk=True)
+    return Parsed(together[pl.concat([places, others], rechunk=True).arg_sort()], found.lengths)
+
+
+def _by_expressions(layout: Layout, block: bytes) -> Parsed:
     lines = _split(block, layout.log_format.escaping)
     groups, matched = _extract(layout, lines.readable)
     columns, reasons, notes = _convert(layout, groups, matched, _escaped(lines.readable))
@@ -287,10 +313,12 @@ class _Entries:
 
     def unescape(self, lines: pl.Series, escaping: Escaping) -> None:
         """Undo the escapes of all values at once, of those lines (indices) that have some: mostly few."""
-        if not len(lines) or not self._escaped:
+        found = [(place, name, place[name].gather(lines)) for place, name in self._escaped if len(lines)]
+        found = [one for one in found if one[2].str.contains("\\", literal=True).any()]
+        if not found:
             return
-        plain = unescape(pl.concat([place[name].gather(lines) for place, name in self._escaped]), escaping)
-        for number, (place, name) in enumerate(self._escaped):
+        plain = unescape(pl.concat([texts for _, _, texts in found]), escaping)
+        for number, (place, name, _) in enumerate(found):
             of_this = plain.slice(number * len(lines), len(lines))
             place[name] = place[name].clone().scatter(lines, of_this)
 

@@ -94,11 +94,13 @@ def test_the_image_is_given_everything_that_a_build_needs():
     assert {
         "requirements.txt",
         "pyproject.toml",
+        "hatch_build.py",
         "README.md",
         "LICENSE",
         "lpaudit",
         "schemas",
         "reports",
+        "docs/verify_store.py",
     } == copied
 
 
