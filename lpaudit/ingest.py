@@ -267,7 +267,7 @@ class OneInput:
         with closing(pieces):
             for number, piece in enumerate(pieces, 1):
                 reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
-                data = kept(self.kind, piece, self.options.fingerprint_key, continued=continued)
+                data = kept(reading, piece, self.options.fingerprint_key, continued=continued)
                 continued = not piece.endswith(b"\n")
                 segment = Segment.of(known.source_id, offset, data)
                 where = self._provenance(reading, segment, line_number)

@@ -94,15 +94,15 @@ class ErrorReading:
 Reading = AccessReading | ErrorReading
 
 
-def kept(kind: LogKind, data: bytes, key: bytes | None, *, continued: bool = False) -> bytes:
+def kept(reading: Reading, data: bytes, key: bytes | None, *, continued: bool = False) -> bytes:
     """Return what is stored of whole lines, and hashed: no secrets. As long as ``data``.
 
     ``key`` is what secrets' fingerprints are made with. ``continued``: it begins with the rest of an error
     log's line whose start is stored. What that would say of the rest cannot be known any more, so nothing
     of it is kept.
     """
-    if kind is LogKind.ACCESS:
-        return logformat.redact(data, key)
+    if isinstance(reading, AccessReading):
+        return logformat.redact(logformat.redact_fields(reading.layouts, data, key), key)
     if not continued:
         return errorlog.redact(data, key)
     rest = source.line_of(data)

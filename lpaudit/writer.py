@@ -131,7 +131,7 @@ class Writer:
             except SourceError as error:
                 self._files.refuse(log, error)
                 continue
-            data = kept(log.kind, data, self._options.fingerprint_key, continued=log.continued)
+            data = kept(log.reading, data, self._options.fingerprint_key, continued=log.continued)
             segment = Segment.of(log.source_id or "", log.tail.stored, data)
             where = Provenance(
                 source=log.label,

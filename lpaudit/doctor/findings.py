@@ -64,20 +64,9 @@ def of_lines(lines: Sequence[tuple[int, str]]) -> Iterator[Finding]:
         )
 
 
-def _letter(slot: Slot) -> str:
-    return slot.text[-1]
-
-
-def _name(slot: Slot) -> str:
-    """The name in braces."""
-    return slot.text[slot.text.find("{") + 1 : slot.text.rfind("}")] if "{" in slot.text else ""
-
-
 def _secrets(slots: Sequence[Slot]) -> Iterator[Finding]:
     for text in dict.fromkeys(
-        s.text
-        for s in slots
-        if _letter(s) == "C" or (_letter(s) in _SECRET_LETTERS and secret_name(_name(s)))
+        s.text for s in slots if s.letter == "C" or (s.letter in _SECRET_LETTERS and secret_name(s.name))
     ):
         yield Finding(
             Severity.SECRET,
@@ -117,11 +106,11 @@ def _fence(part: str | Slot, end: int) -> bool:
 
 
 def _of_client(slot: Slot) -> bool:
-    letter = _letter(slot)
+    letter = slot.letter
     if letter in "en":
-        return _name(slot).upper().startswith(_CLIENTS_VARIABLES)
+        return slot.name.upper().startswith(_CLIENTS_VARIABLES)
     if letter == "o":
-        return _name(slot).lower() == "location"  # redirections repeat what was asked for
+        return slot.name.lower() == "location"  # redirections repeat what was asked for
     return letter in _CLIENTS_LETTERS
 
 

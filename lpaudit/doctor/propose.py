@@ -65,7 +65,7 @@ _KEYS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     key: (directive, look)
     for keys, directive, look in (
         (
-            "ra remote_addr remote client client_ip client_addr clientip ip addr src src_ip remote_ip",
+            "ra a remote_addr remote client client_ip client_addr clientip ip addr src src_ip remote_ip",
             "%a",
             _ADDRESS,
         ),
@@ -79,7 +79,7 @@ _KEYS: Mapping[str, tuple[str, re.Pattern[str]]] = {
         ("url path uri u_path request_uri url_path uri_path", "%U", _ANY),
         ("q query qs query_string url_query", "%q", _ANY),
         ("proto protocol http_version server_protocol version", "%H", _PROTOCOL),
-        ("st status code sc status_code http_status response", "%s", _STATUS),
+        ("st s status code sc status_code http_status response", "%s", _STATUS),
         ("in bytes_in rx bytes_received received request_length", "%I", _NUMBER),
         ("out bytes_out tx bytes_sent sent", "%O", _NUMBER),
         ("body size bytes length body_bytes_sent body_bytes b len", "%b", _NUMBER),
@@ -91,7 +91,7 @@ _KEYS: Mapping[str, tuple[str, re.Pattern[str]]] = {
         ("xff x_forwarded_for forwarded_for http_x_forwarded_for", "%{X-Forwarded-For}i", _ANY),
         ("rid request_id req_id reqid x_request_id", "%{X-Request-Id}i", _ANY),
         ("tp traceparent", "%{traceparent}i", _ANY),
-        ("dur_us duration_us us usec micros time_us", "%D", _NUMBER),
+        ("dur_us duration_us us usec micros time_us d", "%D", _NUMBER),
         ("dur_ms duration_ms ms msec millis time_ms", "%{ms}T", _NUMBER),
         ("r req request request_line line", "%r", _REQUEST),
         ("loc location", "%{Location}o", _ANY),

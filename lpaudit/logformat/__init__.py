@@ -4,6 +4,7 @@ from lpaudit.logformat.layout import Layout, compile_layout
 from lpaudit.logformat.parse import Parsed, fits, parse
 from lpaudit.logformat.presets import PRESETS, Preset, log_format_of
 from lpaudit.logformat.redact import redact
+from lpaudit.logformat.secret_fields import redact_fields
 
 __all__ = [
     "PRESETS",
@@ -15,4 +16,5 @@ __all__ = [
     "log_format_of",
     "parse",
     "redact",
+    "redact_fields",
 ]

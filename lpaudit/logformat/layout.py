@@ -6,7 +6,8 @@ byte (six times as fast as alternations). It reads every line of an ordinary day
 lines that are not three words. What fast matches, full reads in the same way.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cache
@@ -66,6 +67,16 @@ class Slot:
         """The column that the value is for."""
         return self.directive.column
 
+    @property
+    def letter(self) -> str:
+        """Which directive it is."""
+        return self.text[-1]
+
+    @property
+    def name(self) -> str:
+        """The name in braces."""
+        return self.text[self.text.find("{") + 1 : self.text.rfind("}")] if "{" in self.text else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -110,6 +121,27 @@ def compile_layout(log_format: LogFormat) -> Layout:
         _fast(parts, pieces),
         _full(parts, log_format.escaping),
     )
+
+
+def expression_around(log_format: LogFormat, chosen: Callable[[Slot], bool]) -> str | None:
+    """Return an expression whose groups are, for each chosen field, what is before it and what is in it.
+
+    It is for lines whose bytes have become characters, each one of its own (Latin-1): so lengths are in
+    bytes. None if no field is chosen.
+    """
+    parts = tuple(
+        part.encode().decode("latin-1") if isinstance(part, str) else part
+        for part in split_format(log_format.format_string)
+    )
+    expression, before = "", ""
+    for part, piece in zip(parts, _pieces(parts, log_format.escaping, full=True), strict=True):
+        nameless = re.sub(r"\(\?P<\w+>", "(?:", piece)
+        if isinstance(part, Slot) and chosen(part):
+            expression += f"({before})({nameless})"
+            before = ""
+        else:
+            before += nameless
+    return f"^{expression}{before}{_END}" if expression else None
 
 
 def format_id(format_string: str, escaping: Escaping, timezone: tzinfo | None) -> str:

@@ -32,6 +32,10 @@ WRITTEN = {
         'tag=7% time="2026-11-23T10:15:45+0000" ip=10.0.0.1 request="GET / HTTP/1.1" code=200 len=7',
         'tag=7% time="2026-11-23T10:15:46+0100" ip=10.0.0.2 request="GET /x y HTTP/1.1" code=404 len=-',
     ),
+    '{"a":"%a","r":"%r","s":%s,"t":"%{end:usec}t","D":%D}': (
+        '{"a":"10.0.0.1","r":"GET /x y HTTP/1.1","s":200,"t":"1795428823855992","D":12}',
+        '{"a":"::1","r":"  ","s":400,"t":"1795428823855999","D":-1}',
+    ),
     "time:%t\\thost:%{Host}i\\treq:%r\\tstatus:%s\\tsize:%b\\tua:%{User-Agent}i": (
         "time:[23/Nov/2026:10:15:45 +0000]\thost:rig\treq:GET / HTTP/1.1\tstatus:200\tsize:12\tua:Mozilla x",
         "time:[23/Nov/2026:10:15:46 +0000]\thost:rig\treq:  \tstatus:400\tsize:12\tua:-",
