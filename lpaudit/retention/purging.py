@@ -17,6 +17,7 @@ Whoever purges next goes on where a crash has left it; every step that was made 
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -264,9 +265,7 @@ def _publish(target: Store, begun: Row, means: Means) -> Certificate:
     """Give a certificate its own name, if it has not got it yet; return what it says."""
     name = certificate_name(begun["purge_id"])
     try:
-        there = target.storage.names(CERTIFICATES)
-        own = name.rpartition("/")[2]
-        note = target.storage.read(name if own in there else name + _WAITING)
+        note, waits = _read(target, name)
     except OSError as error:
         raise store.cannot_read(target.location, error) from error
     if sha256(note).hexdigest() != begun["certificate_sha256"]:
@@ -274,11 +273,19 @@ def _publish(target: Store, begun: Row, means: Means) -> Certificate:
             f"the certificate {name} is not the one that the purge began with",
             hint="restore it from a copy of the store",
         )
-    if own not in there:
+    if waits:
         _write(target, name, note, means)
     target.storage.remove(name + _WAITING)
     # Its hash is what the ledger says; who has signed it, `verify` asks.
     return unverified_certificate(note)
+
+
+def _read(target: Store, name: str) -> tuple[bytes, bool]:
+    """Return a certificate, and whether it has not got its own name yet. Raises OSError."""
+    for waits in (False, True):
+        with suppress(FileNotFoundError):
+            return target.storage.read(name + _WAITING * waits), waits
+    return target.storage.read(name), False  # somebody else has given it its name at this moment
 
 
 def _sweep(target: Store, ledger: Ledger) -> None:

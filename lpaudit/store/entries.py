@@ -48,8 +48,9 @@ class Entry:
 
 
 def table_names(storage: Storage) -> list[str]:
-    """Return the tables that are there. Raises OSError."""
-    return [name for name in storage.names("") if "_delta_log" in storage.names(name)]
+    """Return the tables that are there, and not those that are being made. Raises OSError."""
+    names = (name for name in storage.names("") if not name.startswith("."))
+    return [name for name in names if "_delta_log" in storage.names(name)]
 
 
 def entry_path(table: str, version: int) -> str:

@@ -65,8 +65,9 @@ def read_bytes(
         folder = f"segments/{source_id}"
         packs = packs_in(folder, inside.get(folder, ()))
         packed: dict[Pack, list[Segment]] = {}
+        named: dict[int, Segment] = {}
         for piece in group:
-            segment = piece.segment
+            segment = named[piece.segment.start] = piece.segment
             leaf = signed.get((segment.source_id, segment.start, segment.end))
             if segment.name in there:
                 yield from _own(target, segment, leaf, read)
@@ -80,7 +81,7 @@ def read_bytes(
                 packed.setdefault(pack, []).append(segment)
         table.packs.update(pack.name for pack in packed)
         for pack, segments in packed.items():
-            yield from _packed(target, pack, segments, signed, told, gone, read)
+            yield from _packed(target, pack, segments, named, signed, told, gone, read)
 
 
 def _folders(there: dict[str, int]) -> dict[str, list[str]]:
@@ -122,11 +123,16 @@ def _packed(
     target: Store,
     pack: Pack,
     segments: list[Segment],
+    named: dict[int, Segment],
     signed: dict[tuple[str, int, int], SegmentLeaf],
     told: Told,
     gone: Gone,
     read: Callable[[int], None],
 ) -> Iterator[Finding]:
+    """Compare what is in a pack with what should be.
+
+    It may also hold ``named`` segments of its source that are elsewhere as well: a crash leaves that.
+    """
     try:
         data = target.storage.read(pack.name)
     except OSError as error:
@@ -143,7 +149,8 @@ def _packed(
         return
     wanted = {segment.start: segment for segment in segments}
     for position, frame_hash, content_hash in held:
-        segment = wanted.pop(position, None)
+        wanted.pop(position, None)
+        segment = named.get(position)
         if segment is None:
             yield Finding(What.ADDED, pack.name, f"no commit names what it holds at byte {position}")
             continue

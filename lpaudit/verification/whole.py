@@ -165,7 +165,8 @@ def _others(
         if folder in _LATER or folder.removesuffix("/_delta_log") in tables.keys() - {folder}:
             continue
         of_source = folder.startswith("segments/") and folder.removeprefix("segments/") in sources_
-        if file.endswith(LEFT) or path.startswith(SET_ASIDE) or folder in tables or of_source:
+        unfinished = file.endswith(LEFT) or path.partition("/")[0].endswith(LEFT)
+        if unfinished or path.startswith(SET_ASIDE) or folder in tables or of_source:
             left.append(path)
         else:
             yield Finding(What.ADDED, path, "it is no file of a store, or of nothing that a commit names")
