@@ -195,8 +195,11 @@ def test_bypass_finds_what_was_done_around_the_gateway_and_nothing_else(recordin
     found = [row for row in rows if row["finding"]]
     assert status == 1
     assert {row["flow_run_id"] for row in found} == {recording.truth["bypassed"]}
-    assert {row["what"] for row in found} == {"created", "Cancelled"}
+    assert {row["what"] for row in found} == {"created", "Cancelled", "Scheduled"}
     assert any(row["explanation"] == "a schedule made it" for row in rows)
+    guarded = run_called(recording, "long/guarded")
+    explained = [(row["what"], row["explanation"]) for row in rows if row["flow_run_id"] == guarded]
+    assert explained == [("Cancelling", "an automation did it")]
 
 
 def test_orphans_are_the_run_that_was_deleted_before_anybody_looked(recording, ask):

@@ -65,7 +65,7 @@ def test_a_line_of_a_run_carries_its_id_where_the_plugin_is_and_no_other_line_ca
 def test_what_the_truth_says_has_really_happened(recording):
     """A rig that plays nothing proves nothing."""
     assert [deed["user"] for deed in deeds(recording, "create", 401)] == ["bob"]
-    assert len(deeds(recording, "create", 201)) == 7
+    assert len(deeds(recording, "create", 201)) == 8
     assert [(deed["user"], deed["status"]) for deed in deeds(recording, "delete")] == [
         ("bob", 401),
         ("carol", 204),
@@ -104,6 +104,7 @@ def test_prefects_own_records_tell_the_same_story(recording, lpaudit):
         "failing/etl": "FAILED",
         "approved/etl": "COMPLETED",
         "long/etl": "CANCELLED",
+        "long/guarded": "CANCELLED",
         "nested/served": "COMPLETED",
     }
     roots = {note["root"] for note in recording.truth["inside"]}

@@ -18,6 +18,7 @@ DEPLOYMENTS: list[dict[str, Any]] = [
         {"flow": flow, "name": "etl", "pool": "etl"}
         for flow in ("quick", "nested", "failing", "approved", "long")
     ),
+    {"flow": "long", "name": "guarded", "pool": "etl"},
     {"flow": "quick", "name": "gpu", "pool": "gpu"},
     {"flow": "quick", "name": "often", "pool": "gpu", "interval": 40},
 ]
@@ -42,7 +43,7 @@ class Played:
     runs: dict[str, str] = field(default_factory=dict)
     """Run → its deployment, of those that somebody asked for by the API."""
     bypassed: str = ""
-    """The run that somebody created, and cancelled, without the gateway."""
+    """The run that somebody created, cancelled, and had scheduled again, without the gateway."""
 
     def did(self, user: str | None, did: str, status: int | None = None, run: str | None = None) -> None:
         """Remember a deed."""
@@ -61,6 +62,7 @@ def play(clients: Clients, api: Api, direct: Api, *, header: bool, rounds: int =
     variables = {"etl": {"env": plugin}, "gpu": {}}
     clients.deploy("ci", *({**one, "job_variables": variables[one["pool"]]} for one in DEPLOYMENTS))
     played.did("ci", "deploy")
+    _guard(api, played)
     with ExitStack() as stack:
         stack.enter_context(clients.worker("worker", "etl"))
         stack.enter_context(clients.worker("worker-gpu", "gpu"))
@@ -85,6 +87,7 @@ def _round(
     for name in ("quick/etl", "nested/etl", "quick/gpu"):
         create("alice", name, number=number + 1)
     create("carol", "failing/etl")
+    create("carol", "long/guarded")
     asked = create("carol", "approved/etl")
     cancelled = create("agent", "long/etl")
     create("ci", "nested/served")
@@ -101,6 +104,22 @@ def _round(
     _storm(clients, api, played)
     status, _ = _until_answered(api, "alice", "POST", f"/flow_runs/{asked}/resume", {})
     played.did("alice", "resume", status, asked)
+
+
+def _guard(api: Api, played: Played) -> None:
+    """Have Prefect itself cancel the runs of a deployment as soon as they run."""
+    deployment = api.deployment("carol", "long/guarded")
+    trigger = {
+        "type": "event",
+        "posture": "Reactive",
+        "threshold": 1,
+        "within": 0,
+        "expect": ["prefect.flow-run.Running"],
+        "match_related": {"prefect.resource.id": f"prefect.deployment.{deployment}"},
+    }
+    automation = {"name": "guard", "trigger": trigger, "actions": [{"type": "cancel-flow-run"}]}
+    status, _ = _until_answered(api, "carol", "POST", "/automations/", automation)
+    played.did("carol", "automate", status)
 
 
 def _creator(api: Api, played: Played) -> Callable[..., str]:
@@ -146,12 +165,13 @@ def _afterwards(api: Api, played: Played) -> None:
 
 
 def _around(direct: Api, played: Played) -> None:
-    """Somebody who can reach Prefect itself has a run made, and takes it back before anybody executes it."""
+    """Somebody who can reach Prefect itself has a run made, takes it back, and has it scheduled again for much later."""
     later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
     path = f"/deployments/{direct.deployment(None, 'quick/etl')}/create_flow_run"
     played.bypassed = direct.get(None, "POST", path, {"state": later})["id"]
-    cancelled = {"state": {"type": "CANCELLED"}, "force": True}
-    direct.get(None, "POST", f"/flow_runs/{played.bypassed}/set_state", cancelled)
+    for state in ({"type": "CANCELLED"}, later):
+        body = {"state": state, "force": True}
+        direct.get(None, "POST", f"/flow_runs/{played.bypassed}/set_state", body)
 
 
 def _until_answered(api: Api, user: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:

@@ -14,13 +14,14 @@ select (
     where created >= greatest($start, first) and created < least($end, last)
 ) + (
     select count(*) from event_latest, covered
-    where event in ('prefect.flow-run.Running', 'prefect.flow-run.Paused', 'prefect.flow-run.Suspended', 'prefect.flow-run.Cancelling', 'prefect.flow-run.Cancelled', 'prefect.flow-run.Completed', 'prefect.flow-run.Failed', 'prefect.flow-run.Crashed')
+    where event like 'prefect.flow-run.%' and document->>'$.payload.initial_state.type' is not null
         and occurred >= greatest($start, first) and occurred < least($end, last)
 )"""
 unit = "runs and changes of state that were recorded while there is a log"
 limits = """
 Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ.
-Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); what Prefect's server does by itself (late runs, runs of a cancelled parent, a run whose worker or heartbeat was lost); and what lies in a gap of the log.
+Every change from one state to another counts, whatever the state is called: also that a run is to be run again, or goes on. The state that a run begins with belongs to its creation.
+Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); changes that an automation made, as Prefect's event about it says; what Prefect's server does by itself (late runs, subflows of a cancelled run, pauses and cancellations that took too long); and what lies in a gap of the log.
 A bulk request names no run, so any that was there explains a change of state."""
 [needs]
 flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
@@ -28,6 +29,12 @@ event = "Prefect's events are not in the store (`lpaudit sync`)"
 [parameters.slack_seconds]
 default = 2
 why = "clocks that ntp keeps differ by much less; a longer one would let another request explain it"
+[parameters.automation_seconds]
+default = 60
+why = "Prefect tells of an automation's action when it is done, which on a busy server takes a while"
+[parameters.cancelling_seconds]
+default = 300
+why = "Prefect's PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS, after which it ends a cancellation itself"
 */
 with covered as (
     select min(time) as first, max(coalesce(time_end, time)) as last from access
@@ -58,29 +65,55 @@ with covered as (
             when run.created_by_type is not null then 'it says that ' || lower(run.created_by_type) || ' made it'
         end as explanation
     from run
+), happened as (
+    select occurred as time, resource_id[18:] as flow_run_id, resource_name as name,
+        regexp_extract(event, '[^.]+$') as what,
+        document->>'$.payload.initial_state.type' as before, document->>'$.payload.validated_state.type' as type
+    from event_latest
+    where event like 'prefect.flow-run.%' and document->>'$.payload.initial_state.type' is not null
 ), change as (
-    select event.occurred as time, event.resource_id[18:] as flow_run_id, event.resource_name as name,
-        regexp_extract(event.event, '[^.]+$') as what
-    from event_latest as event, covered
-    where event.event in ('prefect.flow-run.Running', 'prefect.flow-run.Paused', 'prefect.flow-run.Suspended', 'prefect.flow-run.Cancelling', 'prefect.flow-run.Cancelled', 'prefect.flow-run.Completed', 'prefect.flow-run.Failed', 'prefect.flow-run.Crashed')
-        and event.occurred >= greatest($start, first) and event.occurred < least($end, last)
+    select happened.* from happened, covered
+    where time >= greatest($start, first) and time < least($end, last)
 ), writing as (
     select time, coalesce(time_end, time) as time_end, route, resource_id from access
-    where action in ('execute', 'approve', 'create', 'update') and status between 200 and 299
-        and (resource_type = 'flow_run' or route like '/flow_runs%')
+    where route in ('/flow_runs/{id}/set_state', '/flow_runs/{id}/resume', '/flow_runs/bulk_set_state')
+        and status between 200 and 299
+), automated as (
+    select occurred as time, unnest(regexp_extract_all(document->>'$.related', 'prefect\.flow-run\.([0-9a-f-]{36})', 1)) as flow_run_id
+    from event_latest where event = 'prefect.automation.action.executed'
+        and document->>'$.payload.action_type' in ('cancel-flow-run', 'change-flow-run-state', 'resume-flow-run', 'suspend-flow-run')
+), parent as (
+    select run.id as flow_run_id, any_value(task.flow_run_id) as parent_id
+    from flow_run_latest as run join task_run as task on task.id = run.parent_task_run_id
+    group by run.id
 ), changed as (
     select
-        change.*,
+        time, flow_run_id, name, what,
         exists (
             select 1 from writing
             where change.time between writing.time - to_seconds($slack_seconds) and writing.time_end + to_seconds($slack_seconds)
-                and (writing.resource_id = change.flow_run_id or writing.route like '%bulk%')
+                and (writing.resource_id = change.flow_run_id or writing.route = '/flow_runs/bulk_set_state')
         ) as found,
         case
-            when what in ('Cancelled', 'Crashed') and tree.depth > 0 then 'its parent ended'
-            when what = 'Crashed' then 'the server marks a run as crashed when its heartbeat stops'
+            when what = 'Late' and type = 'SCHEDULED' then 'the server says that it is late'
+            when exists (
+                select 1 from automated
+                where automated.flow_run_id = change.flow_run_id
+                    and automated.time between change.time - to_seconds($slack_seconds) and change.time + to_seconds($automation_seconds)
+            ) then 'an automation did it'
+            when type in ('CANCELLED', 'CANCELLING') and exists (
+                select 1 from parent join happened as above on above.flow_run_id = parent.parent_id
+                where parent.flow_run_id = change.flow_run_id
+                    and above.type = 'CANCELLED' and above.time <= change.time
+            ) then 'its parent was cancelled'
+            when before = 'CANCELLING' and type = 'CANCELLED' and exists (
+                select 1 from happened as earlier
+                where earlier.flow_run_id = change.flow_run_id and earlier.type = 'CANCELLING'
+                    and earlier.time <= change.time - to_seconds($cancelling_seconds)
+            ) then 'its cancellation took too long'
+            when before = 'PAUSED' and type = 'FAILED' then 'nobody resumed it in time'
         end as explanation
-    from change left join flow_run_tree as tree using (flow_run_id)
+    from change
 ), everything as (
     select * from creation union all select * from changed
 )
