@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from lpaudit.correlation import (
 )
 from lpaudit.correlation.claims import executors
 from lpaudit.correlation.connections import Connection, connections
+from lpaudit.correlation.facts import SECOND, Line
 from lpaudit.correlation.origin import by_sequence, pairs, sure
 from lpaudit.correlation.processes import candidates, flows_of, processes, there_at
 
@@ -98,17 +99,77 @@ def learn(of: Recording, chosen: Callable[[Connection], bool]) -> dict[str, sequ
     return model
 
 
-def held_out(of: Recording) -> list[Link]:
-    """Return the origins of each half, judged by what the other half has taught."""
-    middle, found = of.middle, []
-    for first in (True, False):
-        model = learn(of, lambda connection, first=first: (connection.begin < middle) is not first)  # type: ignore[misc]
-        found += [
-            link
-            for link in links(of.facts, model)
-            if (link.begin < middle) is first and link.relation is Relation.ORIGIN
-        ]
-    return found
+def taught(of: Recording) -> dict[bool, sequence.Model]:
+    """Return what judges the first half, and what judges the second one: each is learnt from the other."""
+    middle = of.middle
+    return {
+        first: learn(of, lambda connection, first=first: (connection.begin < middle) is not first)  # type: ignore[misc]
+        for first in (True, False)
+    }
+
+
+def held_out(
+    of: Recording, by: Mapping[bool, sequence.Model] | None = None, facts: Facts | None = None
+) -> list[Link]:
+    """Return the origins of each half, judged by what the other half has taught; ``facts`` are its own or poorer."""
+    middle, facts = of.middle, facts or of.facts
+    return [
+        link
+        for first, model in (by or taught(of)).items()
+        for link in links(facts, model)
+        if (link.begin < middle) is first and link.relation is Relation.ORIGIN
+    ]
+
+
+def _every(facts: Facts, change: Callable[[Line], Line]) -> Facts:
+    return replace(facts, lines=[*map(change, facts.lines)], starts=[*map(change, facts.starts)])
+
+
+def _clock(facts: Facts, by: int) -> Facts:
+    """Have Prefect's clock go before lighttpd's, by so many microseconds."""
+
+    def later(time: int | None) -> int | None:
+        return None if time is None else time + by
+
+    runs = {
+        id_: replace(
+            run,
+            created=later(run.created),
+            begin=run.begin + by,
+            start=later(run.start),
+            end=later(run.end),
+            starts=tuple(start + by for start in run.starts),
+        )
+        for id_, run in facts.runs.items()
+    }
+    events = {one: [(event, time + by) for event, time in told] for one, told in facts.events.items()}
+    return replace(facts, runs=runs, events=events)
+
+
+def _second(line: Line) -> Line:
+    return replace(line, begin=line.begin // SECOND * SECOND, end=line.end // SECOND * SECOND)
+
+
+POORER: Mapping[str, Callable[[Facts], Facts]] = {
+    "nothing": lambda facts: facts,
+    "one login for all": lambda f: _every(f, lambda line: replace(line, user=line.user and "team")),
+    "no logins": lambda f: _every(f, lambda line: replace(line, user=None)),
+    "no header of a worker": lambda f: _every(f, lambda line: replace(line, worker=None)),
+    "no header of a deployment": lambda f: _every(f, lambda line: replace(line, deployment=None)),
+    "no headers of Prefect's client": lambda f: _every(
+        f, lambda line: replace(line, deployment=None, flow=None, worker=None)
+    ),
+    "no `%k`": lambda f: _every(f, lambda line: replace(line, number=None)),
+    "no `%{remote}p`": lambda f: _every(f, lambda line: replace(line, port=None)),
+    "times in whole seconds": lambda f: _every(f, _second),
+    "no time of the end": lambda f: _every(f, lambda line: replace(line, end=line.begin)),
+    "Prefect's clock 0.1 s before lighttpd's": lambda f: _clock(f, SECOND // 10),
+    "Prefect's clock 1 s before lighttpd's": lambda f: _clock(f, SECOND),
+    "Prefect's clock 1 s behind": lambda f: _clock(f, -SECOND),
+    "Prefect's clock 5 s behind": lambda f: _clock(f, -5 * SECOND),
+    "no events of Prefect's": lambda f: replace(f, events={}),
+}
+"""What may be missing or wrong → the facts of a recording as they would be then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +246,38 @@ GOALS = (
 )
 """What was aimed at: from which confidence on, at least which precision, at least which recall."""
 
-_METHOD = """\
+_RECORDED = """\
 A real lighttpd in front of a real Prefect 3.9.1, 13 minutes, up to ten runs at a time of two users from one address \
 (`sample_logs/audit.log.gz`): of {lines:,} lines {made:,} were made by the processes of {runs} flow runs.
 Which, is known from a header that a hook in the test added, and that was cut out of the log \
 (`sample_logs/audit.truth.csv.gz`).
 Lines of one worker whose runs sent no such header are left out.
-*Precision*: of the lines that are given an origin, those with the right one.
-*Recall*: of the lines that a run made, those that are given the right one.
 The table of delays is learnt from one half of the recording and judged on the other, both ways: no line is judged by \
 what it has taught itself."""
+_ANOTHER = """\
+Another recording: of {lines:,} lines {made:,} were made by the processes of {runs} flow runs.
+They are judged by the table of delays that lpaudit has; nothing was learnt from it."""
+_WORDS = """\
+*Precision*: of the lines that are given an origin, those with the right one.
+*Recall*: of the lines that a run made, those that are given the right one."""
+_POORER = """\
+The same lines and records with something missing or wrong, by the same tables of delays: precision / recall.
+What is missing costs recall, and hardly any precision."""
 
 
-def report(of: Recording, found: Sequence[Link]) -> str:
-    """Return the method, the goals and the tables."""
+def poorer(of: Recording, by: Mapping[bool, sequence.Model]) -> list[tuple[str, ...]]:
+    """Return precision and recall of each word and better, where something is missing."""
+    rows = []
+    for what, change in POORER.items():
+        found = held_out(of, by, change(of.facts))
+        scores = [score(of, _upto(found, word)) for word in (*Confidence,)[1:]]
+        rows.append((what, *(f"{one.precision:.3f} / {one.recall:.3f}" for one in scores)))
+    return rows
+
+
+def report(of: Recording, by: Mapping[bool, sequence.Model], method: str) -> str:
+    """Return the method, the goals and the tables; ``by`` judges each half."""
+    found = held_out(of, by)
     words, goals = [], []
     for word in Confidence:
         mine = [link for link in found if link.confidence is word]
@@ -222,12 +301,16 @@ def report(of: Recording, found: Sequence[Link]) -> str:
     runs = len({of.truth[line] for line in made})
     return "\n\n".join(
         (
-            _METHOD.format(lines=len(of.facts.lines), made=len(made), runs=runs),
+            method.format(lines=len(of.facts.lines), made=len(made), runs=runs) + "\n" + _WORDS,
             table(("goal", "precision", "recall", "measured: precision", "recall", "met"), goals),
             table(("confidence", "lines", "precision", "with the better: precision", "recall"), words),
             table(("method", "lines", "precision"), methods),
             _WINDOW,
             table(("what tells of it", "lines", "precision", "said, as `window`"), windows(of, found)),
+            _POORER,
+            table(
+                ("missing or wrong", *(f"`{word}` and better" for word in (*Confidence,)[1:])), poorer(of, by)
+            ),
         )
     )
 
@@ -246,15 +329,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.correlate", description=__doc__.split("\n")[0])
     parser.add_argument("--learn", action="store_true", help="write schemas/correlation/sequence.csv anew")
     parser.add_argument("--into", type=Path, help="a page that the tables are put into")
-    parser.add_argument("--folder", type=Path, default=_SAMPLES, help="audit.log.gz, its truth and prefect/")
+    parser.add_argument("--folder", type=Path, help="another recording, as tests.recording.record makes them")
     options = parser.parse_args()
-    of = recording(options.folder, "audit.log.gz", "audit.truth.csv.gz", ["worker-ml"])
+    if options.folder is None:
+        of = recording(_SAMPLES, "audit.log.gz", "audit.truth.csv.gz", ["worker-ml"])
+    else:
+        of = recording(options.folder, "access.log.gz", "truth.csv.gz", [])
     if options.learn:
         _MODEL.parent.mkdir(exist_ok=True)
         with _MODEL.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(sequence.to_rows(learn(of, lambda _: True)))
-    found = held_out(of)
-    text = report(of, found)
+    if options.folder is None:
+        text = report(of, taught(of), _RECORDED)
+    else:
+        text = report(of, dict.fromkeys((True, False), sequence.shipped()), _ANOTHER)
     print(text)
     if options.into:
         put_into(options.into, text, "bench-correlate", "Precision and recall")

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from bench.correlate import held_out, recording, score
+from bench.correlate import POORER, held_out, recording, score, taught
 from lpaudit.correlation import Confidence, Relation, links, shipped
 from tests import oracle
 from tests.correlation.recorded import SAMPLES, lines, records
@@ -48,6 +48,30 @@ def test_origins_are_as_good_as_is_promised(recorded, found, shipped_table):
     everything = score(recorded, origins(judged, recorded, *Confidence))
     assert everything.precision >= 0.93
     assert everything.recall >= 0.85
+
+
+@pytest.fixture(scope="module")
+def models(recorded):
+    return taught(recorded)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "one login for all",
+        "no headers of Prefect's client",
+        "no `%k`",
+        "no `%{remote}p`",
+        "Prefect's clock 1 s before lighttpd's",
+        "Prefect's clock 5 s behind",
+    ],
+)
+def test_what_is_missing_or_wrong_costs_recall_and_no_precision(recorded, models, what):
+    judged = held_out(recorded, models, POORER[what](recorded.facts))
+    everything = score(recorded, origins(judged, recorded, *Confidence))
+    assert score(recorded, origins(judged, recorded, Confidence.STRONG)).precision >= 0.99
+    assert everything.precision >= 0.88
+    assert 0.25 < everything.recall < score(recorded, held_out(recorded, models)).recall
 
 
 def test_no_line_has_two_origins(found):

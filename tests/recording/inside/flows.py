@@ -92,7 +92,7 @@ def approved(number: int = 1):
     """Waits until somebody resumes it."""
     here("approved")
     step(number)
-    pause_flow_run(timeout=120, poll_interval=1)
+    pause_flow_run(timeout=900, poll_interval=1)
     step(number + 1)
 
 
