@@ -72,14 +72,16 @@ def stored(tmp_path, lpaudit, sample_logs):
 
 
 def test_the_recording_whole(whole, ask, sample_logs) -> None:
-    """Nobody went around its gateway, and it names no run that Prefect does not know."""
+    """Nobody went around its gateway, and no path names a run that Prefect does not know; bob's header invents one."""
     store = whole
     status, rows = ask(store, "bypass")
     assert status == 0
     assert rows, "schedules made runs: they are listed, and explained"
     assert {row["explanation"] for row in rows} == {"a schedule made it", "the server says that it is late"}
     assert not any(row["finding"] for row in rows)
-    assert ask(store, "orphans") == (0, [])
+    status, rows = ask(store, "orphans")
+    invented = [(row["flow_run_id"], row["requests"], row["claims"], row["users"]) for row in rows]
+    assert (status, invented) == (1, [("00000000-0000-4000-8000-000000000001", 0, 1, "bob")])
 
     status, rows = ask(store, "denied")
     assert status == 1

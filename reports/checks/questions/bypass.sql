@@ -19,7 +19,7 @@ select (
 )"""
 unit = "runs and changes of state that were recorded while there is a log"
 limits = """
-Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ.
+Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ. Where they hardly do, a request explains one change.
 Every change from one state to another counts, whatever the state is called: also that a run is to be run again, or goes on. The state that a run begins with belongs to its creation.
 Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); changes that an automation made, as Prefect's event about it says; what Prefect's server does by itself (late runs, subflows of a cancelled run, pauses and cancellations that took too long); and what lies in a gap of the log.
 A bulk request names no run, so any that was there explains a change of state."""
@@ -29,6 +29,9 @@ event = "Prefect's events are not in the store (`lpaudit sync`)"
 [parameters.slack_seconds]
 default = 2
 why = "clocks that ntp keeps differ by much less; a longer one would let another request explain it"
+[parameters.agreement]
+default = 0.9
+why = "as many changes as that fall within a request about their run, of those that have one near, if the two clocks are one or as good as one; then a request that made one change explains no other near it"
 [parameters.automation_seconds]
 default = 60
 why = "Prefect tells of an automation's action when it is done, which on a busy server takes a while"
@@ -75,9 +78,21 @@ with covered as (
     select happened.* from happened, covered
     where time >= greatest($start, first) and time < least($end, last)
 ), writing as (
-    select time, coalesce(time_end, time) as time_end, route, resource_id from access
+    select line_id, time, coalesce(time_end, time) as time_end, route, resource_id from access
     where route in ('/flow_runs/{id}/set_state', '/flow_runs/{id}/resume', '/flow_runs/bulk_set_state')
         and status between 200 and 299
+), paired as (
+    select change.time, change.flow_run_id, writing.line_id,
+        change.time between writing.time - interval 20 millisecond and writing.time_end + interval 20 millisecond as during
+    from change join writing on writing.resource_id = change.flow_run_id
+    where change.time between writing.time - to_seconds($slack_seconds) and writing.time_end + to_seconds($slack_seconds)
+), clocks as (
+    -- Where Prefect's clock and lighttpd's are one, a request that has a change of its own explains no other.
+    select count(distinct (time, flow_run_id)) filter (where during) >= $agreement * count(distinct (time, flow_run_id)) as agree
+    from paired
+), explaining as (
+    select distinct time, flow_run_id from paired, clocks
+    where during or not agree or line_id not in (select line_id from paired where during)
 ), automated as (
     select occurred as time, unnest(regexp_extract_all(document->>'$.related', 'prefect\.flow-run\.([0-9a-f-]{36})', 1)) as flow_run_id
     from event_latest where event = 'prefect.automation.action.executed'
@@ -89,10 +104,10 @@ with covered as (
 ), changed as (
     select
         time, flow_run_id, name, what,
-        exists (
+        (time, flow_run_id) in (select (time, flow_run_id) from explaining) or exists (
             select 1 from writing
-            where change.time between writing.time - to_seconds($slack_seconds) and writing.time_end + to_seconds($slack_seconds)
-                and (writing.resource_id = change.flow_run_id or writing.route = '/flow_runs/bulk_set_state')
+            where writing.route = '/flow_runs/bulk_set_state'
+                and change.time between writing.time - to_seconds($slack_seconds) and writing.time_end + to_seconds($slack_seconds)
         ) as found,
         case
             when what = 'Late' and type = 'SCHEDULED' then 'the server says that it is late'
