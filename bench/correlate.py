@@ -81,8 +81,8 @@ def recording(folder: Path, log: str, truth: str, unscored: Sequence[str]) -> Re
 
 
 def learn(of: Recording, chosen: Callable[[Connection], bool]) -> dict[str, sequence.Signature]:
-    """Return what the chosen connections of a recording teach."""
-    facts = of.facts
+    """Return what the chosen connections of a recording teach, if nobody names his worker: that must go without it."""
+    facts = POORER["no header of a worker"](of.facts)
     known = executors(facts.starts, facts.runs)
     owned, left = sure(connections(facts.lines, facts.runs), facts.runs, known, facts.horizon)
     model: dict[str, sequence.Signature] = {}

@@ -44,6 +44,11 @@ class Connection:
         return max(line.end for line in self.lines)
 
     @property
+    def of_worker(self) -> bool:
+        """Whether a worker itself made it: a process of a run that names its worker names its flow, too."""
+        return self.worker is not None and self.deployment is None and not self.flows
+
+    @property
     def signature(self) -> str:
         """What kind of a connection it is: its first telling request, and which headers it has."""
         routes = [line.route for line in self.lines if line.route is not None]
@@ -52,8 +57,6 @@ class Connection:
             return f"{first} +deployment"
         if self.flows:
             return f"{first} +flow"
-        if self.worker is not None:
-            return f"{first} +worker"
         return first if self.user is not None else f"{first} +nobody"
 
 

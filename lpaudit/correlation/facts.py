@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Raised whenever the same lines and records may give other links: all of them are then made anew."""
 
 SECOND = 1_000_000
@@ -47,8 +47,8 @@ class Line:
     """A line of an access log, as far as it matters here.
 
     ``route`` is the method with the route's template. ``named`` are the ids in the path, canonical;
-    ``asked`` those in the query. ``run``, ``deployment``, ``flow`` and ``worker`` are what the client
-    claims in headers.
+    ``asked`` those in the query. ``run``, ``deployment``, ``flow`` and ``worker`` (its name) are
+    what the client claims in headers.
     """
 
     line_id: str

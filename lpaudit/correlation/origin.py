@@ -95,7 +95,8 @@ def sure(
     left: Open = []
     for connection, near in there_at(found, there):
         # Who acts on several runs is a worker or a person; what came later may be of a run not known yet.
-        if id(connection) in done or connection.mixed or len(connection.processes) > 1:
+        acts = connection.of_worker or len(connection.processes) > 1
+        if id(connection) in done or connection.mixed or acts:
             continue
         if connection.begin > horizon:
             continue

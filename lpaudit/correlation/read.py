@@ -27,7 +27,7 @@ select line_id, host, client, client_port as port, connection_request_number as 
     epoch_us(time) as begin, epoch_us(coalesce(time_end, time)) as "end",
     path as named, query as asked,
     prefect_flow_run_id as run, prefect_deployment_id as deployment,
-    prefect_flow_id as flow, lower(prefect_worker_id) as worker
+    prefect_flow_id as flow, coalesce(prefect_worker_name, lower(prefect_worker_id)) as worker
 from access
 """
 

@@ -130,3 +130,11 @@ def test_nothing_is_said_of_a_run_that_was_not_there():
         origins([line("c", 50, deployment=ONE.deployment)], [ONE, run(3, 20, 90, deployment=ONE.deployment)])
         == {}
     )
+
+
+def test_of_two_workers_with_one_login_the_runs_of_the_named_one_are_asked():
+    other = run(3, 10, 90, deployment=ONE.deployment, flow=ONE.flow)
+    starts = [started(ONE, worker="w1"), started(other, worker="w2")]
+    said = {"deployment": ONE.deployment, "flow": ONE.flow}
+    assert origins([*starts, line("c", 50, **said)], [ONE, other]) == {}
+    assert origins([*starts, line("c", 50, worker="w2", **said)], [ONE, other]) == {"c": other.id}

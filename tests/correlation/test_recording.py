@@ -9,6 +9,7 @@ import pytest
 
 from bench.correlate import POORER, held_out, recording, score, taught
 from lpaudit.correlation import Confidence, Relation, links, shipped
+from lpaudit.correlation.connections import connections
 from tests import oracle
 from tests.correlation.recorded import SAMPLES, lines, records
 from tests.correlation.test_ids import A
@@ -72,6 +73,20 @@ def test_what_is_missing_or_wrong_costs_recall_and_no_precision(recorded, models
     assert score(recorded, origins(judged, recorded, Confidence.STRONG)).precision >= 0.99
     assert everything.precision >= 0.88
     assert 0.25 < everything.recall < score(recorded, held_out(recorded, models)).recall
+
+
+def test_what_names_a_worker_and_no_flow_is_the_workers_own(recorded, found):
+    """No line of such a connection was made inside a run, and none is said to be."""
+    own = {
+        line.line_id
+        for connection in connections(recorded.facts.lines, recorded.facts.runs)
+        if connection.of_worker
+        for line in connection.lines
+    } - recorded.unscored
+    assert {line.worker for line in recorded.facts.lines} >= {"etl-worker-1", "ml-worker-1"}
+    assert len(own) > 2000
+    assert not own & recorded.truth.keys()
+    assert not own & {link.line_id for link in origins(found, recorded, *Confidence)}
 
 
 def test_no_line_has_two_origins(found):
