@@ -17,20 +17,19 @@ Answered is whether Prefect knew the run when it was asked: a request with a sta
 [needs]
 flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
 */
-with unknown as (
-    select * from (
-        select *, unnest([
-            {'run': case when resource_type = 'flow_run' then resource_id end, 'claimed': false},
-            {'run': case when parent_type = 'flow_run' then parent_id end, 'claimed': false},
-            {'run': try_cast(prefect_flow_run_id as uuid)::varchar, 'claimed': true}
-        ], recursive := true)
-        from access
-        where time >= $start and time < $end
-    )
-    where run is not null and run not in (select id from flow_run)
+with line as (
+    select *, try_cast(prefect_flow_run_id as uuid)::varchar as claimed_id from access where time >= $start and time < $end
+), unknown as (
+    select *, resource_id as run, false as claimed from line where resource_type = 'flow_run'
+    union all
+    select *, parent_id, false from line where parent_type = 'flow_run'
+    union all
+    select *, claimed_id, true from line
 ), named as (
     -- Once a line and run: what is in the path counts as a request, whatever the header says.
-    select * from unknown qualify row_number() over (partition by line_id, run order by claimed) = 1
+    select * from unknown
+    where run is not null and run not in (select id from flow_run)
+    qualify row_number() over (partition by line_id, run order by claimed) = 1
 ), told as (
     select resource_id[18:] as id, arg_max(resource_name, occurred) as name,
         arg_max(regexp_extract(event, '[^.]+$'), occurred) as last_state
