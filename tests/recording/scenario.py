@@ -74,6 +74,8 @@ def play(clients: Clients, api: Api, direct: Api, *, header: bool, rounds: int =
             _round(clients, api, direct, played, number, plugin)
         for run, name in played.runs.items():
             wait_for(lambda run=run: _ended(direct, run), PATIENCE, f"the end of {name}")
+        guarded = _creator(api, played)("carol", "long/guarded")
+        wait_for(lambda: _ended(direct, guarded), PATIENCE, "the end of a run that an automation cancels")
         wait_for(lambda: _scheduled(direct), PATIENCE, "a scheduled run")
         _afterwards(api, played)
         _around(direct, played)
@@ -87,7 +89,6 @@ def _round(
     for name in ("quick/etl", "nested/etl", "quick/gpu"):
         create("alice", name, number=number + 1)
     create("carol", "failing/etl")
-    create("carol", "long/guarded")
     asked = create("carol", "approved/etl")
     cancelled = create("agent", "long/etl")
     create("ci", "nested/served")
