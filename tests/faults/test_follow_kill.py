@@ -2,11 +2,14 @@
 
 The client numbers its requests: what it got an answer for is the truth. In the end the store
 is compared with it, with the files that logrotate left, and with an undisturbed ingest.
+Where there is a key, the store is signed meanwhile: by what followers start on the side, and by
+processes that are killed as well. Then it must verify in the end, line by line.
 """
 
 import contextlib
 import gzip
 import json
+import math
 import os
 import random
 import re
@@ -175,9 +178,12 @@ class Campaign:
     folder: Path
     rotation: str
     kills: int = 0
+    signed: bool = False
     early: int = 0
     rotations: int = 0
     compactions: int = 0
+    signers: int = 0
+    signers_killed: int = 0
     answered: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -220,12 +226,15 @@ class Campaign:
         """Kill followers until ``kills`` of them died while they followed."""
         slots = [Slot() for _ in range(followers)]
         nursery = Nursery(self.folder / "followers.err")
+        signer = Signer(self, nursery, rng)
         compact = can_compact()
         compaction: subprocess.Popen[bytes] | None = None
         try:
             while self.kills < kills:
                 for slot in slots:
                     self._tend(slot, nursery, rng)
+                if self.signed:
+                    signer.tend()
                 if compaction is not None and compaction.poll() is not None:
                     assert compaction.returncode == 0, "a compaction failed"
                     self.compactions += 1
@@ -239,6 +248,7 @@ class Campaign:
             for slot in slots:
                 if slot.child is not None:
                     slot.child.kill()
+            signer.end()
             nursery.close()
             if compaction is not None:
                 compaction.wait()
@@ -295,6 +305,34 @@ class Campaign:
         return {name: content for name, content in contents.items() if content}
 
 
+class Signer:
+    """Has the store signed, again and again; half of those who do so are killed at a random moment."""
+
+    def __init__(self, campaign: Campaign, nursery: Nursery, rng: random.Random) -> None:
+        self._campaign, self._nursery, self._rng = campaign, nursery, rng
+        self._child: Child | None = None
+        self._kill_at, self._next = math.inf, 0.0
+
+    def tend(self) -> None:
+        now = time.monotonic()
+        if self._child is None:
+            if now >= self._next:
+                store = str(self._campaign.store)
+                self._child = self._nursery.start(["sign", "--quiet", "--store", store])
+                self._kill_at = now + self._rng.uniform(0, 0.6) if self._rng.random() < 0.5 else math.inf
+        elif now >= self._kill_at and self._child.alive():
+            self.end()
+            self._campaign.signers_killed += 1
+        elif not self._child.alive():
+            self.end()
+            self._campaign.signers += 1
+
+    def end(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+        self._child, self._next = None, time.monotonic() + self._rng.uniform(0, 1)
+
+
 def each_begins(held: Iterable[bytes], written: Iterable[bytes]) -> bool:
     """Say whether each file is stored, perhaps with more after it, and nothing else is.
 
@@ -332,9 +370,13 @@ def in_threads(stop: threading.Event, *threads: threading.Thread) -> Iterator[No
             thread.join()
 
 
-def campaign(folder: Path, lighttpd: str, logrotate: str, rotation: str, kills: int, seed: int) -> Campaign:
+def campaign(
+    folder: Path, lighttpd: str, logrotate: str, rotation: str, kills: int, seed: int, *, signed: bool
+) -> Campaign:
     """Write, rotate, follow and kill at once; then let one follower end it in peace."""
-    did = Campaign(folder, rotation)
+    did = Campaign(folder, rotation, signed=signed)
+    if signed:
+        lpaudit("keys", "init", "--as", "rig", "--store", did.store)
     (port,) = free_ports(1)
     rng = random.Random(seed)
     stop_rotating, stop_writing = threading.Event(), threading.Event()
@@ -353,6 +395,15 @@ def campaign(folder: Path, lighttpd: str, logrotate: str, rotation: str, kills: 
                 did.harass(kills, 2, rng)
     did.settle()
     return did
+
+
+def lpaudit(*arguments: object) -> str:
+    """Run a command that must succeed; return what it printed."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "lpaudit", *map(str, arguments)], check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -400,6 +451,7 @@ def check(did: Campaign) -> dict[str, int]:
         if alone and (row["parse_note"] is None or "no-line-end" not in row["parse_note"]):
             assert mine[place] == row
     told = (did.folder / "followers.err").read_text()
+    assert "Traceback" not in told
     table = DeltaTable(did.store / "access_event")
     written = list((did.store / "access_event").glob("*.parquet"))
     return {
@@ -416,6 +468,25 @@ def check(did: Campaign) -> dict[str, int]:
         "lost between copy and truncation": len(lost),
         "bytes read between copy and truncation": beyond,
         "gaps": len(stored_gaps(did.store)),
+        **(check_signatures(did) if did.signed else {}),
+    }
+
+
+def check_signatures(did: Campaign) -> dict[str, int]:
+    """Verify the store line by line, and against the anchor; say how much was signed."""
+    lpaudit("sign", "--quiet", "--store", did.store)
+    found = json.loads(lpaudit("verify", "--full", "--format", "json", "--store", did.store))
+    assert found["findings"] == []
+    batches = sorted((did.store / "evidence").glob("*.batch"))
+    assert [int(path.stem) for path in batches] == list(range(len(batches)))
+    signed = sum(path.read_text().partition("\n\n")[0].count('"leaf":"segment"') for path in batches)
+    assert signed >= DeltaTable(did.store / "access_event").version()
+    return {
+        "signers that came to an end": did.signers,
+        "signers that were killed": did.signers_killed,
+        "checkpoints": len(batches),
+        "checkpoints that the anchor has": len(list((did.folder / "anchor").glob("*.checkpoint"))),
+        "segments that are signed": signed,
     }
 
 
@@ -428,26 +499,37 @@ def by_place(rows: Rows) -> dict[tuple[str, int], dict[str, object]]:
     }
 
 
+@pytest.fixture(params=[False, True], ids=["unsigned", "signed"])
+def signed(request, tmp_path: Path, monkeypatch) -> bool:
+    """Whether there is a key, and an anchor."""
+    if request.param:
+        monkeypatch.setenv("LPAUDIT_KEY", str(tmp_path / "key.pem"))
+        monkeypatch.setenv("LPAUDIT_ANCHORS", str(tmp_path / "anchor"))
+    return request.param
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("rotation", ROTATE)
 def test_followers_that_are_killed_store_each_line_once(
-    rotation: str, tmp_path: Path, lighttpd: str, logrotate: str
+    rotation: str, signed: bool, tmp_path: Path, lighttpd: str, logrotate: str
 ) -> None:
-    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills=6, seed=20261123)
-    assert check(did)["kills"] >= 6
+    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills=6, seed=20261123, signed=signed)
+    found = check(did)
+    assert found["kills"] >= 6
+    assert not signed or found["checkpoints"] > 1
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("rotation", ROTATE)
 def test_followers_that_are_killed_for_long_store_each_line_once(
-    rotation: str, tmp_path: Path, lighttpd: str, logrotate: str
+    rotation: str, signed: bool, tmp_path: Path, lighttpd: str, logrotate: str
 ) -> None:
     began = time.monotonic()
     kills = int(os.environ.get("LPAUDIT_KILLS", "160"))
-    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills, seed=int(time.time()))
+    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills, seed=int(time.time()), signed=signed)
     found = check(did)
-    print(f"\n{rotation}: {time.monotonic() - began:.0f} s")
+    print(f"\n{rotation}{', signed' if signed else ''}: {time.monotonic() - began:.0f} s")
     for what, count in found.items():
         print(f"{count:9,} {what}")
     assert found["kills"] >= kills
