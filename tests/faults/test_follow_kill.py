@@ -43,6 +43,7 @@ from tests.stores import (
 pytestmark = [pytest.mark.lighttpd, pytest.mark.logrotate]
 
 NUMBER = re.compile(rb"GET /r/(\d+) HTTP")
+KILLS = int(os.environ.get("LPAUDIT_KILLS", "160"))  # of a long campaign; tests forget such settings
 AT_ONCE = 20  # requests that are sent before their answers are read
 ROTATE = {
     # kill -HUP as Debian's /etc/logrotate.d/lighttpd has it; a rotated file is compressed a rotation later.
@@ -526,11 +527,10 @@ def test_followers_that_are_killed_for_long_store_each_line_once(
     rotation: str, signed: bool, tmp_path: Path, lighttpd: str, logrotate: str
 ) -> None:
     began = time.monotonic()
-    kills = int(os.environ.get("LPAUDIT_KILLS", "160"))
-    did = campaign(tmp_path, lighttpd, logrotate, rotation, kills, seed=int(time.time()), signed=signed)
+    did = campaign(tmp_path, lighttpd, logrotate, rotation, KILLS, seed=int(time.time()), signed=signed)
     found = check(did)
     print(f"\n{rotation}{', signed' if signed else ''}: {time.monotonic() - began:.0f} s")
     for what, count in found.items():
         print(f"{count:9,} {what}")
-    assert found["kills"] >= kills
+    assert found["kills"] >= KILLS
     shutil.rmtree(tmp_path, ignore_errors=True)
