@@ -20,9 +20,15 @@ class Act:
     rows: int | None = None
     answer: Any = field(default_factory=hashlib.sha256)
     files: list[Path] = field(default_factory=list)
+    unhashed: bool = False
 
-    def answer_sha256(self) -> str:
-        """Return the hash of what was written: of the files, if it wrote some. Raises OSError."""
+    def answer_sha256(self) -> str | None:
+        """Return the hash of what was written: of the files, if it wrote some. Raises OSError.
+
+        None where it is so short that whoever tries would find from its hash what it was (``unhashed``).
+        """
+        if self.unhashed:
+            return None
         if not self.files:
             return str(self.answer.hexdigest())
         named = {

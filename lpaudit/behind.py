@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from lpaudit import source, store
 from lpaudit.errors import SourceError
 from lpaudit.model import LogKind
-from lpaudit.reading import identity
+from lpaudit.reading import identities
 from lpaudit.recognise import recognise
 
 Tables = dict[LogKind, DeltaTable]
@@ -129,10 +129,11 @@ def _recognise(
     free = []
     for kind, table in open_tables.items():
         for host in (None, *hosts):  # a host is part of the identity only if it was told
-            known, _, _ = recognise(reader, target, table, host, identity(kind, line))
-            if known.offset:
-                return (known.source_id,), known.offset
-            free.append(known.source_id)
+            for known_by in identities(kind, line):
+                known, _, _ = recognise(reader, target, table, host, known_by)
+                if known.offset:
+                    return (known.source_id,), known.offset
+                free.append(known.source_id)
     return tuple(free), 0
 
 

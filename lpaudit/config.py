@@ -72,6 +72,17 @@ SETTINGS: Mapping[str, Setting] = {
             "Empty: ~/.local/state/lpaudit/fingerprint.key, which is made when it is first needed.",
         ),
         Setting(
+            "pseudonyms",
+            "",
+            "What is stored under pseudonyms: addresses, users, or both, comma-separated. Empty: nothing.",
+        ),
+        Setting(
+            "pseudonym_key",
+            "",
+            "File of the key that pseudonyms are made with, and revealed. "
+            "Empty: ~/.local/state/lpaudit/pseudonym.key, which is made when it is first needed.",
+        ),
+        Setting(
             "alert_link",
             "",
             "Where a report can be read, for alerts: a URL with {night}, {framework} and {check} in it. "

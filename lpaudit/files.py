@@ -14,7 +14,7 @@ from lpaudit.errors import LpauditError, SourceError
 from lpaudit.followed import Log
 from lpaudit.ingest import IngestOptions
 from lpaudit.model import LogFormat, LogKind, Observer
-from lpaudit.reading import identity
+from lpaudit.reading import identities
 from lpaudit.source import FileId, Input, Tail
 from lpaudit.succession import Search
 
@@ -189,7 +189,7 @@ def _changed_last(search: Search) -> int:
                 line = source.first_line(reader, final=True)
             finally:
                 reader.close()
-            known_by = [identity(kind, line) for kind in LogKind]
+            known_by = [one for kind in LogKind for one in identities(kind, line)]
             ids = (source.source_id(search.host, one, n) for one in known_by for n in range(_ALIKE))
             if search.generation.source_id in ids:
                 return changed

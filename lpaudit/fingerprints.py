@@ -1,7 +1,8 @@
-"""The key that secrets' fingerprints are made with: 32 random bytes in a file outside the store.
+"""The keys that secrets' fingerprints and people's pseudonyms are made with: 32 random bytes in a file each.
 
-The same secret has the same fingerprint wherever the same key is used, and without the key nobody can try
-out which secret it may be. It is made when it is first needed; hosts that share a store may share it.
+They are outside the store. The same secret has the same fingerprint wherever the same key is used, and
+without the key nobody can try out which secret it may be. A key is made when it is first needed; hosts that
+share a store may share it.
 """
 
 import os
@@ -15,13 +16,15 @@ from lpaudit.reason import reason_of
 _BYTES = 32
 
 
-def path_of(setting: str, environ: Mapping[str, str]) -> Path:
+def path_of(setting: str, environ: Mapping[str, str], name: str = "fingerprint.key") -> Path:
     """Return the key's file: what the setting says, or the user's."""
     home = Path(environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state")
-    return Path(setting) if setting else home / "lpaudit" / "fingerprint.key"
+    return Path(setting) if setting else home / "lpaudit" / name
 
 
-def key(path: Path, location: str, random: Callable[[int], bytes] | None) -> bytes | None:
+def key(
+    path: Path, location: str, random: Callable[[int], bytes] | None, what: str = "fingerprints"
+) -> bytes | None:
     """Return the key at ``path``; make it with ``random`` bytes if there is none, or None without them.
 
     Raises ConfigError for a file that is no key, cannot be read or written, or would be in the store that is
@@ -29,31 +32,31 @@ def key(path: Path, location: str, random: Callable[[int], bytes] | None) -> byt
     """
     if "://" not in location and path.resolve().is_relative_to(Path(location).resolve()):
         raise ConfigError(
-            f"the key of fingerprints would be in the store, at {path}",
-            hint="name a file elsewhere with `fingerprint_key`",
+            f"the key of {what} would be in the store, at {path}",
+            hint=f"name a file elsewhere with `{what[:-1]}_key`",
         )
     try:
         with suppress(FileNotFoundError):
-            return _read(path)
+            return _read(path, what)
         if random is None:
             return None
         with suppress(FileExistsError):  # another one has just made it
             _write(path, random(_BYTES).hex())
-        return _read(path)
+        return _read(path, what)
     except OSError as error:
         raise ConfigError(
-            f"cannot use the key of fingerprints {path}: {reason_of(error)}",
-            hint="name another file with `fingerprint_key`",
+            f"cannot use the key of {what} {path}: {reason_of(error)}",
+            hint=f"name another file with `{what[:-1]}_key`",
         ) from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, what: str) -> bytes:
     try:
         found = bytes.fromhex(path.read_text("ascii"))
     except ValueError:
         found = b""
     if len(found) != _BYTES:
-        raise ConfigError(f"{path} is no key of fingerprints", hint=f"it is {2 * _BYTES} hexadecimal digits")
+        raise ConfigError(f"{path} is no key of {what}", hint=f"it is {2 * _BYTES} hexadecimal digits")
     return found
 
 

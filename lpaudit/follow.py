@@ -16,7 +16,6 @@ from lpaudit.files import LINGER, SCAN, Files
 from lpaudit.followed import Log, Surroundings
 from lpaudit.ingest import IngestOptions, OneInput, open_for_writing
 from lpaudit.model import Known, Lag, LogKind, Observer, Segment, SourceResult
-from lpaudit.reading import identity
 from lpaudit.recognise import recognise_any
 from lpaudit.source import Input, Look, Stream
 from lpaudit.succession import GRACE, Succession
@@ -75,7 +74,7 @@ class Follower:
         self.now, self.clock, self.unique = around.now, around.clock, around.unique
         self.around = around
         self.stopping = False
-        self.target = open_for_writing(root, observer, around.unique)
+        self.target = open_for_writing(root, observer, around.unique, options.pseudonyms)
         formats = store.formats(self.target)
         self.archives = Archives(self._read_archive)
         self.succession = Succession(succession.generations(self.target), self.now)
@@ -236,7 +235,13 @@ class Follower:
             line, tables = source.line_of(lines), self.writer.tables()
             before = log.formats or self.succession.formats_before(log)
             log.kind, known, position, _ = recognise_any(
-                reader, self.target, tables, log.host, line, lambda: log.fitting.kind_of(lines, before)
+                reader,
+                self.target,
+                tables,
+                log.host,
+                line,
+                lambda: log.fitting.kind_of(lines, before),
+                self.options.identity,
             )
         finally:
             reader.close()
@@ -274,7 +279,7 @@ class Follower:
             return False
         lines = buffer.take(source.HEAD, final=log.final)[: source.HEAD]
         log.kind = log.fitting.kind_of(lines)
-        line = identity(log.kind, source.line_of(lines))
+        line = self.options.identity(log.kind, source.line_of(lines))
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
         taken = {other.source_id for other in self.logs}
         log.source_id = next(i for i in ids if i not in taken and self.writer.is_new(log.kind, i))

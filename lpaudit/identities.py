@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from lpaudit import __version__, pipeline, roster, store
 from lpaudit.errors import ConfigError, SourceError
+from lpaudit.ingest import agreed
+from lpaudit.pseudonyms import Pseudonyms
 from lpaudit.query import Connection
+from lpaudit.redaction import USERS
 from lpaudit.schema import tables
 from lpaudit.visible import instant, visible
 
@@ -42,8 +45,11 @@ def import_files(
     directory: str | None,
     now: Callable[[], datetime],
     unique: Callable[[], str],
+    pseudonyms: Pseudonyms | None = None,
 ) -> list[Imported]:
     """Take files that say who there is into the store, each directory's as one version of it.
+
+    With ``pseudonyms`` of users, these are stored in the place of logins and names of people.
 
     Raises SourceError if a file is not what it should be, or contradicts another one or the store;
     ConfigError for a time to come; StoreError.
@@ -54,6 +60,8 @@ def import_files(
             f"--as-of {instant(as_of)} is still to come", hint="it says when the files were true"
         )
     versions = roster.versions([roster.read(path, form) for path in files], directory)
+    if pseudonyms is not None and USERS in pseudonyms.kinds:
+        versions = [roster.renamed(version, partial(pseudonyms.of, USERS)) for version in versions]
     at = as_of or taken_at
     existing = store.find_store(root)
     newest: dict[str, str] = {}
@@ -64,6 +72,7 @@ def import_files(
             others = _others(connection, [version.directory for version in versions])
     _agree([claim for version in versions for claim in version.claims], others, at)
     target = existing or store.create_store(root)
+    agreed(target, pseudonyms, unique)
     return [
         _store(
             target,

@@ -27,10 +27,12 @@ from lpaudit.model import (
     Segment,
     SourceResult,
 )
-from lpaudit.reading import AccessReading, Reading, kept
+from lpaudit.pseudonyms import Pseudonyms, agree
+from lpaudit.reading import AccessReading, Reading, identity, kept
 from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
+from lpaudit.veil import veiled
 from lpaudit.visible import visible
 
 COMPACT_EVERY = 100
@@ -48,7 +50,8 @@ class IngestOptions:
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
     before its end; ``compact`` is called now and then while one brings its lines. ``fingerprint_key``
-    is what secrets' fingerprints are made with; None: they have none.
+    is what secrets' fingerprints are made with; None: they have none. ``pseudonyms`` stand for people; None:
+    there are none.
     """
 
     host: str | None
@@ -63,6 +66,11 @@ class IngestOptions:
     stopping: Callable[[], bool] = lambda: False
     compact: Callable[[], object] = lambda: None
     fingerprint_key: bytes | None = None
+    pseudonyms: Pseudonyms | None = None
+
+    def identity(self, kind: LogKind, line: bytes) -> bytes:
+        """Return what a new source is known by, of its first line."""
+        return identity(kind, line, veiled=self.pseudonyms is not None)
 
     def host_of(self, found: source.Input) -> str | None:
         """Return the host that was told for an input: by its path, or for all."""
@@ -86,7 +94,12 @@ def ingest(
     inputs = list(source.discover(arguments, leave=options.leave))
     if not any(isinstance(i, source.Input) for i in inputs):
         return IngestResult(tuple(_failed(None, e) for e in inputs if isinstance(e, SourceError)))
-    target = store.find_store(root) if options.dry_run else open_for_writing(root, observer, unique)
+    if options.dry_run:
+        target = store.find_store(root)
+        if target is not None:
+            agreed(target, options.pseudonyms, None)
+    else:
+        target = open_for_writing(root, observer, unique, options.pseudonyms)
     formats = store.formats(target) if target else {}
     results = []
     for found in inputs:
@@ -102,13 +115,16 @@ def ingest(
     return IngestResult(tuple(results))
 
 
-def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -> store.Store:
+def open_for_writing(
+    root: str, observer: Observer, unique: Callable[[], str], pseudonyms: Pseudonyms | None = None
+) -> store.Store:
     """Open a store, or create it; put a torn commit aside, and give alarm if the store was rolled back.
 
-    Raises StoreError.
+    Raises StoreError; ConfigError if its ``pseudonyms`` are others.
     """
     existed = store.find_store(root) is not None
     target = store.create_store(root)
+    agreed(target, pseudonyms, unique)
     for name in tables():
         torn = store.set_aside_torn(target, name, unique())
         if torn is not None:
@@ -129,6 +145,14 @@ def open_for_writing(root: str, observer: Observer, unique: Callable[[], str]) -
                 )
             )
     return target
+
+
+def agreed(target: store.Store, pseudonyms: Pseudonyms | None, unique: Callable[[], str] | None) -> None:
+    """Have a store hold pseudonyms of one key (``pseudonyms.agree``). Raises ConfigError, StoreError."""
+    try:
+        agree(target.storage, pseudonyms, unique)
+    except OSError as error:
+        raise store.cannot_write(target.location, error) from error
 
 
 def _failed(label: str | None, error: LpauditError) -> SourceResult:
@@ -223,7 +247,13 @@ class OneInput:
         opened = ((kind, self.target.table(kind.table)) for kind in LogKind) if self.target else ()
         tables = {kind: table for kind, table in opened if table is not None}
         self.kind, known, self.position, alike = recognise_any(
-            reader, self.target, tables, self.host, source.line_of(lines), lambda: self.fitting.kind_of(lines)
+            reader,
+            self.target,
+            tables,
+            self.host,
+            source.line_of(lines),
+            lambda: self.fitting.kind_of(lines),
+            self.options.identity,
         )
         self.result = replace(self.result, kind=self.kind)
         if known.segments:
@@ -269,14 +299,15 @@ class OneInput:
                 reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
                 data = kept(reading, piece, self.options.fingerprint_key, continued=continued)
                 continued = not piece.endswith(b"\n")
-                segment = Segment.of(known.source_id, offset, data)
+                hidden = veiled(reading, data, self.options.pseudonyms)
+                segment = Segment.of(known.source_id, offset, hidden.data)
                 where = self._provenance(reading, segment, line_number)
-                rows = Rows(reading, data, where, partial(self._remember, reading))
+                rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
                 if self.target is None or table is None or self.options.dry_run:
                     for _ in rows:
                         pass
                 else:
-                    store.append(self.target, table, [store.Piece(segment, data, rows)], self.unique())
+                    store.append(self.target, table, [store.Piece(segment, hidden.data, rows)], self.unique())
                 offset, line_number = segment.end, line_number + rows.lines
                 own = rows.formats + tuple(name for name in own if name not in rows.formats)
                 self._count(reading, segment, rows)

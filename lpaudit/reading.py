@@ -1,5 +1,6 @@
 """How a source's bytes are kept, and its lines read: the two kinds of lighttpd's logs in one shape."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import compress
@@ -11,7 +12,14 @@ from lpaudit import errorlog, logformat, source
 from lpaudit.logformat import Layout
 from lpaudit.model import LogFormat, LogKind, Provenance, RejectReason
 from lpaudit.normalise import normalise
-from lpaudit.redaction import MASK
+from lpaudit.redaction import MASK, VEIL
+
+_TIMES = re.compile(
+    rb"(?<![0-9A-Za-z])(?:\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\d{10,})"
+)
+
+SHOWN_VEIL = "~"
+"""What a row has for each byte that is hidden because there is a pseudonym for it."""
 
 ERRORLOG = "errorlog"
 """``log_format`` of the rows of error logs."""
@@ -42,7 +50,7 @@ class AccessReading:
 
     def rows(self, block: bytes, where: Provenance) -> pa.Table:
         """Return the rows of access_event for a block of redacted lines."""
-        block = block.replace(MASK, b"*")
+        block = block.replace(MASK, b"*").replace(VEIL, SHOWN_VEIL.encode())
         rows = _read(self.layouts[0], block, where)
         for layout in self.layouts[1:]:
             left = pc.indices_nonzero(pc.equal(rows.column("reject_reason"), str(RejectReason.NO_MATCH)))
@@ -110,11 +118,22 @@ def kept(reading: Reading, data: bytes, key: bytes | None, *, continued: bool = 
     return MASK * end + rest[end:] + errorlog.redact(data[len(rest) :], key)
 
 
-def identity(kind: LogKind, line: bytes) -> bytes:
+def identity(kind: LogKind, line: bytes, *, veiled: bool = False) -> bytes:
     """Return what of a source's first line it is known by: nothing that is redacted.
 
     Of an error log that is what no redaction touches, whatever its rules: the same log would be another one
     as soon as something else is redacted. An access log has no such part; its first line hardly ever holds
-    a secret.
+    a secret. ``veiled``: where people have pseudonyms, its times and its length only, as nobody should find
+    out from the source's id, by trying, whose line it was. Logs that begin so alike are told apart by what
+    follows.
     """
-    return errorlog.identity(line) if kind is LogKind.ERROR else logformat.redact(line)
+    if kind is LogKind.ERROR:
+        return errorlog.identity(line)
+    if not veiled:
+        return logformat.redact(line)
+    return b"lpaudit access log 1\0%s\0%d" % (b" ".join(_TIMES.findall(line)), len(line))
+
+
+def identities(kind: LogKind, line: bytes) -> tuple[bytes, ...]:
+    """Return what a source may be known by: its store may have begun with pseudonyms only later."""
+    return tuple(dict.fromkeys(identity(kind, line, veiled=veiled) for veiled in (False, True)))

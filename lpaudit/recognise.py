@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 
 from lpaudit import source, store
 from lpaudit.model import Known, LogKind
-from lpaudit.reading import identity
+from lpaudit.reading import identities, identity
 
 Tables = Mapping[LogKind, DeltaTable]
 """The tables of lines that a store has, by the kind of log that they are of."""
@@ -44,16 +44,19 @@ def recognise_any(
     host: str | None,
     line: bytes,
     kind: Callable[[], LogKind],
+    new: Callable[[LogKind, bytes], bytes] = identity,
 ) -> tuple[LogKind, Known, int, bool]:
     """Return the same of an input that may be any kind of log, and which kind it is.
 
-    What is stored of it says so; else ``kind``. ``line`` is its first. Raises StoreError.
+    What is stored of it says so; else ``kind``, and ``new`` what it is to be known by. ``line`` is its first.
+    Raises StoreError.
     """
     for stored, table in tables.items():
-        known, position, alike = recognise(reader, target, table, host, identity(stored, line))
-        if known.segments:
-            return stored, known, position, alike
-        reader.restart()
+        for known_by in identities(stored, line):
+            known, position, alike = recognise(reader, target, table, host, known_by)
+            if known.segments:
+                return stored, known, position, alike
+            reader.restart()
     chosen = kind()
-    found = recognise(reader, target, tables.get(chosen), host, identity(chosen, line))
+    found = recognise(reader, target, tables.get(chosen), host, new(chosen, line))
     return (chosen, *found)

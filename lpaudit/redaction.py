@@ -2,7 +2,7 @@ r"""What looks like a secret, by a field's name or a value's look; and how it is
 
 A secret becomes as many bytes that begin and end with ``MASK``: offsets and lengths stay those of the log.
 Between them is its fingerprint, if there is a key: the same secret has the same one wherever it was.
-lighttpd writes no control character into its logs, so a ``MASK`` there is ours.
+lighttpd writes no control character into its logs, so a ``MASK`` or a ``VEIL`` there is ours.
 """
 
 import hmac
@@ -13,8 +13,25 @@ from collections.abc import Iterable, Iterator, Mapping
 MASK = b"\x1a"
 """What stands for a byte that was redacted: ASCII's SUBSTITUTE."""
 
+VEIL = b"\x1d"
+"""What stands for a byte of an address or a name that has a pseudonym: ASCII's GROUP SEPARATOR."""
+
+ADDRESSES, USERS = "addresses", "users"
+"""What of people there may be pseudonyms of."""
+
 DISGUISED = re.compile(MASK + rb"(?:[a-z2-7]{4,16}" + MASK + b")?" + MASK + b"*")
 """What stands for a secret."""
+
+_HIDDEN = re.compile(DISGUISED.pattern + b"|" + VEIL + b"+")
+
+# The addresses that a text holds. A time is none, and a version of three numbers.
+_H = rb"[0-9A-Fa-f]{1,4}"
+_ADDRESS = re.compile(
+    rb"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}(?![0-9A-Za-z])"
+    rb"|(?<![0-9A-Za-z:.])(?:(?:%(h)s:){7}%(h)s"
+    rb"|(?:(?:%(h)s:){1,7}:(?:%(h)s(?::%(h)s){0,6})?|::%(h)s(?::%(h)s){0,6})(?:\.\d{1,3}){0,3})(?![0-9A-Za-z:])"
+    % {b"h": _H}
+)
 
 _LETTERS = 16  # of a fingerprint: 80 bits
 _FEWEST = 4  # fewer tell nothing
@@ -231,7 +248,7 @@ def _disguise(secret: bytes, key: bytes | None) -> bytes:
 
 
 def covers(stored: bytes, data: bytes) -> bool:
-    """Say whether ``data`` is what was stored, as far as it was not redacted.
+    """Say whether ``data`` is what was stored, as far as nothing was redacted or has a pseudonym.
 
     So a log is recognised also when other things are redacted than when it was stored, or with another key.
     """
@@ -242,8 +259,8 @@ def covers(stored: bytes, data: bytes) -> bool:
 
 
 def disguises(stored: bytes) -> list[tuple[int, int]]:
-    """Return where something was redacted: (first byte, length)."""
-    return [(run.start(), run.end() - run.start()) for run in DISGUISED.finditer(stored)]
+    """Return where something was redacted, or has a pseudonym: (first byte, length)."""
+    return [(run.start(), run.end() - run.start()) for run in _HIDDEN.finditer(stored)]
 
 
 def blank(data: bytes, places: Iterable[tuple[int, int]]) -> bytes:
@@ -252,3 +269,8 @@ def blank(data: bytes, places: Iterable[tuple[int, int]]) -> bytes:
     for start, length in places:
         out[start : start + length] = MASK * length
     return bytes(out)
+
+
+def address_spans(line: bytes, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """Return where in a line there seem to be addresses."""
+    return [m.span() for m in _ADDRESS.finditer(line, start, len(line) if end is None else end)]

@@ -1,9 +1,10 @@
 """A segment's bytes → its rows, block by block, counted on their way to the store."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from lpaudit import source
 from lpaudit.model import Provenance
 from lpaudit.reading import Reading
+from lpaudit.veil import named
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,18 +38,24 @@ class Rows:
     """The rows of one piece: made while they are iterated over, so that memory stays flat.
 
     ``where`` describes the piece's first line. ``met`` is told of every format that lines are
-    in, before they are handed out. ``lines``, ``rejected`` and ``examples`` count what has been
-    handed out; ``last_time`` is the latest time of a line among it, ``formats`` what its lines
-    are in, the newest first.
+    in, before they are handed out. ``names`` are pseudonyms, by the column that they are for.
+    ``lines``, ``rejected`` and ``examples`` count what has been handed out; ``last_time`` is the
+    latest time of a line among it, ``formats`` what its lines are in, the newest first.
     """
 
     def __init__(
-        self, reading: Reading, piece: bytes, where: Provenance, met: Callable[[str], object] = _nobody
+        self,
+        reading: Reading,
+        piece: bytes,
+        where: Provenance,
+        met: Callable[[str], object] = _nobody,
+        names: Mapping[str, pa.Array] = MappingProxyType({}),
     ) -> None:
         self._reading = reading
         self._piece = piece
         self._where = where
         self._met = met
+        self._names = names
         self.formats: tuple[str, ...] = ()
         self.lines = 0
         self.rejected = 0
@@ -56,7 +64,8 @@ class Rows:
 
     def __iter__(self) -> Iterator[pa.Table]:
         """Yield a table a block, in order."""
-        for rows in self._tables():
+        for read in self._tables():
+            rows = named(read, self._names, self.lines)
             self._note_rejects(rows)
             self._note_formats(rows)
             times = (pc.max(rows.column(name)).as_py() for name in _TIMES if name in rows.column_names)

@@ -19,6 +19,8 @@ from lpaudit.evidence import (
     read_batch,
 )
 from lpaudit.model import LogKind, Segment, Select
+from lpaudit.reading import SHOWN_VEIL
+from lpaudit.redaction import VEIL
 from lpaudit.store import Store
 from lpaudit.visible import instant
 
@@ -174,7 +176,7 @@ def in_words(line: Line | PurgedLine) -> Iterator[str]:
         yield from _purged_in_words(line)
         return
     row, segment = line.row, line.segment
-    yield line.raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    yield line.raw.replace(VEIL, SHOWN_VEIL.encode()).decode("utf-8", "backslashreplace").rstrip("\r\n")
     yield ""
     yield f"from     {row['source']} on {row['host_name']}, line {row['line_number']:,}"
     yield f"bytes    {row['byte_offset']} to {row['byte_offset'] + row['byte_length']}, in {segment.name}"

@@ -16,6 +16,7 @@ from lpaudit.reading import Reading, kept
 from lpaudit.rows import Rows
 from lpaudit.source import Stream
 from lpaudit.succession import Succession
+from lpaudit.veil import veiled
 
 STALE = 60.0
 """Seconds after which the table is opened anew: others may have moved its log of commits on, far."""
@@ -132,7 +133,8 @@ class Writer:
                 self._files.refuse(log, error)
                 continue
             data = kept(log.reading, data, self._options.fingerprint_key, continued=log.continued)
-            segment = Segment.of(log.source_id or "", log.tail.stored, data)
+            hidden = veiled(log.reading, data, self._options.pseudonyms)
+            segment = Segment.of(log.source_id or "", log.tail.stored, hidden.data)
             where = Provenance(
                 source=log.label,
                 segment=segment,
@@ -142,9 +144,9 @@ class Writer:
                 byte_offset=segment.start,
                 line_number=log.line_number + 1,
             )
-            rows = Rows(log.reading, data, where, partial(self._remember, log.reading))
+            rows = Rows(log.reading, hidden.data, where, partial(self._remember, log.reading), hidden.names)
             room -= len(data)
-            batch.append((log, store.Piece(segment, data, rows), rows))
+            batch.append((log, store.Piece(segment, hidden.data, rows), rows))
         return batch
 
     def _committed(self, kind: LogKind, batch: Sequence[_Taken], seconds: float) -> None:

@@ -102,20 +102,26 @@ class _Record:
 
 @contextmanager
 def recording(
-    settings: config.Config, command: str, text: str, *, memory: int | None = None, first: bool = False
+    settings: config.Config,
+    command: str,
+    text: str,
+    *,
+    memory: int | None = None,
+    first: bool = False,
+    must: bool = False,
 ) -> Iterator[list[int]]:
     """Record what is done inside; its exit status is put into the list that this yields.
 
-    With ``first``, or ``audit_trail = "required"``, it is also recorded before, and in the latter case not
-    done if it cannot be. With ``memory`` it is done by a child, and recorded by the parent if that was ended.
-    Raises ConfigError for another word.
+    With ``first``, or ``audit_trail = "required"``, it is also recorded before, and in the latter case, or if
+    it ``must`` be, not done if it cannot be. With ``memory`` it is done by a child, and recorded by the
+    parent if that was ended. Raises ConfigError for another word.
     """
     mode = settings["audit_trail"].value
     if mode not in _MODES:
         raise ConfigError(
             f"audit_trail is {mode!r} ({settings['audit_trail'].origin})", hint=f"it is {' or '.join(_MODES)}"
         )
-    required, root = mode == "required", settings["store"].value
+    required, root = must or mode == "required", settings["store"].value
     record = _Record(root, required, command, text, act.begin(), unique(), now(), time.monotonic())
     status: list[int] = []
     stdout = sys.stdout

@@ -31,6 +31,7 @@ from lpaudit.cli import (
     questions,
     report,
     retain,
+    reveal,
     sample,
     signoff,
     status,
@@ -62,6 +63,7 @@ COMMANDS: "Mapping[str, Callable[..., int]]" = {
     "sign": evidence.sign,
     "verify": evidence.verify,
     "show": evidence.show,
+    "reveal": reveal.reveal,
     "config": config.show_config,
     "formats": formats.formats,
     "doctor": doctor.doctor,
@@ -89,6 +91,9 @@ GROUPS: "Mapping[str, tuple[str, Mapping[str, Callable[..., int]]]]" = {
 }
 """Commands that have commands: what they are about, and which."""
 
+_BY_ITSELF = {"sql", "reveal"}
+"""What records itself: each query of a prompt, and what is not to be recorded in the words that were said."""
+
 _UNRECORDED = {
     "ingest",
     "sync",
@@ -108,8 +113,8 @@ _OF_OTHERS = dict.fromkeys(("report", "binder", "sample"), 2 * guard.MEMORY)
 
 
 def _recorded(name: str, command: "Callable[..., int]") -> "Callable[..., int]":
-    if name == "sql" or name.split(maxsplit=1)[0] in _UNRECORDED or not acts.has_store(command):
-        return command  # sql does so itself, for each query of a prompt
+    if name.split(maxsplit=1)[0] in _UNRECORDED | _BY_ITSELF or not acts.has_store(command):
+        return command
     return acts.recorded(name, command, _OF_OTHERS.get(name))
 
 

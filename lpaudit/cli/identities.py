@@ -11,7 +11,7 @@ from lpaudit import console
 from lpaudit.cli import acts
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, QuietOption, StoreOption
 from lpaudit.cli.times import moment
-from lpaudit.cli.world import configured, now, unique
+from lpaudit.cli.world import configured, now, pseudonyms, unique
 from lpaudit.errors import Exit
 
 
@@ -60,7 +60,8 @@ def import_(
 
       lpaudit identities import --as-of 2026-10-31T22:00Z okta-users.json
     """
-    root = configured(config_file, store=store)["store"].value
+    settings = configured(config_file, store=store)
+    root = settings["store"].value
     at = moment("--as-of", as_of, lambda day: day) if as_of else None
     from lpaudit import identities, roster  # noqa: PLC0415 -- start-up time
 
@@ -72,6 +73,7 @@ def import_(
         directory=directory,
         now=now,
         unique=unique,
+        pseudonyms=pseudonyms(settings),
     )
     for result in results:
         if not quiet:

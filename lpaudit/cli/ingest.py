@@ -11,7 +11,7 @@ import typer
 
 from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, QuietOption, StoreOption
-from lpaudit.cli.world import configured, now, unique
+from lpaudit.cli.world import configured, now, pseudonyms, unique
 from lpaudit.errors import ConfigError, Exit, LpauditError
 from lpaudit.watch.options import (
     LogStyleOption,
@@ -169,6 +169,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         dry_run=dry_run,
         leave=follow_symlinks,
         fingerprint_key=_fingerprint_key(settings, dry_run=dry_run),
+        pseudonyms=pseudonyms(settings, dry_run=dry_run),
     )
     root = settings["store"].value
     if follow:

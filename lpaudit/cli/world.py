@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lpaudit import config
 
 if TYPE_CHECKING:
+    from lpaudit.pseudonyms import Pseudonyms
     from lpaudit.report import Library
 
 
@@ -53,3 +54,18 @@ def library(settings: config.Config, file: str | None, folders: Sequence[str] | 
     from lpaudit.library import library as made  # noqa: PLC0415 -- start-up time
 
     return made(settings, config.environment(), file, folders)
+
+
+def pseudonyms(settings: config.Config, *, dry_run: bool = False) -> "Pseudonyms | None":
+    """Return who makes pseudonyms, if the settings ask for some; a key is made if there is none.
+
+    Raises ConfigError: nobody is to be stored by name because a key cannot be read.
+    """
+    wanted = settings["pseudonyms"]
+    if not wanted.value.strip():
+        return None
+    from lpaudit import pseudonyms as made  # noqa: PLC0415 -- start-up time
+
+    kinds = made.kinds(wanted.value, wanted.origin)
+    key, root = settings["pseudonym_key"].value, settings["store"].value
+    return made.load(kinds, key, root, os.environ, os.urandom, keep=not dry_run)

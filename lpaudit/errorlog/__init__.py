@@ -3,6 +3,7 @@
 from lpaudit.errorlog.identity import identity
 from lpaudit.errorlog.messages import is_error_log
 from lpaudit.errorlog.parse import parse
+from lpaudit.errorlog.people import people
 from lpaudit.errorlog.redact import redact
 
-__all__ = ["identity", "is_error_log", "parse", "redact"]
+__all__ = ["identity", "is_error_log", "parse", "people", "redact"]

@@ -47,7 +47,7 @@ def _table(*rows: tuple[str, str, str] | tuple[str, str, str, Container[int]]) -
     return table
 
 
-_CLIENT = r"(?P<client>[0-9A-Fa-f.:]+)"
+_CLIENT = r"(?P<client>[0-9A-Fa-f.:]+|\x1d+)"  # an address, also one that has a pseudonym
 _LOGINS = "mod_auth.c mod_authn_gssapi.c"
 
 # Event, source files that write it, pattern, lines there: by file. The first that matches from the

@@ -10,7 +10,7 @@ from functools import lru_cache
 import polars as pl
 
 from lpaudit.errorlog.messages import HEADER, NO_HEADER, find
-from lpaudit.redaction import DISGUISED, MASK
+from lpaudit.redaction import DISGUISED, MASK, VEIL
 
 _TEXT = 1 << 16  # characters of a message that its row keeps; the segment keeps every byte
 _SLICE = 1 << 14  # lines that are read at a time: Python's values are larger than a column's
@@ -75,9 +75,8 @@ def _row(line: bytes, timezone: tzinfo) -> tuple[object, ...]:
 def _shown(text: bytes | None) -> str | None:
     if text is None:
         return None
-    shown = (
-        text[: 4 * _TEXT].replace(MASK, b"*").replace(b"\0", rb"\x00")
-    )  # a character has at most four bytes
+    shown = text[: 4 * _TEXT]  # a character has at most four bytes
+    shown = shown.replace(MASK, b"*").replace(VEIL, b"~").replace(b"\0", rb"\x00")
     return shown.decode("utf-8", "backslashreplace")[:_TEXT]
 
 

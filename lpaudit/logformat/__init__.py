@@ -2,6 +2,7 @@
 
 from lpaudit.logformat.layout import Layout, compile_layout
 from lpaudit.logformat.parse import Parsed, fits, parse
+from lpaudit.logformat.people import people
 from lpaudit.logformat.presets import PRESETS, Preset, log_format_of
 from lpaudit.logformat.redact import redact
 from lpaudit.logformat.secret_fields import redact_fields
@@ -15,6 +16,7 @@ __all__ = [
     "fits",
     "log_format_of",
     "parse",
+    "people",
     "redact",
     "redact_fields",
 ]

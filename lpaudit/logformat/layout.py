@@ -84,10 +84,12 @@ class Layout:
 
     Each expression of ``fast`` but the last matches a line's beginning, in group ``head``; the
     next one goes on behind it. A group's value is what one expression would have found: it
-    prefers what comes first, too. ``pieces`` are what they are made of.
+    prefers what comes first, too. ``pieces`` are what they are made of, ``parts`` the slots with the
+    literal texts between them.
     """
 
     log_format: LogFormat
+    parts: tuple[str | Slot, ...]
     slots: tuple[Slot, ...]
     pieces: tuple[str, ...]
     fast: tuple[str, ...]
@@ -116,6 +118,7 @@ def compile_layout(log_format: LogFormat) -> Layout:
     pieces = tuple(_pieces(parts, log_format.escaping, full=False))
     return Layout(
         log_format,
+        parts,
         slots,
         pieces,
         _fast(parts, pieces),

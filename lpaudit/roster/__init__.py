@@ -2,6 +2,6 @@
 
 from lpaudit.roster.contradictions import Claim, contradiction
 from lpaudit.roster.forms import Form, read
-from lpaudit.roster.versions import Version, versions
+from lpaudit.roster.versions import Version, renamed, versions
 
-__all__ = ["Claim", "Form", "Version", "contradiction", "read", "versions"]
+__all__ = ["Claim", "Form", "Version", "contradiction", "read", "renamed", "versions"]

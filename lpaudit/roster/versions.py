@@ -2,14 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from lpaudit.errors import SourceError
 from lpaudit.roster.contradictions import Claim, check, claims
 from lpaudit.roster.records import Roster
+
+# The columns that name people, by table; aliases are a list.
+_PEOPLE = {
+    "identity": ("identity", "display_name", "owner"),
+    "entitlement": ("principal",),
+    "token": ("identity",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,25 @@ def versions(rosters: Sequence[Roster], directory: str | None) -> list[Version]:
     for roster in rosters:
         by_name[directory or _name(roster)].append(roster)
     return [_version(name, found) for name, found in by_name.items()]
+
+
+def renamed(version: Version, name: Callable[[str], str]) -> Version:
+    """Return a version with other names of people: ``name`` of each login, display name and owner.
+
+    It is another version than with the names themselves.
+    """
+    rows = {table: [_renamed(table, row, name) for row in found] for table, found in version.rows.items()}
+    claims = tuple(replace(claim, key=name(claim.key)) for claim in version.claims)
+    snapshot_id = sha256(f"{version.snapshot_id} {name(version.directory)}".encode()).hexdigest()
+    return replace(version, snapshot_id=snapshot_id, rows=rows, claims=claims)
+
+
+def _renamed(table: str, row: dict[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    columns = _PEOPLE[table] if row.get("principal_kind") != "group" else ()
+    changed = {column: name(row[column]) for column in columns if row[column] is not None}
+    if table == "identity":
+        changed["aliases"] = json.dumps(sorted(map(name, json.loads(row["aliases"]))))
+    return row | changed
 
 
 def _name(roster: Roster) -> str:
