@@ -22,7 +22,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
 .PHONY: help run demo test test-e2e check fmt docs lock soak bench bench-follow bench-correlate bench-links clean lighttpd logrotate lua oidc chromium prefect venv
-.PHONY: check-format check-lint check-types check-imports check-spelling check-docs
+.PHONY: check-format check-lint check-types check-imports check-spelling check-docs check-security
 
 help: ## Print this list.
 	@echo "make RECIPE:"
@@ -46,7 +46,7 @@ test: $(DEV) lighttpd logrotate lua oidc chromium prefect ## Run the tests, also
 test-e2e: $(DEV) lighttpd lua oidc prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
 	$(BIN)/python -m pytest -m e2e --timeout 900 $(PYTEST_ARGS)
 
-check: check-format check-lint check-types check-imports check-spelling check-docs ## Format, lint, types, import contract, spelling, generated docs.
+check: check-format check-lint check-types check-imports check-spelling check-docs check-security ## Format, lint, types, import contract, spelling, generated docs, dependencies.
 check-format: $(DEV)
 	$(BIN)/ruff format --check .
 check-lint: $(DEV)
@@ -59,6 +59,10 @@ check-spelling: $(DEV)
 	$(BIN)/codespell
 check-docs: $(DEV)
 	$(BIN)/cog --check -I docs $$(grep -l '\[\[\[cog' README.md docs/*.md reports/*.md)
+
+# What bandit looks for are ruff's S rules, in check-lint. This is what is known of dependencies without a network.
+check-security: $(DEV)
+	$(BIN)/python .ci/security.py
 
 fmt: $(DEV) ## Format the code and fix what can be fixed by itself.
 	$(BIN)/ruff format .

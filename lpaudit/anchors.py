@@ -223,12 +223,12 @@ def _time_stamp(url: str, note: str) -> bytes:
         asked = urllib.request.Request(  # noqa: S310 -- parse: http or https
             url, query.read_bytes(), {"Content-Type": "application/timestamp-query"}
         )
-        with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 -- http or https: parse()
             token: bytes = answer.read(1 << 20)
         reply = Path(folder, "reply.tsr")
         reply.write_bytes(token)
         told = subprocess.run(  # noqa: S603 -- fixed words
-            ["openssl", "ts", "-reply", "-in", str(reply), "-text"],  # noqa: S607
+            ["openssl", "ts", "-reply", "-in", str(reply), "-text"],  # noqa: S607 -- the system's openssl
             capture_output=True,
             timeout=_TIMEOUT,
             check=True,
