@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -123,10 +124,13 @@ def send(
             states[anchor] = State(signed.checkpoint.size, now.isoformat(), None)
         except LpauditError as error:
             states[anchor] = _failed(states.get(anchor), error.message)
+        except urllib.error.URLError as error:
+            reason = error.reason if isinstance(error.reason, Exception) else Exception(error.reason)
+            states[anchor] = _failed(states.get(anchor), reason_of(reason))
         except OSError as error:
             states[anchor] = _failed(states.get(anchor), reason_of(error))
         except subprocess.SubprocessError as error:
-            states[anchor] = _failed(states.get(anchor), str(error))
+            states[anchor] = _failed(states.get(anchor), _ended(error))
     with suppress(OSError):
         file = _file(target, environ)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +138,13 @@ def send(
             json.dumps({name: asdict(state) for name, state in states.items()}, indent=1), "utf-8"
         )
     return states
+
+
+def _ended(error: subprocess.SubprocessError) -> str:
+    """Say in words how a command came to no good end."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{error.cmd[0]} ended with {error.returncode}"
+    return f"it took longer than {_TIMEOUT:.0f} seconds"
 
 
 def _failed(before: State | None, error: str) -> State:
@@ -149,20 +160,28 @@ def read(target: Store, environ: Mapping[str, str]) -> dict[str, State]:
         return {}
 
 
-def kept(anchors: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the checkpoints that anchors can give back, by where they are. Raises OSError, StoreError."""
-    found = []
+def kept(anchors: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the checkpoints that anchors can give back, by where they are; and which cannot now, and why."""
+    found, lost = [], []
     for anchor in anchors:
         if anchor.startswith((_COMMAND, _TSA)):
             continue
-        path = Path(anchor)
-        if path.is_file():
-            found.append((anchor, path.read_text("utf-8", "replace")))
-            continue
-        storage = storage_of(anchor)
-        names = [name for name in storage.names("") if name.endswith(".checkpoint")]
-        found += [(f"{anchor}/{name}", storage.read(name).decode("utf-8", "replace")) for name in names]
-    return found
+        try:
+            found += _kept(anchor)
+        except LpauditError as error:
+            lost.append((anchor, error.message))
+        except OSError as error:
+            lost.append((anchor, reason_of(error)))
+    return found, lost
+
+
+def _kept(anchor: str) -> list[tuple[str, str]]:
+    path = Path(anchor)
+    if path.is_file():
+        return [(anchor, path.read_text("utf-8", "replace"))]
+    storage = storage_of(anchor)
+    names = [name for name in storage.names("") if name.endswith(".checkpoint")]
+    return [(f"{anchor}/{name}", storage.read(name).decode("utf-8", "replace")) for name in names]
 
 
 def remembered(target: Store, environ: Mapping[str, str]) -> list[tuple[str, str]]:

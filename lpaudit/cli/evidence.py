@@ -100,9 +100,9 @@ def verify(  # noqa: PLR0913 -- options of a command
     target, _ = verification.found_at(settings["store"].value)
     path = keys.path_of(settings["key"].value, os.environ)
     believed, own_word = keys.trusted(target, path, [keys.given(text) for text in key or ()])
-    kept = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
+    kept, lost = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
     kept += anchors.remembered(target, os.environ)
-    asked = verification.Asked(believed, None if full else sample, seed, tuple(kept))
+    asked = verification.Asked(believed, None if full else sample, seed, tuple(kept), tuple(lost))
     with reading("verifying", shown=not quiet and sys.stderr.isatty()) as read:
         result = verification.verify(settings["store"].value, asked, read)
     if verify_format is StatusFormat.JSON:

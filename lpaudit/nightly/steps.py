@@ -228,9 +228,12 @@ def _verify(night: Night, run: Run) -> Done:
     detail = f"{counted(len(named), 'segment')} there, {counted(read, 'byte')} of the night's read again, "
     detail += f"{counted(len(versions), 'table')} opened"
     if target.storage.names(evidence.FOLDER):
-        kept = [*anchors.kept(night.anchors), *anchors.remembered(target, night.environ)]
+        kept, lost = anchors.kept(night.anchors)
+        kept += anchors.remembered(target, night.environ)
         trusted, _ = keys.trusted(target, night.key or Path())
-        result = verification.verify(night.root, verification.Asked(trusted, _SAMPLE, run.night, tuple(kept)))
+        result = verification.verify(
+            night.root, verification.Asked(trusted, _SAMPLE, run.night, tuple(kept), tuple(lost))
+        )
         problems += [f"{found.what} {found.where}: {found.text}" for found in result.findings]
         detail += f", {result.leaves:,} signed records in {counted(result.batches, 'checkpoint')}"
     if problems:

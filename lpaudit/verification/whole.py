@@ -31,13 +31,14 @@ class Asked:
     """What to verify, and with what.
 
     ``sample`` is how many segments are read again, None for all. ``kept`` are checkpoints that
-    were kept elsewhere, by where.
+    were kept elsewhere, by where; ``lost`` those that cannot be read now, and why.
     """
 
     keys: tuple[PublicKey, ...]
     sample: int | None = 20
     seed: str = "0"
     kept: tuple[tuple[str, str], ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,6 +108,8 @@ def _found(
 ) -> Iterator[Finding]:
     told = Told()
     yield from tree.read_tree(target, asked.keys, told)
+    for where, reason in asked.lost:
+        yield Finding(What.UNREADABLE, where, f"{reason}: the store was not compared with it")
     for where, note in asked.kept:
         yield from tree.compare(note, where, asked.keys, told)
     result.origin, result.keys = told.origin, tuple(sorted(told.keys))

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from lpaudit import anchors
 from lpaudit.cli.commands import app
 from lpaudit.store import open_store
+from lpaudit.verification import Asked, verify
 
 from .conftest import NOW
 
@@ -115,7 +116,7 @@ def test_a_directory_and_a_command_get_the_checkpoint_as_it_is_in_the_store(send
     assert [path.read_text() for path in copy.iterdir()] == [signed.note]
     assert (tmp_path / "piped").read_text() == signed.note
     assert {state.size for state in states.values()} == {signed.checkpoint.size}
-    assert anchors.kept([str(copy)]) == [(f"{copy}/{next(copy.iterdir()).name}", signed.note)]
+    assert anchors.kept([str(copy)]) == ([(f"{copy}/{next(copy.iterdir()).name}", signed.note)], [])
 
 
 def test_one_that_is_down_holds_up_nothing_and_gets_the_next(send, tmp_path):
@@ -143,7 +144,8 @@ def test_openssl_verifies_what_an_authority_has_stamped(send, authority, evidenc
     assert b"OK" in openssl("ts", "-verify", "-data", note, "-in", token, *trusted)
     later, _, _ = send()
     assert evidence.verify(kept=[("here", later.note)]).findings == [], "the token is signed like all else"
-    token.write_bytes(token.read_bytes()[:-1] + b"x")
+    stamped = token.read_bytes()
+    token.write_bytes(stamped[:-1] + bytes([stamped[-1] ^ 1]))
     assert [(str(f.what), f.where) for f in evidence.verify().findings] == [
         ("changed", f"timestamps/{token.name}")
     ]
@@ -194,3 +196,31 @@ def test_status_says_how_each_stands_and_what_is_not_signed(evidence, tmp_path, 
     assert "signed      cannot be told: it is no batch of leaves\n" in status()
     shutil.rmtree(evidence.root / "evidence")
     assert "signed      nothing" in status()
+
+
+def test_an_anchor_that_cannot_be_asked_is_a_finding_and_holds_up_no_verification(evidence, monkeypatch):
+    """Whoever takes an anchor away does not get rid of the question; all else is still verified."""
+    evidence.write("access.log", line("10:00:00", "GET /api/flows"))
+    evidence.sign()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    found, lost = anchors.kept(["s3://not-there/x"])
+    assert found == []
+    ((where, reason),) = lost
+    assert where == "s3://not-there/x"
+    result = verify(str(evidence.root), Asked((evidence.signer.public,), lost=tuple(lost)))
+    assert [(str(f.what), f.where) for f in result.findings] == [("unreadable", where)]
+    assert reason in result.findings[0].text
+    assert result.read_again == 1
+
+
+def test_a_command_that_fails_is_told_in_words(evidence):
+    evidence.write("access.log", line("10:00:00", "GET /api/flows"))
+    signed = evidence.sign()
+    target = open_store(str(evidence.root))
+    wanted = ["|false", "tsa+http://127.0.0.1:9/"]
+    states = anchors.send(
+        target, wanted, signed, now=NOW, unique=evidence.unique(), environ={"HOME": str(evidence.folder)}
+    )
+    assert [states[name].error for name in wanted] == ["false ended with 1", "connection refused"]
