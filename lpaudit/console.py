@@ -95,8 +95,19 @@ def _values(column: pa.Array) -> list[Any]:
         try:
             values = column.cast(pa.string()).to_pylist()
         except (ValueError, OverflowError, pa.ArrowException):
-            values = [str(value) for value in column.cast(pa.int64())]
+            values = [_value(column.slice(number, 1)) for number in range(len(column))]
     return values
+
+
+def _value(one: pa.Array) -> Any:
+    """Return the value of an array of one, or what Arrow writes of it: a list of such dates, say."""
+    try:
+        return one.to_pylist()[0]
+    except (ValueError, OverflowError, pa.ArrowException):
+        try:
+            return str(one.cast(pa.int64())[0])
+        except pa.ArrowException:
+            return one.to_string(skip_new_lines=True)[1:-1]
 
 
 def of_dicts(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Rows:

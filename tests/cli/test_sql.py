@@ -252,7 +252,8 @@ class TestValues:
             "'infinity'::timestamp", "'-infinity'::date", "'290000-01-01'::timestamp", "'0044-03-15 (BC)'::date",
             "'2026-01-01 00:00:00.123456789'::timestamp_ns", "'nan'::double", "1e308::double", "interval 1 month",
             "'1010'::bit", "'ab'::blob", "[1,2]", "{'a': 1}", "map {'k': 'v'}", "uuid()", "1.5::decimal(9,2)",
-            "170141183460469231731687303715884105727::hugeint", "'10:00'::time", "null",
+            "170141183460469231731687303715884105727::hugeint", "'10:00'::time", "null", "['infinity'::date]",
+            "{'a': '-infinity'::timestamptz}", "[interval '2147483647 days']",
         ],
     )  # fmt: skip
     def test_every_type_has_a_text(self, value: str, lpaudit: Lpaudit) -> None:
