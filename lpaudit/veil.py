@@ -16,7 +16,7 @@ from lpaudit import errorlog, logformat, source
 from lpaudit.model import Provenance, Segment
 from lpaudit.pseudonyms import COLUMNS, Pseudonyms
 from lpaudit.reading import AccessReading, Reading
-from lpaudit.redaction import ADDRESSES, VEIL, address_spans
+from lpaudit.redaction import VEIL
 
 _BLOCK = 4 << 20
 _MEANING = re.compile(rb"[0-9A-Za-z]+")
@@ -74,11 +74,7 @@ def _in_access(
         block = b"".join(piece[start : start + length] for start, length in lines)
         found = dict(logformat.people(layout, block, pseudonyms.kinds))
         for number, (start, length) in enumerate(lines):
-            places = found.get(number)
-            if places is None:
-                row = mine.slice(number, 1).to_pylist()[0]
-                line = piece[start : start + length]
-                places = _everywhere(line, row, pseudonyms) if row["reject_reason"] is None else _all(line)
+            places = found[number] if number in found else _all(piece[start : start + length])
             yield from ((start + begin, start + end) for begin, end in places)
 
 
@@ -94,21 +90,6 @@ def _all(line: bytes) -> list[tuple[int, int]]:
 def _spans(rows: pa.Table) -> list[tuple[int, int]]:
     starts, lengths = (rows.column(name).to_pylist() for name in ("byte_offset", "byte_length"))
     return list(zip(starts, lengths, strict=True))
-
-
-def _everywhere(line: bytes, row: Mapping[str, str | None], pseudonyms: Pseudonyms) -> list[tuple[int, int]]:
-    """Return where a line holds what its row says of people, wherever that is.
-
-    For lines that are not to the byte what was read: those with bytes that are not UTF-8.
-    """
-    found = address_spans(line) if ADDRESSES in pseudonyms.kinds else []
-    for column, kind in COLUMNS["access_event"].items():
-        value = (row[column] or "").encode("utf-8", "surrogateescape")
-        if kind in pseudonyms.kinds and value:
-            word = rb"(?<![0-9A-Za-z])" + re.escape(value) + rb"(?![0-9A-Za-z])"
-            places = [m.span() for m in re.finditer(word, line)]
-            found += places or _all(line)
-    return found
 
 
 def named(rows: pa.Table, names: Mapping[str, pa.Array], first: int) -> pa.Table:

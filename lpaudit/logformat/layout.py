@@ -84,12 +84,10 @@ class Layout:
 
     Each expression of ``fast`` but the last matches a line's beginning, in group ``head``; the
     next one goes on behind it. A group's value is what one expression would have found: it
-    prefers what comes first, too. ``pieces`` are what they are made of, ``parts`` the slots with the
-    literal texts between them.
+    prefers what comes first, too. ``pieces`` are what they are made of.
     """
 
     log_format: LogFormat
-    parts: tuple[str | Slot, ...]
     slots: tuple[Slot, ...]
     pieces: tuple[str, ...]
     fast: tuple[str, ...]
@@ -118,7 +116,6 @@ def compile_layout(log_format: LogFormat) -> Layout:
     pieces = tuple(_pieces(parts, log_format.escaping, full=False))
     return Layout(
         log_format,
-        parts,
         slots,
         pieces,
         _fast(parts, pieces),

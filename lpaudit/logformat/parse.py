@@ -70,8 +70,8 @@ def _by_core(layout: Layout, block: bytes, found: core.Fields) -> Parsed:
 
 
 def _by_expressions(layout: Layout, block: bytes) -> Parsed:
-    lines = split(block, layout.log_format.escaping)
-    groups, matched = extract(layout, lines.readable)
+    lines = _split(block, layout.log_format.escaping)
+    groups, matched = _extract(layout, lines.readable)
     columns, reasons, notes = _convert(layout, groups, matched, _escaped(lines.readable))
     if block and not block.endswith(b"\n"):
         notes[ParseNote.NO_LINE_END] = pl.int_range(len(matched), eager=True) == len(matched) - 1
@@ -107,18 +107,18 @@ def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tup
     With ``plausible`` a line whose client is no address does not match: another server's
     format may look alike, with something else in that place.
     """
-    lines = split(block, layout.log_format.escaping)
+    lines = _split(block, layout.log_format.escaping)
     readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
     return int(_matches(layout, lines, plausible=plausible).sum()), int(readable.sum())
 
 
 def fits(layout: Layout, block: bytes) -> list[bool]:
     """Tell of each line of a block whether it matches the layout, and its client is an address."""
-    return _matches(layout, split(block, layout.log_format.escaping), plausible=True).to_list()
+    return _matches(layout, _split(block, layout.log_format.escaping), plausible=True).to_list()
 
 
-def _matches(layout: Layout, lines: "Lines", *, plausible: bool) -> pl.Series:
-    groups, matched = extract(layout, lines.readable)
+def _matches(layout: Layout, lines: "_Lines", *, plausible: bool) -> pl.Series:
+    groups, matched = _extract(layout, lines.readable)
     if plausible:
         for index, slot in enumerate(layout.slots):
             if slot.column == "client_address":
@@ -129,7 +129,7 @@ def _matches(layout: Layout, lines: "Lines", *, plausible: bool) -> pl.Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class _Lines:
     r"""A block's lines without their ends.
 
     ``texts``: bytes that are not UTF-8 as \xhh. ``readable``: what the expressions see;
@@ -143,8 +143,7 @@ class Lines:
     lengths: pl.Series
 
 
-def split(block: bytes, escaping: Escaping) -> Lines:
-    """Split a block into its lines."""
+def _split(block: bytes, escaping: Escaping) -> _Lines:
     ended = block.endswith(b"\n") or not block
     if _has_long_line(block):
         values, lengths = _shortened(block)
@@ -165,7 +164,7 @@ def split(block: bytes, escaping: Escaping) -> Lines:
     too_long = lengths > MAX_LINE
     if too_long.any():
         readable = readable.set(too_long, None)
-    return Lines(texts, readable, invalid, lengths)
+    return _Lines(texts, readable, invalid, lengths)
 
 
 def _has_long_line(block: bytes) -> bool:
@@ -239,7 +238,7 @@ def _as_json_escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("lpaudit.json", _as_json_escape)
 
 
-def extract(layout: Layout, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
+def _extract(layout: Layout, lines: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
     """Return the captured texts, one column a group, and which lines matched."""
     fast = _fast_groups(layout, lines)
     matched = fast.to_series(-1).is_not_null()
@@ -503,7 +502,7 @@ def _escaped(lines: pl.Series) -> pl.Series:
     return pl.arg_where(lines.str.contains("\\", literal=True), eager=True)
 
 
-def _explain(reasons: pl.Series, matched: pl.Series, lines: Lines) -> pl.Series:
+def _explain(reasons: pl.Series, matched: pl.Series, lines: _Lines) -> pl.Series:
     """Add the reasons of the lines that did not match, the most telling one for each."""
     if matched.all():
         return reasons
