@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,35 @@ def test_every_line_is_looked_at_that_holds_one(parts: list[str], key: bytes | N
         elif start not in starts:
             assert kept[start : start + len(line)] == line
         start += len(line) + 1
+
+
+UNITS = [
+    "-eyJ", "eyJaaaaaa.", "://a:", "@", "pnu_", "token", 'token="', 'cookie="\\"', "Basic ", "Basic a-", "?token=", "?key=",
+    "?page-token=", "cursor", '"', '"a=', "?a=aB3", "&x=aB3dE5fG7hJ9kL1mN3pQ5rS7tU9v", "[]%", "\\", "a", "=", " ", "sig",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_hostile_lines_take_time_in_proportion(unit: str) -> None:
+    """Sixteen times as much takes about sixteen times as long: the expressions do not go back and forth."""
+
+    def seconds(size: int) -> float:
+        line = ('"GET ' + (unit * size)[:size] + "\n").encode()
+        began = time.process_time()
+        redact(line, KEY)
+        return time.process_time() - began
+
+    assert seconds(1 << 18) < max(1, 4 * 16 * min(seconds(1 << 14) for _ in range(3)))
+
+
+@given(st.binary(max_size=400), st.sampled_from([None, KEY]))
+def test_whatever_the_bytes_no_line_is_lost_or_made(data: bytes, key: bytes | None) -> None:
+    kept = redact(data, key)
+    assert len(kept) == len(data)
+    assert covers(kept, data)
+    assert [at for at, byte in enumerate(kept) if byte == 10] == [
+        at for at, byte in enumerate(data) if byte == 10
+    ]
 
 
 def test_real_traffic_has_no_other_secrets_than_those_that_were_sent() -> None:
