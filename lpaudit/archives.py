@@ -26,7 +26,7 @@ class Archives:
     """Reads archives to their ends, in the order in which they were added."""
 
     def __init__(self, read: Callable[[Input], SourceResult]) -> None:
-        self._read = read
+        self.read = read
         self._waiting: queue.SimpleQueue[Archive] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Archive, SourceResult | Exception]] = queue.SimpleQueue()
         self._pending: dict[FileId, Path | None] = {}
@@ -58,7 +58,7 @@ class Archives:
         while True:
             archive = self._waiting.get()
             try:
-                self._done.put((archive, self._read(archive.found)))
+                self._done.put((archive, self.read(archive.found)))
             except Exception as error:  # noqa: BLE001 -- handed to the thread that asked
                 self._done.put((archive, error))
 

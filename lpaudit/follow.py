@@ -5,21 +5,18 @@ open and take in what is new; commit what has waited long enough, all sources in
 account for what has ended. Whoever kills it loses nothing: where to go on is in the store.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from lpaudit import fitting, source, store, succession
-from lpaudit.archives import Archives
+from lpaudit import archived, fitting, source, store, succession
 from lpaudit.errors import SourceError, StoreError
 from lpaudit.files import LINGER, SCAN, Files
 from lpaudit.followed import Log, Surroundings
-from lpaudit.ingest import IngestOptions, OneInput, open_for_writing
-from lpaudit.model import Known, Lag, LogKind, Observer, Segment, SourceResult
+from lpaudit.ingest import IngestOptions, open_for_writing
+from lpaudit.model import Known, Lag, LogKind, Observer
 from lpaudit.recognise import recognise_any
-from lpaudit.source import Input, Look, Stream
+from lpaudit.source import Look, Stream
 from lpaudit.succession import GRACE, Succession
-from lpaudit.visible import visible
 from lpaudit.writer import Writer
 
 POLL = 0.2
@@ -32,26 +29,7 @@ FINISH = 5.0
 """Seconds for which a follower that was asked to stop still takes in what is in the logs."""
 
 _UNREADABLE = 5.0  # seconds until a log that could not be read is looked at again
-_AGAIN = 30.0  # seconds until an archive that could not be stored is read again
 _READ = 4 << 20  # bytes that are read of a line that is longer than there is room for
-
-
-class _Stopped(Exception):
-    """An archive is left where it is: the follower was asked to stop."""
-
-
-class _ArchiveObserver(Observer):
-    """Hears archives being read, and leaves them when the follower stops."""
-
-    def __init__(self, observer: Observer, stopping: Callable[[], bool]) -> None:
-        self._observer = observer
-        self._stopping = stopping
-
-    def segment_committed(self, source: str, segment: Segment, lines: int, rejected: int) -> None:
-        """Pass it on."""
-        self._observer.segment_committed(source, segment, lines, rejected)
-        if self._stopping():
-            raise _Stopped
 
 
 class Follower:
@@ -76,12 +54,13 @@ class Follower:
         self.stopping = False
         self.target = open_for_writing(root, observer, around.unique, options.pseudonyms)
         formats = store.formats(self.target)
-        self.archives = Archives(self._read_archive)
+        self.archives = archived.reading(
+            self.target, formats, options, observer, around, lambda: self.stopping
+        )
         self.succession = Succession(succession.generations(self.target), self.now)
         self.files = Files(arguments, options, formats, observer, self.clock)
         self.writer = Writer(self.target, formats, options, observer, around, self.files, self.succession)
         self.logs = self.files.logs
-        self.formats = formats
         self.next_scan = 0.0
         self.room: dict[tuple[LogKind, bool], int] = {}
 
@@ -117,7 +96,7 @@ class Follower:
         for log in list(self.logs):
             if now >= log.look_at and not log.cut:
                 busy |= self._look(log, now)
-        self._collect()
+        archived.account(self.archives, self.files, self.succession, self.observer, self.clock)
         busy |= self._commit_if_due(more=busy)
         self._account()
         self.observer.lagging(self._lag())
@@ -337,36 +316,6 @@ class Follower:
         log.finished = True
         if log.tail.links == 0 or now - log.grew >= LINGER:
             self.files.settle(log)
-
-    # Compressed files, on the side.
-
-    def _read_archive(self, found: Input) -> SourceResult:
-        observer = _ArchiveObserver(self.observer, lambda: self.stopping)
-        options = replace(self.options, dry_run=False)
-        one = OneInput(self.target, self.formats, found, options, observer, self.now, self.unique)
-        return one.run()
-
-    def _collect(self) -> None:
-        for archive, result in self.archives.collect():
-            if isinstance(result, StoreError):
-                self.files.complain(result)
-                self.files.settled[archive.file] = ((-1, -1), self.clock() + _AGAIN)
-            elif isinstance(result, SourceResult):
-                self.files.settled[archive.file] = (archive.signature, 0.0)
-                if result.source_id is not None and not result.error:
-                    self.succession.found(result.source_id, archive.file)
-                if result.error:
-                    self.files.complain(SourceError(result.error, hint=result.hint))
-                self.observer.source_finished(result)
-            elif not isinstance(result, _Stopped):
-                self.files.settled[archive.file] = (archive.signature, 0.0)
-                reason = str(result) or type(result).__name__
-                self.files.complain(
-                    SourceError(
-                        f"cannot read {visible(archive.found.label)}: {reason}",
-                        hint="is it whole? `gzip -t` or `zstd -t` tell",
-                    )
-                )
 
     # Into the store.
 

@@ -241,7 +241,7 @@ class Following(RuleBasedStateMachine):
             clock=self.time.clock,
         )
         follower = Follower(str(self.store), self.arguments, self.options, Observer(), around)
-        follower.archives = InTurn(follower._read_archive)
+        follower.archives = InTurn(follower.archives.read)
         self.followers.append(follower)
 
     @precondition(lambda self: self.followers)
