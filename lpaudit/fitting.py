@@ -6,7 +6,8 @@ from datetime import tzinfo
 
 from lpaudit import errorlog, logformat, source
 from lpaudit.errors import ConfigError, SourceError
-from lpaudit.logformat.parse import MAX_LINE, match_count
+from lpaudit.logformat.lines import MAX_LINE
+from lpaudit.logformat.parse import match_count
 from lpaudit.model import LogFormat, LogKind
 from lpaudit.reading import ERRORLOG, AccessReading, ErrorReading, Reading
 from lpaudit.redaction import MASK, masked

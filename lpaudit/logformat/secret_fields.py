@@ -10,7 +10,8 @@ from itertools import accumulate
 import polars as pl
 
 from lpaudit.logformat.layout import Layout, Slot, expression_around
-from lpaudit.logformat.parse import MAX_LINE, fits
+from lpaudit.logformat.lines import MAX_LINE
+from lpaudit.logformat.parse import fits
 from lpaudit.model import LogFormat
 from lpaudit.redaction import disguised, mask_from, secret_name
 

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 from bench import logs
 from lpaudit.logformat import PRESETS, compile_layout, core, log_format_of
-from lpaudit.logformat.parse import MAX_LINE, _by_expressions, parse
+from lpaudit.logformat.lines import MAX_LINE
+from lpaudit.logformat.parse import _by_expressions, parse
 from lpaudit.model import Escaping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
