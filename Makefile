@@ -153,16 +153,16 @@ $(PREFECT)/.made: requirements-prefect.txt | venv
 	PREFECT_HOME=$(CURDIR)/$(PREFECT)/empty DO_NOT_TRACK=1 $(PREFECT)/bin/prefect server database upgrade --yes
 	@touch $@
 
-# What the gateway's script needs beside lighttpd: Debian's packages. Without lighttpd it is not tested either.
-LUA = lighttpd-modules-lua lua-luaossl lua-cjson
+# What the gateway's script, and TLS, need beside lighttpd: Debian's packages. Without lighttpd it is not tested either.
+LUA = lighttpd-modules-lua lua-luaossl lua-cjson lighttpd-mod-openssl
 lua: lighttpd
-	@if ls /usr/lib/lighttpd/mod_magnet.so /usr/lib/*/lua/5.4/_openssl.so /usr/lib/*/lua/5.4/cjson.so >/dev/null 2>&1; then exit 0; fi; \
+	@if ls /usr/lib/lighttpd/mod_magnet.so /usr/lib/lighttpd/mod_openssl.so /usr/lib/*/lua/5.4/_openssl.so /usr/lib/*/lua/5.4/cjson.so >/dev/null 2>&1; then exit 0; fi; \
 	if [ "$$LPAUDIT_SKIP_LIGHTTPD" = 1 ]; then \
 		echo "WARNING: LPAUDIT_SKIP_LIGHTTPD=1: tests of tokens in a real lighttpd are SKIPPED." >&2; exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(LUA); \
 	else \
-		echo "The tests need lighttpd with Lua:" >&2; \
+		echo "The tests need lighttpd with Lua and TLS:" >&2; \
 		echo "  sudo apt-get install $(LUA)" >&2; \
 		echo "To skip those that do: LPAUDIT_SKIP_LIGHTTPD=1 make test" >&2; exit 1; \
 	fi

@@ -98,6 +98,11 @@ def test_what_is_printed_says_what_must_be_installed_and_done(lpaudit):
     assert "lighttpd-modules-lua lua-luaossl lua-cjson" in oidc
     assert "/api/events/in," in oidc  # which Prefect's client opens without its API key
     assert "/api/events/in," not in basic
+    over_tls = lpaudit(
+        "lighttpd-config", "--prefect", "http://h", "--tls-pem", "/etc/lighttpd/gateway.pem"
+    ).stdout
+    assert "lighttpd-mod-openssl" in over_tls
+    assert "lighttpd-mod-openssl" not in basic
     script = lpaudit("lighttpd-config", "--prefect", "http://h", *OIDC, "--lua").stdout
     assert "/etc/cron.d/" in script
 
