@@ -140,7 +140,7 @@ Of a thousand lines one is odd: what a real lighttpd wrote of hostile requests, 
 *mixed*: each program reads the same file, from the page cache; lpaudit and DuckDB {options.rounds} times in turn, {goaccess}
 *long* is that file {options.times} times over, *short* has other lines, in *escaped* every one has escapes: {options.rounds} times in turn.
 lpaudit's work is done when rows with identities and evidence are in a new store, hashed, synced and committed; \
-the segments are then compared with the log by their hashes, and the rows counted.
+the segments are then compared with the log, and the rows counted.
 DuckDB's `read_csv` makes typed, zstd-compressed Parquet of the same columns: no identities, no evidence, no sync, \
 and lines of another shape are dropped.
 GoAccess makes one JSON file of figures, and keeps no rows.
