@@ -22,7 +22,7 @@ ADDRESSES, USERS = "addresses", "users"
 DISGUISED = re.compile(MASK + rb"(?:[a-z2-7]{4,16}" + MASK + b")?" + MASK + b"*")
 """What stands for a secret."""
 
-_HIDDEN = re.compile(DISGUISED.pattern + b"|" + VEIL + b"+")
+_VEILED = re.compile(VEIL + b"+")
 
 # The addresses that a text holds. A time is none, and a version of three numbers.
 _H = rb"[0-9A-Fa-f]{1,4}"
@@ -260,7 +260,15 @@ def covers(stored: bytes, data: bytes) -> bool:
 
 def disguises(stored: bytes) -> list[tuple[int, int]]:
     """Return where something was redacted, or has a pseudonym: (first byte, length)."""
-    return [(run.start(), run.end() - run.start()) for run in _HIDDEN.finditer(stored)]
+    return sorted((*_runs(stored, MASK, DISGUISED), *_runs(stored, VEIL, _VEILED)))
+
+
+def _runs(data: bytes, first: bytes, kind: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield where what begins with the byte ``first`` is: most bytes are skipped, by far the quickest way."""
+    at = data.find(first)
+    while match := kind.match(data, at) if at >= 0 else None:
+        yield at, match.end() - at
+        at = data.find(first, match.end())
 
 
 def blank(data: bytes, places: Iterable[tuple[int, int]]) -> bytes:
