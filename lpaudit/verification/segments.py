@@ -1,14 +1,17 @@
 """The bytes of logs that are kept ↔ what was signed of them, and what the commits say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from itertools import groupby
 
+from lpaudit.errors import LpauditError
 from lpaudit.evidence import SegmentLeaf
 from lpaudit.model import Segment
-from lpaudit.store import Store
+from lpaudit.redaction import blank, disguises
+from lpaudit.store import Store, read_segment
 from lpaudit.store.frames import frames
-from lpaudit.store.segment import Pack, packs_in
+from lpaudit.store.segment import Pack, packs_in, read_frame
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Piece, Table
 from lpaudit.verification.purges import Gone
@@ -33,6 +36,32 @@ def read_order(table: Table, told: Told) -> Iterator[Finding]:
     if set(signed) == set(named) and signed != named:
         yield Finding(What.DIFFERENT, table.name, "segments were signed in another order, or twice")
     yield from _offsets(table)
+
+
+def read_unnamed(target: Store, path: str, tables: Iterable[Table]) -> Iterator[Finding]:
+    """Compare a segment that no commit names with what is stored of the same bytes.
+
+    A crash leaves such segments, and their bytes are stored again: but for secrets, which may have been
+    redacted otherwise, these are the same.
+    """
+    try:
+        segment = Segment.from_name(path)
+        data = read_frame(target.storage, segment)[1]
+    except (ValueError, OSError, LpauditError):
+        yield Finding(What.ADDED, path, "no commit names it, and it is not what its name says")
+        return
+    for piece in (piece.segment for table in tables for piece in table.pieces):
+        low, high = max(segment.start, piece.start), min(segment.end, piece.end)
+        if piece.source_id != segment.source_id or low >= high:
+            continue
+        with suppress(LpauditError):  # what is wrong with a segment that is named, is said of that
+            mine = data[low - segment.start : high - segment.start]
+            stored = read_segment(target.storage, piece)[low - piece.start : high - piece.start]
+            places = [*disguises(mine), *disguises(stored)]
+            if blank(mine, places) != blank(stored, places):
+                text = f"no commit names it, and its bytes {low} to {high} are not those that are stored"
+                yield Finding(What.ADDED, path, text)
+                return
 
 
 def _offsets(table: Table) -> Iterator[Finding]:

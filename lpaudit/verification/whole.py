@@ -171,6 +171,8 @@ def _others(
         unfinished = file.endswith(LEFT) or path.partition("/")[0].endswith(LEFT)
         if unfinished or path.startswith(SET_ASIDE) or folder in tables or of_source:
             left.append(path)
+            if of_source and not file.endswith((*LEFT, ".pack.zst")):
+                yield from segments.read_unnamed(target, path, tables.values())
         else:
             yield Finding(What.ADDED, path, "it is no file of a store, or of nothing that a commit names")
     result.leftovers = tuple(left)

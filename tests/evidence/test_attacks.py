@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from lpaudit import signing
 from lpaudit.evidence import Signer
 from lpaudit.nightly.lock import only_one
 from lpaudit.store import open_store
+from tests.stores import zstd
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -156,6 +158,27 @@ def test_what_a_crash_leaves_is_no_finding(signed):
     (signed.root / "access_event" / "part-0-0-abc.parquet").write_text("x")
     assert whats(signed) == set()
     assert len(signed.verify().leftovers) == 2
+
+
+def test_a_segment_that_no_commit_names_is_what_a_crash_leaves_or_a_finding(signed):
+    """A crash leaves bytes that are stored again afterwards, in another cut."""
+    plain = (path for path in signed.root.glob("segments/*/*.zst") if ".pack" not in path.name)
+    first = min(plain, key=lambda path: path.stat().st_size)
+    data = zstd.decompress(first.read_bytes())
+    start = int(first.name.partition("-")[0])
+
+    def put(folder, begin, content):
+        name = f"{begin:016d}-{begin + len(content):016d}-{sha256(content).hexdigest()}.zst"
+        (folder / name).write_bytes(zstd.compress(content))
+        return f"segments/{folder.name}/{name}"
+
+    put(first.parent, start, data[: len(data) // 2])
+    assert whats(signed) == set()
+    assert len(signed.verify().leftovers) == 1
+    forged = put(first.parent, start, data[:-3] + b"x\n")
+    assert whats(signed) == {("added", forged)}
+    (signed.root / forged).write_bytes(b"x")
+    assert whats(signed) == {("added", forged)}
 
 
 def test_commits_after_the_last_checkpoint_are_counted_and_no_finding(signed):
