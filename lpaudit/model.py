@@ -322,6 +322,24 @@ class Period:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of lines: its path or URL, how many they are, and between which times.
+
+    The times are bounds, rather too far apart than too near; ``timeless`` says that lines may have none.
+    """
+
+    path: str
+    rows: int
+    first: datetime
+    last: datetime
+    timeless: bool
+
+    def touches(self, period: Period) -> bool:
+        """Tell if a line of a period may be in it."""
+        return self.first < period.end and self.last >= period.start
+
+
 Select = Callable[[str, dict[str, object]], pa.Table]
 """Runs one SELECT with exactly its named parameters: what reports are given instead of a store."""
 

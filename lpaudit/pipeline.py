@@ -1,16 +1,17 @@
 """Every other room, in order: what the commands do beside ingesting and syncing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from lpaudit import STORE_VERSION, __version__, act, query, routes, store
+from lpaudit import STORE_VERSION, __version__, act, focus, query, routes, store
 from lpaudit.model import Checkpoint, Period, Select
 from lpaudit.outfile import together
 from lpaudit.schema import tables
@@ -50,20 +51,45 @@ def select(root: str, table: str, sql: str, parameters: dict[str, object] | None
 def _snapshot(
     target: store.Store, api_prefixes: Sequence[str] = routes.PREFIXES
 ) -> Iterator[tuple[query.Connection, dict[str, int]]]:
-    snapshot = {name: target.table(name) for name in tables()}
-    connection = query.connect(
-        {name: target.dataset(name, table) for name, table in snapshot.items()},
-        partial(store.cannot_read, target.location),
-        api_prefixes,
-    )
+    opened_tables = {name: target.table(name) for name in tables()}
+    unreadable = partial(store.cannot_read, target.location)
+    with closing(query.connect(_datasets(target, opened_tables), unreadable, api_prefixes)) as connection:
+        yield connection, _versions(opened_tables)
+
+
+@contextmanager
+def _focused(
+    target: store.Store, period: Period, api_prefixes: Sequence[str]
+) -> Iterator[tuple[Callable[..., pa.Table], dict[str, int]]]:
+    """Open a snapshot to ask many questions about a period; yield what asks it, and the tables' versions."""
+    opened_tables = {name: target.table(name) for name in tables()}
+    lines = opened_tables[focus.LINES]
+    files = target.timed_files(focus.LINES, lines)
+    readable = partial(target.readable, focus.LINES, lines)
+    datasets = _datasets(target, opened_tables)
+    if files:
+        datasets[focus.LINES] = readable([file.path for file in files])
+    connect = partial(query.connect, datasets, partial(store.cannot_read, target.location), api_prefixes)
+    with (
+        TemporaryDirectory(prefix="lpaudit-") as folder,
+        closing(
+            connect(focused=focus.Focus(period, files, readable, Path(folder) / "period.duckdb"))
+        ) as near,
+        closing(connect()) as far,
+    ):
+        yield query.either(near, far), _versions(opened_tables)
+
+
+def _datasets(target: store.Store, opened_tables: Mapping[str, store.Table | None]) -> dict[str, Any]:
+    return {name: target.dataset(name, table) for name, table in opened_tables.items()}
+
+
+def _versions(opened_tables: Mapping[str, store.Table | None]) -> dict[str, int]:
     versions = {
-        name: table.version() for name, table in snapshot.items() if table is not None and name != _TRAIL
+        name: table.version() for name, table in opened_tables.items() if table is not None and name != _TRAIL
     }
     act.opened(versions)
-    try:
-        yield connection, versions
-    finally:
-        connection.close()
+    return versions
 
 
 def column_types(name: str) -> dict[str, str]:
@@ -227,8 +253,8 @@ def asked(
     library = library or report.SHIPPED
     frameworks = [report.load_framework(name, library) for name in dict.fromkeys(framework_ids)]
     target = store.open_store(root)
-    with _snapshot(target, api_prefixes) as (connection, versions):
-        limited = partial(connection.select, seconds=seconds)
+    with _focused(target, period, api_prefixes) as (either, versions):
+        limited = partial(either, seconds=seconds)
         select = _remembering(limited)
         head = {
             "store": target.location,

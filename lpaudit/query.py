@@ -5,17 +5,19 @@ wrote into it), so it is given none: the tables are Arrow datasets that were ope
 the doors were shut, and a query is exactly one SELECT.
 """
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from lpaudit import guard, routes
+from lpaudit import focus, guard, routes
 from lpaudit.errors import QueryError, QueryLimit, StoreError
 from lpaudit.schema import tables
 
@@ -26,7 +28,23 @@ _ANSWER = 1 << 30
 _SLICE = 0.1
 """Seconds after which it is looked whether somebody wants to stop."""
 
-_READING = ("get_next failed", "arrow_scan", "reading the stream registered as")
+_READING = (
+    *("get_next failed", "arrow_scan", "reading the stream registered as"),
+    *(
+        "magic bytes",
+        "arquet",
+        "TProtocol",
+        "ZSTD",
+        "zstd",
+        "IO Error",
+    ),  # of files that DuckDB reads by itself
+)
+_MISSING = re.compile(r'"(.+)/\*\*/\*\.parquet"')
+"""What is not a file DuckDB takes for a folder, into which it may not look."""
+
+_NOT_COPIED = (duckdb.BinderException, duckdb.CatalogException)
+"""What a view that asks for such a column ends in."""
+
 _REFUSED = {
     duckdb.PermissionException: "a query sees the store's tables and nothing else: `lpaudit tables`",
     duckdb.CatalogException: "`lpaudit tables` lists tables, views and columns",
@@ -34,17 +52,19 @@ _REFUSED = {
     duckdb.BinderException: None,
     duckdb.ParserException: None,
 }
-_LOCKDOWN = (
+_CAREFUL = (
     "SET TimeZone = 'UTC'",
+    "SET temp_directory = ''",
+    f"SET memory_limit = '{_MEMORY}'",
+)
+_LOCKDOWN = (
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
-    "SET temp_directory = ''",
     "SET allow_persistent_secrets = false",
     "SET secret_directory = ''",  # both directories' names would say whose home this is
     "SET extension_directory = '/dev/null'",
     "SET enable_progress_bar = false",  # it would be drawn on stdout, among the rows
-    f"SET memory_limit = '{_MEMORY}'",
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
@@ -52,10 +72,11 @@ _LOCKDOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An open, locked connection."""
+    """An open, locked connection. ``files`` are those that DuckDB reads by itself."""
 
     duckdb: duckdb.DuckDBPyConnection
     unreadable: Callable[[Exception], StoreError]
+    files: frozenset[str] = frozenset()
 
     def select(
         self, sql: str, parameters: dict[str, object] | None = None, *, seconds: float | None = None
@@ -64,7 +85,7 @@ class Connection:
 
         Raises QueryLimit if it takes longer than ``seconds``, or more memory than it may have.
         """
-        with self._explained():
+        with self.explained():
             statement = self._statement(sql)
             given = parameters or {}
             names = set(statement.named_parameters)
@@ -97,7 +118,7 @@ class Connection:
         ``seconds`` after the first was asked for, whoever was slow.
         """
         until = None if seconds is None else time.monotonic() + seconds
-        with self._explained():
+        with self.explained():
             statement = self._statement(sql)
             reader = self._interruptibly(
                 lambda: self.duckdb.sql(statement).to_arrow_reader(10_000), seconds, until
@@ -107,7 +128,7 @@ class Connection:
     def _batches(
         self, reader: pa.RecordBatchReader, seconds: float | None, until: float | None
     ) -> Iterator[pa.RecordBatch]:
-        with self._explained():
+        with self.explained():
             while (batch := self._interruptibly(lambda: next(reader, None), seconds, until)) is not None:
                 yield batch
 
@@ -163,10 +184,13 @@ class Connection:
         return statements[0]
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
+        """Have DuckDB's errors told in our words."""
         try:
             yield
         except tuple(_REFUSED) as error:
+            if (missing := _MISSING.search(str(error))) and missing[1] in self.files:
+                raise self.unreadable(FileNotFoundError(f"{missing[1]} is not there")) from None
             raise QueryError(_clean(error), hint=_REFUSED[type(error)]) from None
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
@@ -197,34 +221,79 @@ class Connection:
         self.duckdb.close()
 
 
+def either(first: Connection, second: Connection) -> Callable[..., pa.Table]:
+    """Return a select that asks one connection, and if it does not know what is asked for, the other one."""
+
+    def select(
+        sql: str, parameters: dict[str, object] | None = None, *, seconds: float | None = None
+    ) -> pa.Table:
+        try:
+            return first.select(sql, parameters, seconds=seconds)
+        except QueryLimit:
+            raise
+        except QueryError:
+            return second.select(sql, parameters, seconds=seconds)
+
+    return select
+
+
 def connect(
     datasets: Mapping[str, Any],
     unreadable: Callable[[Exception], StoreError] | None = None,
     api_prefixes: Sequence[str] = routes.PREFIXES,
     only: Collection[str] | None = None,
+    focused: focus.Focus | None = None,
 ) -> Connection:
     """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
 
+    Instead of a dataset there may be a tuple of Parquet files, which are then all that can be read.
+
     ``only`` names tables whose views are about them alone: then there are no others, which is quick.
+    ``focused`` copies the lines of a period first, to ask much about them: then columns and views that
+    were not asked for beforehand are not there.
 
     The datasets are those of one version of each table: a query is never half old and half
     new. ``unreadable`` says what it means that one of their files cannot be read, and
     ``api_prefixes`` below which paths Prefect's API is (``routes.prefixes``).
     """
     connection = duckdb.connect(":memory:")
-    opened = Connection(connection, unreadable or _damaged)
+    files = [path for dataset in datasets.values() if isinstance(dataset, tuple) for path in dataset]
+    opened = Connection(connection, unreadable or _damaged, frozenset(files))
     wanted = {name: table for name, table in tables().items() if only is None or name in only}
     for name, table in wanted.items():
         dataset = datasets.get(name)
-        connection.register(name, table.arrow.empty_table() if dataset is None else dataset)
+        focus.know(connection, name, table.arrow.empty_table() if dataset is None else dataset)
     if only is None:
         _know_routes(connection, api_prefixes)
-    for table in wanted.values():
-        for view in table.views:
-            connection.execute(f'create view "{view.name}" as {view.sql}')
-    for setting in _LOCKDOWN:
+    sql = {view.name: view.sql for table in wanted.values() for view in table.views}
+    if focused is not None:
+        for setting in _CAREFUL:
+            connection.execute(setting)
+        with opened.explained(), _with_room_for(focused.database):
+            sql |= focus.focus(connection, focused)
+    for name, text in sql.items():
+        with suppress(*(_NOT_COPIED if focused else ())):
+            connection.execute(f'create view "{name}" as {text}')
+    if files:
+        connection.execute("SET allowed_paths = $files", {"files": files})
+    for setting in (*_CAREFUL, *_LOCKDOWN):
         connection.execute(setting)
     return opened
+
+
+@contextmanager
+def _with_room_for(database: Path) -> Iterator[None]:
+    """Say where there is too little room, if there is."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        if str(database) not in str(error):
+            raise
+        reason = str(error).rpartition(": ")[2].lower()
+        raise StoreError(
+            f"cannot copy the period's lines to {database.parent.parent}: {reason}",
+            hint="name a directory with more room: TMPDIR=DIR lpaudit … (a million lines take some 30 MB)",
+        ) from None
 
 
 def _know_routes(connection: duckdb.DuckDBPyConnection, api_prefixes: Sequence[str]) -> None:

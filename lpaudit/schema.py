@@ -59,13 +59,14 @@ class ViewColumn:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A named question, most often over one table."""
+    """A named question, most often over one table. ``relation`` is what it is asked of, in SQL."""
 
     name: str
     title: str
     description: str
     columns: tuple[ViewColumn, ...]
     sql: str
+    relation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _view(raw: dict[str, Any], table: str, fields: tuple[Field, ...]) -> View:
     }
     tail = "".join(f" {word} {clause}" for word, clause in clauses.items() if clause)
     sql = f"select {select} from {raw.get('from', table)}{tail}"  # noqa: S608 -- from our own schema files, not from input
-    return View(raw["name"], raw["title"], raw["description"], tuple(columns), sql)
+    return View(raw["name"], raw["title"], raw["description"], tuple(columns), sql, raw.get("from", table))
 
 
 def _inner(sql: str) -> str:

@@ -2,18 +2,21 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lpaudit import STORE_VERSION, __version__
 from lpaudit.errors import StoreError
+from lpaudit.model import DataFile
 from lpaudit.reason import hint_of, reason_of
 from lpaudit.schema import tables
 from lpaudit.store.storage import MARKER, Storage, storage_of
@@ -72,16 +75,49 @@ class Store:
     def dataset(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> Any:
         """Return the same files as Arrow's dataset; None if there are none. Raises StoreError."""
         files = self._data_files(name, table, source_id)
-        if not files:
-            return None
+        return self.dataset_of(name, files) if files else None
+
+    def dataset_of(self, name: str, files: Sequence[str]) -> Any:
+        """Return some files of a table as a dataset, by their names below the root. Raises StoreError."""
         # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
         # statistics of a column vanish as soon as that column is filtered by, and its file
         # system calls back into Python while the interpreter is shutting down, which aborts.
         try:
             return ds.dataset(
-                files, tables()[name].arrow, format="parquet", filesystem=self.storage.filesystem
+                list(files), tables()[name].arrow, format="parquet", filesystem=self.storage.filesystem
             )
         except (OSError, pa.ArrowException) as error:
+            raise cannot_read(self.location, error) from error
+
+    def readable(self, name: str, table: DeltaTable | None, files: Sequence[str]) -> Any:
+        """Return some files of a table as DuckDB is to read them.
+
+        That is a tuple of paths where it can do so by itself, which is much quicker, else a dataset.
+        Raises StoreError.
+        """
+        local = self.storage.options is None and not set(self.location) & set("*?[]{}")
+        try:
+            whole = local and table is not None and self._has_all_columns(name, table)
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            raise cannot_read(self.location, error) from error
+        if whole:
+            return tuple(f"{self.location}/{file}" for file in files)
+        return self.dataset_of(name, files)
+
+    def _has_all_columns(self, name: str, table: DeltaTable) -> bool:
+        """Tell if all files of a table have all columns: those are only ever added, so the oldest tells."""
+        actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "modification_time"])
+        oldest = actions.sort_by("modification_time").column("path")[0].as_py()
+        columns = pq.read_schema(f"{self.location}/{name}/{oldest}").names
+        return set(columns) == set(tables()[name].arrow.names)
+
+    def timed_files(self, name: str, table: DeltaTable | None) -> list[DataFile]:
+        """Return the files of a table whose rows have event_start or event_end. Raises StoreError."""
+        if table is None:
+            return []
+        try:
+            return [_timed(name, row) for row in pa.table(table.get_add_actions(flatten=True)).to_pylist()]
+        except (DeltaError, OSError) as error:
             raise cannot_read(self.location, error) from error
 
     def _data_files(self, name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:
@@ -163,6 +199,33 @@ def _data_files(name: str, table: DeltaTable | None, source_id: str | None) -> l
             if low is None or high is None or low <= source_id <= high
         ]
     return [f"{name}/{path}" for path in paths]
+
+
+_ANY_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_TIMES = ("event_start", "event_end")
+_ROUNDED = timedelta(seconds=1)
+"""Whoever writes statistics may cut them to milliseconds."""
+
+
+def _timed(name: str, action: Mapping[str, Any]) -> DataFile:
+    """Return what a commit says of a file; what it does not say may be anything."""
+    rows = action["num_records"] or 0
+    known: list[tuple[datetime, datetime]] = []
+    nulls = []
+    for column in _TIMES:
+        none = action.get(f"null_count.{column}")
+        low, high = (action.get(f"{bound}.{column}") for bound in ("min", "max"))
+        nulls.append(none is None or none > 0)
+        if low is not None and high is not None:
+            known.append((low, high))
+        elif none is None or none < rows:
+            known.append(_ANY_TIME)
+    first, last = (min(b[0] for b in known), max(b[1] for b in known)) if known else _ANY_TIME
+    if first > _ANY_TIME[0] + _ROUNDED:
+        first -= _ROUNDED
+    if last < _ANY_TIME[1] - _ROUNDED:
+        last += _ROUNDED
+    return DataFile(f"{name}/{action['path']}", rows, first, last, all(nulls))
 
 
 def _options(storage: Storage) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -110,3 +111,31 @@ def test_store_without_write_permission(tmp_path: Path) -> None:
     refused = ingest(log, parent / "store")
     assert refused.returncode == 3
     assert "permission denied" in refused.stderr
+
+
+def test_without_room_for_a_copy_of_the_period_a_report_leaves_nothing(tmp_path: Path) -> None:
+    """What is copied is asked for in $TMPDIR; when it is full, no file of a report is half there."""
+    log, store = tmp_path / "access.log", tmp_path / "store"
+    write_log(log, 100, seed=1)
+    assert ingest(log, store).returncode == 0
+    temporary, out = tmp_path / "tmp", tmp_path / "out"
+    temporary.mkdir()
+    command = (sys.executable, "-m", "lpaudit", "report", "access", "--period", "2026", "--out", str(out))
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+
+    ran = subprocess.run(
+        [*command, "--store", str(store)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        check=False,
+    )
+    assert ran.returncode == 3, ran.stderr
+    assert f"cannot copy the period's lines to {temporary}: file too large" in ran.stderr
+    assert "TMPDIR" in ran.stderr
+    assert not out.exists()
+    assert not list(temporary.iterdir())

@@ -8,7 +8,7 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 Listed is what the route catalogue calls privileged, whatever the answer was. What a bulk request named, and which state was set, is in no log.
-Left out are the states that a run's own process set of itself, as far as correlation could tell whose request it was (`own_states` lists them too); without `lpaudit correlate` every change of a state is listed.
+Left out are the states that a run's own process set of itself, as far as correlation could tell whose request it was (`own_states` lists them too). Where nothing of the period was correlated (`lpaudit correlate`), nobody can tell them from those that people set: then no change of a state is listed, and the section on privileged and destructive requests counts them all.
 The name is the one that the thing has in Prefect's newest record of it; a thing that was deleted before it was ever synced has none. Who is named is whom lighttpd authenticated, which may be a shared login."""
 [parameters.own_states]
 default = false
@@ -61,5 +61,5 @@ left join thing on thing.type = resource_type and thing.id = resource_id
 left join thing as owner on owner.type = parent_type and owner.id = parent_id
 where $own_states
     or route not in ('/flow_runs/{id}/set_state', '/task_runs/{id}/set_state')
-    or line_id not in (select line_id from own)
+    or (select count(*) from own) > 0 and line_id not in (select line_id from own)
 order by action.time, line_id

@@ -45,7 +45,8 @@ with state as (
         coalesce(time_end, time) + interval '1' second * $slack_seconds as latest
     from access_identity
     -- With 201 Prefect says that a state was set, with 200 that none was; only of many at once it says nothing.
-    where action in ('approve', 'execute') and (status = 201 or status < 300 and route like '%bulk%')
+    where method = 'POST' and time < $end + interval '1' second * $slack_seconds
+        and action in ('approve', 'execute') and (status = 201 or status < 300 and route like '%bulk%')
         and (resource_type = 'flow_run' or route like '/flow_runs/%')
 ), forced as (
     select pause.flow_run_id, pause.occurred, request.identity, request.kind, request.login, request.client, request.method,

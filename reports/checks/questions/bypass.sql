@@ -48,20 +48,29 @@ with covered as (
     where run.created >= greatest($start, first) and run.created < least($end, last)
 ), created as (
     select line_id, flow_run_id from access_run where relation = 'created'
+), line as (
+    select line_id, time, coalesce(time_end, time) as time_end, method, route, resource_id
+    from access
+    where time >= $start - interval 1 day and time < $end + to_seconds($slack_seconds)
+        and method = 'POST' and status between 200 and 299 and (contains(path, 'flow_run') or contains(path, '%'))
+), creating as (
+    -- Clocks differ: a request that created no other known run may have created this one.
+    select * from line where line_id not in (select line_id from created)
+), found_run as (
+    select flow_run_id as id from created
+    union
+    select run.id from run
+    join creating on creating.resource_id = run.deployment_id
+        and run.created between creating.time - to_seconds($slack_seconds) and creating.time_end + to_seconds($slack_seconds)
+    where creating.route like '/deployments/{id}/create_flow_run%'
+    union
+    select run.id from run
+    join creating on run.created between creating.time - to_seconds($slack_seconds) and creating.time_end + to_seconds($slack_seconds)
+    where run.deployment_id is null and creating.route in ('/flow_runs/', '/deployments/{id}/create_flow_run/bulk')
 ), creation as (
     select
         run.created as time, run.id as flow_run_id, run.name, 'created' as what,
-        run.id in (select flow_run_id from created) or exists (
-            -- Clocks differ: a request that created no other known run may have created this one.
-            select 1 from access as line
-            where line.method = 'POST' and line.status between 200 and 299
-                and run.created between line.time - to_seconds($slack_seconds) and coalesce(line.time_end, line.time) + to_seconds($slack_seconds)
-                and line.line_id not in (select line_id from created)
-                and (
-                    line.route in ('/flow_runs/', '/deployments/{id}/create_flow_run/bulk') and run.deployment_id is null
-                    or line.route like '/deployments/{id}/create_flow_run%' and line.resource_id = run.deployment_id
-                )
-        ) as found,
+        run.id in (select id from found_run) as found,
         case
             when run.auto_scheduled then 'a schedule made it'
             when run.created_by_type = 'SCHEDULE' then 'a schedule made it'
@@ -78,9 +87,8 @@ with covered as (
     select happened.* from happened, covered
     where time >= greatest($start, first) and time < least($end, last)
 ), writing as (
-    select line_id, time, coalesce(time_end, time) as time_end, route, resource_id from access
+    select * from line
     where route in ('/flow_runs/{id}/set_state', '/flow_runs/{id}/resume', '/flow_runs/bulk_set_state')
-        and status between 200 and 299
 ), paired as (
     select change.time, change.flow_run_id, writing.line_id,
         change.time between writing.time - interval 20 millisecond and writing.time_end + interval 20 millisecond as during
