@@ -6,21 +6,31 @@ from lpaudit.report.exceptions import exceptions
 
 
 def outcome(result: Result) -> str:
-    """Say what an answer is worth."""
-    population, unit = result.population, result.check.unit
-    rows = found(result)
+    """Say what an answer is worth, and why it is worth no more."""
     why = "; ".join(result.reasons)
     if result.outcome is Outcome.ERROR:
         return f"Error: the question could not be asked: {shown(why)}"
     if result.outcome is Outcome.NO_DATA:
         return f"No data: {why}. So this section says nothing either way."
+    text = brief(result)
+    return f"{text.removesuffix('.')}: {why}." if result.outcome is Outcome.INCOMPLETE else text
+
+
+def brief(result: Result) -> str:
+    """Say the same without reasons, which many answers have in common."""
+    population, unit = result.population, result.check.unit
+    rows = found(result)
+    if result.outcome is Outcome.ERROR:
+        return "Error: the question could not be asked."
+    if result.outcome is Outcome.NO_DATA:
+        return "No data."
     if result.check.kind == "control":
         text = f"{count(rows, 'exception')} of a population of {population:,} {unit}."
     elif rows == 0:
         text = f"0 of {population:,} {unit}."
     else:
         text = f"{count(rows, 'row')} from a population of {population:,} {unit}."
-    return f"{text} Incomplete: {why}." if result.outcome is Outcome.INCOMPLETE else text
+    return f"{text} Incomplete." if result.outcome is Outcome.INCOMPLETE else text
 
 
 def found(result: Result) -> int:

@@ -18,7 +18,7 @@ from lpaudit.model import Check, Checkpoint, Framework, Outcome, Period, Report,
 from lpaudit.report.cells import Cell, cell, visible
 from lpaudit.report.charts import chart
 from lpaudit.report.check import SEVERITIES
-from lpaudit.report.counts import count, outcome
+from lpaudit.report.counts import brief, count, outcome
 from lpaudit.report.exceptions import exception_ids, exceptions
 from lpaudit.report.matrix import Line, matrix
 from lpaudit.report.svg import Drawing
@@ -30,6 +30,9 @@ EXCEPTION_ID = "exception_id"
 _ABOUT_COMPLETENESS = ("S2", "S3", "S18", "S19")
 """Sections that say whether the population is complete and its times are right."""
 
+_REASONS = 4
+"""That are told on the first page; the section on what is not known of the period has all."""
+
 STATE = "DRAFT: nobody has signed this report"
 
 
@@ -37,6 +40,7 @@ STATE = "DRAFT: nobody has signed this report"
 class Part:
     """A section: its result, and what is shown of it where not all rows are (``rows``).
 
+    ``outcome`` says what the answer is worth, and why it is worth no more; ``brief`` says the first alone.
     ``table`` has all rows, of a control with the ids of exceptions in front (null where a row
     is none). ``cut`` says that ``rows`` are not all.
     """
@@ -44,6 +48,7 @@ class Part:
     number: int
     result: Result
     outcome: str
+    brief: str
     cut: str | None
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -218,6 +223,7 @@ def _part(number: int, result: Result, report: Report) -> Part:
         number=number,
         result=result,
         outcome=outcome(result),
+        brief=brief(result),
         cut=cut,
         columns=tuple(name.replace("_", " ") for name in top.column_names),
         rows=tuple(zip(*columns, strict=True)),
@@ -275,9 +281,20 @@ def _numbers(report: Report, listed: Sequence[Found]) -> list[tuple[str, str]]:
         (Outcome.NO_DATA, "Without data"),
         (Outcome.ERROR, "Could not be asked"),
     ):
-        number = sum(1 for r in report.results if r.outcome is which)
-        numbers.append((words, f"{number:,} of {count(len(report.results), 'question')}"))
+        concerned = [r for r in report.results if r.outcome is which]
+        told = f"{len(concerned):,} of {count(len(report.results), 'question')}"
+        if which is Outcome.INCOMPLETE and concerned:
+            told += f": {_together([r.reasons for r in concerned])}"
+        numbers.append((words, told))
     return numbers
+
+
+def _together(reasons: Sequence[Sequence[str]]) -> str:
+    """Say once what several answers have in common, the most common first; of many reasons, some."""
+    by = Counter(reason for some in reasons for reason in some)
+    ordered = sorted(by, key=lambda reason: (-by[reason], reason))
+    more = f"; and {count(len(ordered) - _REASONS, 'more reason')}" if len(ordered) > _REASONS else ""
+    return "; ".join(visible(reason) for reason in ordered[:_REASONS]) + more
 
 
 def _figures(report: Report) -> dict[str, object]:

@@ -8,7 +8,8 @@ from hashlib import sha256
 import pyarrow as pa
 import pytest
 from report.hostile import HOSTILE
-from report.printed import CHECKPOINT
+from report.printed import CHECKPOINT, document
+from report.small import line
 
 from lpaudit import report
 from lpaudit.errors import CheckError
@@ -179,3 +180,17 @@ def test_an_hour_of_the_week_says_how_many_there_were(requests, told):
 def test_a_chart_of_something_else_is_refused(kind):
     with pytest.raises(CheckError):
         chart(kind, pa.table({"a": [1]}), "c")
+
+
+def test_why_answers_are_incomplete_is_told_once(store_of):
+    """A day of whose lines only an hour is known: that is no reason to say so forty times."""
+    lines = [line("10:00:00", "GET /api/health"), line("11:00:00", "DELETE /api/flows/1", 403)]
+    printed = document(store_of(access=lines).evaluate())
+    incomplete = [part for part in printed.parts if part.result.outcome is Outcome.INCOMPLETE]
+    assert len(incomplete) > 5
+    [told] = [value for name, value in printed.numbers if name.startswith("Answered for a part")]
+    assert told.startswith(f"{len(incomplete)} of {len(printed.parts)} questions: ")
+    for reason in incomplete[0].result.reasons:
+        assert told.count(reason) == 1
+        assert all(reason in part.outcome and reason not in part.brief for part in incomplete)
+    assert all(part.brief.endswith(" Incomplete.") for part in incomplete)
