@@ -43,6 +43,7 @@ COLUMNS = (
     *("source", "source_id", "byte_offset", "host_name", "event_start", "event_end", "event_duration_us"),
     *("client_address", "user_name", "http_request_method", "url_path", "url_query"),
     *("http_response_status_code", "http_response_body_bytes", "user_agent_original", "log_format", "fields"),
+    "prefect_flow_run_id",
 )
 """Stored columns that are copied: those that many questions are about. Each of them costs as much as asking
 one question of the store, so what few ask for is read there."""

@@ -8,14 +8,15 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 Listed is what the route catalogue calls privileged, whatever the answer was. What a bulk request named, and which state was set, is in no log.
-Left out are the states that a run's own process set of itself, as far as correlation could tell whose request it was (`own_states` lists them too). Where nothing of the period was correlated (`lpaudit correlate`), nobody can tell them from those that people set: then no change of a state is listed, and the section on privileged and destructive requests counts them all.
+Left out are the states that a run's own process set of itself, as far as correlation could tell whose request it was (`own_states` lists them too). Where nothing of the period was correlated (`lpaudit correlate`), nobody can tell them from those that people set with Prefect's client: then changes of states by programs that call themselves so are left out, and the section on privileged and destructive requests counts them all.
 The name is the one that the thing has in Prefect's newest record of it; a thing that was deleted before it was ever synced has none. Who is named is whom lighttpd authenticated, which may be a shared login."""
 [parameters.own_states]
 default = false
 why = "every run sets its own states several times: they would bury what people do"
 */
 with action as (
-    select line_id, time, "user", client, action, method, route, resource_type, resource_id, parent_type, parent_id, status
+    select line_id, time, "user", client, action, method, route, resource_type, resource_id, parent_type, parent_id, status,
+        user_agent
     from access
     where time >= $start and time < $end
         and (method not in ('GET', 'HEAD', 'OPTIONS') or contains(path, 'block_') or contains(path, '%'))
@@ -61,5 +62,8 @@ left join thing on thing.type = resource_type and thing.id = resource_id
 left join thing as owner on owner.type = parent_type and owner.id = parent_id
 where $own_states
     or route not in ('/flow_runs/{id}/set_state', '/task_runs/{id}/set_state')
-    or (select count(*) from own) > 0 and line_id not in (select line_id from own)
+    or case
+        when (select count(*) from own) > 0 then line_id not in (select line_id from own)
+        else coalesce(user_agent not like 'prefect/%', true)
+    end
 order by action.time, line_id
