@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from base64 import b64decode
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pyarrow.parquet as pq
@@ -244,3 +244,23 @@ def test_a_store_can_be_checked_by_the_script_of_a_binder(binders, folder, tmp_p
     script = shutil.copy(folder / "verify.py", tmp_path)
     assert verify(binders.evidence.root, script=script)[0] == 2, "without a key"
     assert verify(binders.evidence.root, "--key", binders.key, script=script)[0] == 0
+
+
+def test_a_binder_over_purged_lines_has_their_certificate(tmp_path):
+    made = Binders(tmp_path)
+    made.evidence.write("access.log", line("01/Mar/2025:10:00:00", "GET /old"))
+    made.evidence.write("access.log", line("10:00:00", "GET /"))
+    done = made.evidence.purge("2026-01-01")
+    period = Period(datetime(2025, 3, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+    path = made.make("purged.zip", period=period, formats=["md"]).path
+    folder = unpacked(path, tmp_path / "x")
+    certificate = folder / f"evidence/purges/{done.purge_id}.certificate"
+    assert (
+        certificate.read_bytes() == (made.evidence.root / f"purges/{done.purge_id}.certificate").read_bytes()
+    )
+    status, said = verify(path, "--key", made.key)
+    assert (status, "purged: 1 lines in 1 segments, under 1 certificates" in said) == (0, True)
+    assert f"were purged (certificate {done.purge_id}" in (folder / "reports/mine.md").read_text()
+    certificate.write_bytes(certificate.read_bytes().replace(b'"lines":1', b'"lines":2', 1))
+    status, said = verify(folder, "--key", made.key)
+    assert (status, "no trusted key has signed this certificate" in said) == (1, True)

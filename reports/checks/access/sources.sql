@@ -13,22 +13,30 @@ They show that nothing was lost between the file and the store. They cannot show
 `first time` and `last time` are of all lines of the source, not only of the period; rejected lines have no time."""
 */
 with piece as (
-    select source_id, byte_offset, byte_offset + byte_length as end_offset, source, host_name, 1 as lines, 0 as purged
+    select
+        source_id,
+        arg_max(source, byte_offset) as source,
+        arg_max(host_name, byte_offset) as host,
+        count(*) as lines,
+        0 as purged,
+        sum(byte_length)::bigint as bytes,
+        max(byte_offset + byte_length) as last_byte
     from access_event
+    group by source_id
     union all
-    select source_id, start_offset, end_offset, source, host_name, lines, lines
+    select source_id, source, host_name, lines, lines, end_offset - start_offset, end_offset
     from gone_segment
     where table_name = 'access_event'
 ),
 line as (
     select
         source_id,
-        arg_max(source, byte_offset) as source,
-        arg_max(host_name, byte_offset) as host,
+        arg_max(source, last_byte) as source,
+        arg_max(host, last_byte) as host,
         sum(lines)::bigint as lines,
         sum(purged)::bigint as purged,
-        sum(end_offset - byte_offset)::bigint as bytes,
-        max(end_offset) - sum(end_offset - byte_offset)::bigint as missing_bytes
+        sum(bytes)::bigint as bytes,
+        max(last_byte) - sum(bytes)::bigint as missing_bytes
     from piece
     group by source_id
 ),

@@ -11,21 +11,28 @@ unit = "sources"
 limits = "Looks at the whole store, not only at the period; lines that were purged count as their certificates say. It compares the store with itself; the section on segments says how to compare it with the files."
 */
 with piece as (
-    select source_id, byte_offset, byte_offset + byte_length as end_offset, source, line_number, 1 as lines
+    select
+        source_id,
+        arg_max(source, byte_offset) as source,
+        count(*) as lines,
+        max(line_number) as last_line_number,
+        sum(byte_length)::bigint as bytes,
+        max(byte_offset + byte_length) as last_byte
     from access_event
+    group by source_id
     union all
-    select source_id, start_offset, end_offset, source, line_number, lines
+    select source_id, source, lines, line_number, end_offset - start_offset, end_offset
     from gone_segment
     where table_name = 'access_event'
 ),
 line as (
     select
         source_id,
-        arg_max(source, byte_offset) as source,
+        arg_max(source, last_byte) as source,
         sum(lines)::bigint as lines,
-        max(line_number) as last_line_number,
-        sum(end_offset - byte_offset)::bigint as bytes,
-        max(end_offset) as last_byte
+        max(last_line_number) as last_line_number,
+        sum(bytes)::bigint as bytes,
+        max(last_byte) as last_byte
     from piece
     group by source_id
 ),
