@@ -76,7 +76,7 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
         "credentials": (
             # Behind the last three may be a word: a flow's name is "Basic ingestion".
             rf"{_AT_WORD}(?:Bearer{_GAP}|(?:Basic|Digest|Token){_GAP}(?![A-Z]?[a-z-]*(?![\w.~+/=])))"
-            r"([A-Za-z0-9+/._~=-]{8,}+)"
+            r"(?!HTTP/\d)([A-Za-z0-9+/._~=-]{8,}+)"
         ),
         "a password in a URL": r'://[^/\s:@"]{0,100}:([^/\s"]+)@',
         "a secret parameter": (
@@ -200,7 +200,7 @@ def secret_spans(line: bytes, start: int, end: int, *, prose: bool) -> Iterator[
                 begin, until = match.span(1)
                 if prose and (rest := _REST.match(text, until)):
                     until = rest.end()
-                yield start + mask_from(text, begin, len(text)), start + until
+                yield start + mask_from(text, begin, until), start + until
 
 
 def mask_from(line: bytes, start: int, end: int) -> int:
@@ -212,19 +212,28 @@ def mask_from(line: bytes, start: int, end: int) -> int:
 def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
     """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
     parts, at, whole = list[bytes | memoryview](), 0, memoryview(data)
-    for start, end in _united(spans):
+    for start, end in _united(_widened(data, start, end) for start, end in spans):
         parts += [whole[at:start], _disguise(data[start:end], key)]
         at = end
     return b"".join((*parts, whole[at:])) if parts else data
 
 
+def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Take in what stands beside a secret and looks like a disguise: two of them would not be told apart."""
+    while data[start - 1 : start] == MASK:
+        start -= 1
+    while beside := DISGUISED.match(data, end):
+        end = beside.end()
+    return start, end
+
+
 def _united(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield spans, those that overlap as one."""
+    """Yield spans, those that overlap or touch as one."""
     before: tuple[int, int] | None = None
     for start, end in sorted(spans):
         if before is None:
             before = (start, end)
-        elif start < before[1]:
+        elif start <= before[1]:
             before = (before[0], max(before[1], end))
         else:
             yield before
@@ -235,11 +244,7 @@ def _united(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 def _disguise(secret: bytes, key: bytes | None) -> bytes:
     if MASK in secret:  # it was disguised before: what is new in it is not the whole of anything
-        parts, at = [], 0
-        for match in DISGUISED.finditer(secret):
-            parts += [MASK * (match.start() - at), match[0]]
-            at = match.end()
-        return b"".join((*parts, MASK * (len(secret) - at)))
+        return secret if DISGUISED.fullmatch(secret) else MASK * len(secret)
     room = min(_LETTERS, len(secret) - 2 * len(MASK))
     if key is None or room < _FEWEST:
         return MASK * len(secret)

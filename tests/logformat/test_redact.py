@@ -97,6 +97,8 @@ def test_fields_that_are_named_like_a_secret(line: str, secret: str) -> None:
         "/x?nextToken=AbcDef123ghiJkl456mnoPqr789stuVwx",
         "/x?monkey=banana&hotkey=abcdef&max_tokens=2048",
         '/x" key="etl" etag="W/3f786850e387550fdab836ed7e6dc881de23001b" flow="Basic ingestion" y="',
+        "/Basic",
+        "/x/Bearer",
         '/x" flow="Token refresher" run="basic computation" deployment="Basic etl-flow',
         "/tokens?a=b",
         "/secret/x",
@@ -182,6 +184,59 @@ def test_whatever_the_bytes_no_line_is_lost_or_made(data: bytes, key: bytes | No
     assert [at for at, byte in enumerate(kept) if byte == 10] == [
         at for at, byte in enumerate(data) if byte == 10
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Basic eyJeyJabcd.ef.ghtoken=abcdef",
+        "Basic eyJaaaaaaa\x1abbbbbbb",
+        "?token=abcdefgh\x1abcdefgh&x",
+        "?token=\x1a\x1aabcdefgh",
+        '"\x1aBasic \x1aYWxpY2U6aHVudGVyMg=="',
+        "?token=abcdefgh\x1a",
+        "?token=abcdefgh;token=abcdefgh",
+        "://u:secret@Basic YWxpY2U6aHVudGVyMg==",
+        "GET /x?token=Basic HTTP/1.1",
+        "GET /x?token=pnu_ HTTP/1.1",
+        "GET /x?key=Bearer YWxpY2U6aHVudGVyMg== HTTP/1.1",
+    ],
+)
+def test_a_redacted_line_is_as_long_as_it_was_and_can_be_recognised(line: str) -> None:
+    """Else the log would look like another than the one that was stored, and be stored twice."""
+    redacted(line)
+    redacted(line, None)
+
+
+SECRET_PARTS = [
+    "Basic ",
+    "Bearer",
+    "HTTP/1.1",
+    "key=",
+    "eyJ",
+    "eyJa.b.",
+    "token=",
+    "\x1a",
+    "pnu_",
+    "abcdefg2",
+    "?",
+    "&",
+    '"',
+    " ",
+    ".",
+    "\xff",
+    "\n",
+    "@",
+    "://",
+]
+
+
+@given(st.lists(st.sampled_from(SECRET_PARTS), max_size=30), st.sampled_from([None, KEY]))
+def test_a_log_is_recognised_whatever_is_in_it(parts: list[str], key: bytes | None) -> None:
+    data = "".join(parts).encode("latin-1")
+    kept = redact(data, key)
+    assert covers(kept, data)
+    assert redact(kept, key) == kept
 
 
 def test_real_traffic_has_no_other_secrets_than_those_that_were_sent() -> None:
