@@ -9,7 +9,7 @@ import polars as pl
 from lpaudit.logformat.layout import Layout, Slot, expression_around
 from lpaudit.logformat.parse import fits
 from lpaudit.model import LogFormat
-from lpaudit.redaction import ADDRESSES, USERS
+from lpaudit.redaction import ADDRESSES, MASK, USERS
 
 # Fields without a column of their own: headers of forwarders, variables of lighttpd and its modules.
 _ADDRESSES = """
@@ -46,6 +46,7 @@ def people(
 
     Fields that say that there is nothing are left out.
     """
+    block = block.replace(MASK, b"*")  # as rows are read
     lines = block.removesuffix(b"\n").split(b"\n")
     expression = _expression(layout.log_format, kinds)
     if expression is None:

@@ -18,8 +18,8 @@ from lpaudit import logformat
 from lpaudit.errors import ConfigError
 from lpaudit.model import LogKind
 from lpaudit.pseudonyms import COLUMNS, Pseudonyms
-from lpaudit.reading import AccessReading, ErrorReading, identity
-from lpaudit.redaction import ADDRESSES, USERS, address_spans
+from lpaudit.reading import AccessReading, ErrorReading, identity, kept
+from lpaudit.redaction import ADDRESSES, MASK, USERS, address_spans
 from lpaudit.rows import Rows
 from lpaudit.veil import _here, veiled
 from tests.conftest import CHECKOUT
@@ -368,6 +368,21 @@ def test_hiding_people_changes_nothing_else_of_the_rows(reading, data):
     for row in (r for t in Rows(reading, hidden.data, _here(reading, 0)) for r in t.to_pylist()):
         for column in COLUMNS[table]:
             assert row[column] is None or set(row[column]) == {"~"}
+
+
+def test_a_line_with_a_secret_hides_its_people_too_and_is_read():
+    reading = AccessReading(
+        (logformat.compile_layout(logformat.PRESETS["default"].log_format(ZoneInfo("UTC"))),)
+    )
+    line = ACCESS.splitlines()[0].replace("/api/flows", "/api/flows?api_key=pnu_1a2B3c4D5e6F7g8H9i0J")
+    data = kept(reading, line.encode() + b"\n", KEY)
+    assert MASK in data
+    hidden = veiled(reading, data, Pseudonyms(BOTH, KEY))
+    (told,) = Rows(reading, hidden.data, _here(reading, 0), names=hidden.names)
+    assert told.column("reject_reason").to_pylist() == [None]
+    assert told.column("url_query")[0].as_py().startswith("api_key=pnu_*")
+    assert told.column("user_name")[0].as_py().startswith("u~")
+    assert hidden.data[18:] == data[18:]
 
 
 def test_a_line_with_bytes_that_are_no_text_hides_its_people_too():
