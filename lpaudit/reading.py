@@ -72,6 +72,8 @@ def _read_again(
     starts = pc.subtract(rows.column("byte_offset").take(left), where.byte_offset).to_pylist()
     lengths = rows.column("byte_length").take(left).to_pylist()
     lines = [block[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    if not any(line.startswith(layout.beginning) for line in lines):
+        return rows
     fitting = logformat.fits(layout, b"".join(lines))
     if not any(fitting):
         return rows

@@ -1,9 +1,11 @@
 """A segment's bytes → its rows, block by block, counted on their way to the store."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,12 @@ _TIMES = ("event_end", "event_start", "time")
 
 EXAMPLES = 3
 """Rejected lines that are shown."""
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 -- a child has none of its parent's threads
+    """Return the threads that parse: they stay, because each keeps the expressions that it has compiled."""
+    return ThreadPoolExecutor(_AHEAD)
 
 
 def _nobody(name: str) -> None:
@@ -77,14 +85,17 @@ class Rows:
         if len(self._piece) <= BLOCK:
             yield from (self._reading.rows(block, where) for block, where in self._blocks())
             return
-        with ThreadPoolExecutor(_AHEAD) as pool:
-            parsing: deque[Future[pa.Table]] = deque()
+        parsing: deque[Future[pa.Table]] = deque()
+        try:
             for block, where in self._blocks():
-                parsing.append(pool.submit(self._reading.rows, block, where))
+                parsing.append(_pool(os.getpid()).submit(self._reading.rows, block, where))
                 if len(parsing) > _AHEAD:
                     yield parsing.popleft().result()
             while parsing:
                 yield parsing.popleft().result()
+        finally:
+            for future in parsing:
+                future.cancel()
 
     def _blocks(self) -> Iterator[tuple[bytes, Provenance]]:
         """Yield each block with what describes its first line."""

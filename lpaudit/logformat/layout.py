@@ -84,12 +84,14 @@ class Layout:
 
     Each expression of ``fast`` but the last matches a line's beginning, in group ``head``; the
     next one goes on behind it. A group's value is what one expression would have found: it
-    prefers what comes first, too. ``pieces`` are what they are made of.
+    prefers what comes first, too. ``pieces`` are what they are made of; every line begins with
+    ``beginning``.
     """
 
     log_format: LogFormat
     slots: tuple[Slot, ...]
     pieces: tuple[str, ...]
+    beginning: bytes
     fast: tuple[str, ...]
     full: str
 
@@ -118,6 +120,7 @@ def compile_layout(log_format: LogFormat) -> Layout:
         log_format,
         slots,
         pieces,
+        _beginning(parts),
         _fast(parts, pieces),
         _full(parts, log_format.escaping),
     )
@@ -330,6 +333,13 @@ def _refuse_two_clocks(text: str, slots: tuple[Slot, ...]) -> None:
             clocks[1].position,
             hint="numeric times such as %{begin:usec}t and %{end:usec}t may both be there",
         )
+
+
+def _beginning(parts: tuple[str | Slot, ...]) -> bytes:
+    first, following = parts[0], parts[1] if len(parts) > 1 else ""
+    if isinstance(first, Slot):
+        return b""
+    return (first[:-1] if isinstance(following, Slot) and following.literal else first).encode()
 
 
 def _full(parts: tuple[str | Slot, ...], escaping: Escaping) -> str:
