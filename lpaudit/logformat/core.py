@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit.logformat.layout import Layout
 
@@ -23,7 +24,7 @@ LIBRARY = Path(__file__).with_name("libcore.so")
 SWITCH = "LPAUDIT_CORE"
 """Environment variable: where it is 0, the core is not used."""
 
-_FORM = 1
+_FORM = 2
 _BEGIN, _END, _RUN, _TEXT, _LITERAL = range(5)  # as in core.c
 _ANY = 2**31 - 1
 _VIEW = 16  # bytes
@@ -72,7 +73,7 @@ def fields(layout: Layout, block: bytes, longest: int) -> Fields | None:
     library, program = _library(), _program(layout)
     if library is None or program is None or len(block) >= _ANY:
         return None
-    lines = block.count(b"\n") + (not block.endswith(b"\n") and block != b"")
+    lines = _line_count(block)
     room = min(lines, len(block) // program.shortest + 1)
     count = len(program.names)
     views, found, lengths = (pa.allocate_buffer(size) for size in (count * room * _VIEW, lines, 8 * lines))
@@ -112,6 +113,29 @@ def fields(layout: Layout, block: bytes, longest: int) -> Fields | None:
     )
 
 
+def lines(block: bytes) -> pa.LargeBinaryArray:
+    """Return the lines of a block with their ends; with a core, without copying them."""
+    library, whole = _library(), pa.py_buffer(block)
+    if library is not None:
+        count = _line_count(block)
+        begins = pa.allocate_buffer(8 * (count + 1))
+        library.lpaudit_lines(block, len(block), count, ctypes.c_void_p(begins.address))
+    else:
+        one = pa.Array.from_buffers(
+            pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(block))), whole]
+        )
+        ends = pc.cumulative_sum(pc.add(pc.binary_length(pc.split_pattern(one, b"\n").values), 1))
+        count = _line_count(block)
+        begins = pa.concat_arrays(
+            [pa.array([0], pa.int64()), pc.min_element_wise(ends, len(block))]
+        ).buffers()[1]
+    return pa.Array.from_buffers(pa.large_binary(), count, [None, begins, whole])
+
+
+def _line_count(block: bytes) -> int:
+    return block.count(b"\n") + (not block.endswith(b"\n") and block != b"")
+
+
 @cache
 def _library() -> ctypes.CDLL | None:
     if os.environ.get(SWITCH) == "0":
@@ -129,6 +153,8 @@ def _library() -> ctypes.CDLL | None:
         *(pointer,) * 5,
     )
     library.lpaudit_fields.restype = number
+    library.lpaudit_lines.argtypes = (data, number, number, pointer)
+    library.lpaudit_lines.restype = None
     return library
 
 

@@ -7,13 +7,12 @@ in fields that a format names.
 
 import math
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterator
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from lpaudit.logformat import core
 from lpaudit.redaction import (
     KEYS,
     NAME_SIGNS,
@@ -70,17 +69,16 @@ def redact(data: bytes, key: bytes | None = None) -> bytes:
 
 def _suspects(data: bytes) -> list[tuple[int, int]]:
     """Return where the lines begin and end that may hold a secret."""
-    whole = pa.Array.from_buffers(  # of a long line one copy less is much
-        pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(data))), pa.py_buffer(data)]
-    )
-    lines = pc.split_pattern(whole, b"\n").values
+    lines = core.lines(data)
     numbers = pc.indices_nonzero(pc.match_substring_regex(lines, f"{_SIGNS}|{_LONG_VALUE}"))
-    likely = pc.match_substring_regex(lines.take(numbers), f"{_SIGNS}|{_CAPITAL_IN_VALUE}")
-    numbers = numbers.filter(likely)
+    numbers = numbers.filter(pc.match_substring_regex(lines.take(numbers), f"{_SIGNS}|{_CAPITAL_IN_VALUE}"))
+    if not len(numbers):
+        return []
     lengths = pc.binary_length(lines)
-    ends = pc.add(pc.cumulative_sum(pc.add(lengths, 1)), -1)
-    starts = pc.subtract(ends, lengths)
-    return list(zip(starts.take(numbers).to_pylist(), ends.take(numbers).to_pylist(), strict=True))
+    ends = pc.cumulative_sum(lengths)
+    bounds = zip(pc.subtract(ends, lengths).take(numbers), ends.take(numbers), strict=True)
+    found = ((start.as_py(), end.as_py()) for start, end in bounds)
+    return [(start, end - data.endswith(b"\n", start, end)) for start, end in found]
 
 
 def spans(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
