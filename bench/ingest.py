@@ -17,9 +17,10 @@ from statistics import median
 
 from bench import logs, peers, spent
 from bench.commits import Commits
-from bench.ingested import Measured, Read, report
+from bench.ingested import WITHOUT_CORE, Measured, Read, report
 from bench.page import put_into
 from bench.spent import Spent
+from lpaudit.logformat import core
 from lpaudit.redaction import covers
 from lpaudit.store import open_store, read_segment
 
@@ -28,10 +29,11 @@ BARE = "import typer; app = typer.Typer(); app.command()(lambda: None); app()"
 _COUNT = "select count(*)::bigint lines from access_event"
 
 
-def by_lpaudit(folder: Path, log: Path) -> Spent:
+def by_lpaudit(folder: Path, log: Path, **variables: str) -> Spent:
     """Ingest a log into a new store."""
     shutil.rmtree(folder / "store", ignore_errors=True)
-    return spent.run((*LPAUDIT, "ingest", "--quiet", "--store", str(folder / "store"), str(log)), folder)
+    command = (*LPAUDIT, "ingest", "--quiet", "--store", str(folder / "store"), str(log))
+    return spent.run(command, folder, **variables)
 
 
 def by_duckdb(folder: Path, log: Path) -> Spent:
@@ -83,6 +85,10 @@ def read(
             ducks.append(by_duckdb(folder, log))
     rows, wrong = stored(folder, log, lines)
     found = [Read(name, "lpaudit", lines, tuple(ours), rows, _size(folder / "store"), wrong)]
+    if peers_too and core.LIBRARY.exists():
+        without = by_lpaudit(folder, log, **{core.SWITCH: "0"})
+        again, wrong = stored(folder, log, lines)
+        found.append(Read(name, WITHOUT_CORE, lines, (without,), again, _size(folder / "store"), wrong))
     if peers_too:
         size = _size(folder / "duckdb.parquet")
         found.append(Read(name, "DuckDB", lines, tuple(ducks), int(ducks[-1].printed), size))

@@ -8,6 +8,9 @@ from statistics import median
 from bench import logs, peers
 from bench.page import machine, table
 from bench.spent import Spent
+from lpaudit.logformat import core
+
+WITHOUT_CORE = "lpaudit without its core"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,12 @@ def _yes(met: bool) -> str:  # noqa: FBT001 -- the answer is the argument
     return "yes" if met else "**no**"
 
 
+def _core() -> str:
+    if core.LIBRARY.exists():
+        return f"*{WITHOUT_CORE}* is what it takes where no C compiler was at hand when it was installed: once, the same file."
+    return "lpaudit was installed where no C compiler was at hand: it has no core."
+
+
 def _method(options: argparse.Namespace, load: float, seconds: float) -> str:
     goaccess = (
         "GoAccess once." if peers.GOACCESS else "GoAccess is not here (Debian: goaccess), and was left out."
@@ -141,6 +150,7 @@ Of a thousand lines one is odd: what a real lighttpd wrote of hostile requests, 
 *long* is that file {options.times} times over, *short* has other lines, in *escaped* every one has escapes: {options.rounds} times in turn.
 lpaudit's work is done when rows with identities and evidence are in a new store, hashed, synced and committed; \
 the segments are then compared with the log, and the rows counted.
+{_core()}
 DuckDB's `read_csv` makes typed, zstd-compressed Parquet of the same columns: no identities, no evidence, no sync, \
 and lines of another shape are dropped.
 GoAccess makes one JSON file of figures, and keeps no rows.

@@ -24,14 +24,14 @@ class Spent:
     printed: str
 
 
-def run(command: Sequence[str], folder: Path) -> Spent:
+def run(command: Sequence[str], folder: Path, **variables: str) -> Spent:
     """Run a command to its end. Raises ChildProcessError if it fails.
 
-    ``folder`` is where lpaudit keeps its state. What earlier commands wrote is on the disk
+    ``folder`` is where lpaudit keeps its state, ``variables`` are for the environment. What earlier commands wrote is on the disk
     before this one begins.
     """
     os.sync()
-    environ = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
+    environ = os.environ | {"XDG_STATE_HOME": str(folder / "state")} | variables
     began = time.monotonic()
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ
