@@ -238,6 +238,11 @@ def _with_ids(result: Result) -> pa.Table:
     rows = result.rows
     if result.check.kind != "control" or not rows.num_columns:
         return rows
+    if EXCEPTION_ID in rows.column_names:
+        raise CheckError(
+            f"{result.check.file}: a column of a control cannot be called {EXCEPTION_ID}",
+            hint="the report puts one of that name before the others: name it otherwise",
+        )
     ids = exception_ids(result.check, rows)
     known = set(exception_ids(result.check, exceptions(result)))
     column = pa.array([one if one in known else None for one in ids], pa.string())

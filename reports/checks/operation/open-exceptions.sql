@@ -5,7 +5,7 @@ question = "Which exceptions were still open at the period's end after they were
 kind = "control"
 section = "S17"
 severity = "medium"
-key = ["exception_id"]
+key = ["registered_id"]
 population = "select count(distinct exception_id) from exception where first_seen < $end and check_id <> 'open-exceptions'"
 unit = "exceptions that were seen before the period's end"
 limits = """
@@ -23,7 +23,7 @@ with latest as (
 )
 select
     case when due is not null then due::date + 1 <= $end::date else first_seen < $end - to_days($unassigned_days) and owner is null end as finding,
-    exception_id,
+    exception_id as registered_id,
     latest.check_id,
     severity,
     status,
@@ -34,4 +34,4 @@ select
     row_key
 from latest
 where status <> 'closed' and latest.check_id <> 'open-exceptions'
-order by finding desc, due nulls last, first_seen, exception_id
+order by finding desc, due nulls last, first_seen, registered_id
