@@ -88,7 +88,7 @@ def test_nights_are_listed_with_their_reports(nights):
 
 def overdue(nights, day):
     _, rows = answer(nights, "open-exceptions", day, day)
-    return {row["exception_id"]: row["finding"] for row in rows}
+    return {row["registered_id"]: row["finding"] for row in rows}
 
 
 def test_an_exception_is_overdue_the_day_after_it_is_due(nights, lpaudit):
