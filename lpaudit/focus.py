@@ -3,7 +3,7 @@
 A report asks a hundred questions, nearly all of them about the lines of its period. So these are read from
 the store's files once, with the columns that are asked for, and the route of each path is looked up once.
 The copy is a DuckDB database beside the one that is asked: on disk, so that a month needs no more memory
-than a day.
+than a day, but in a file without a name, so that nothing of it is left whatever ends the process.
 
 `access` is then the copy together with the lines before and after it, which are read from the store as ever,
 and what is asked of it has the same answer. DuckDB leaves out what a question cannot be about: that a time is
@@ -64,7 +64,7 @@ _DERIVED = """(
 class Focus:
     """What is to be copied: the lines of a period, of these files, into ``database``, a new file.
 
-    ``readable`` gives what can be read, of files by their paths: see ``know``.
+    It loses its name at once. ``readable`` gives what can be read, of files by their paths: see ``know``.
     """
 
     period: Period
@@ -78,7 +78,9 @@ def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
 
     Call it before the doors are shut.
     """
-    connection.execute(f"attach {_text(str(what.database))} as focus")
+    # Without a log of writes, which would be a second file. What is open needs no name.
+    connection.execute(f"attach {_text(str(what.database))} as focus (recovery_mode no_wal_writes)")
+    what.database.unlink()
     _copy(connection, what)
     branches = [_select("focus.line"), *_around(connection, what)]
     connection.execute(f"create view focused_line as {' union all '.join(branches)}")

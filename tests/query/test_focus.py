@@ -119,6 +119,13 @@ def test_every_check_has_the_same_answer(store, focused):
     assert not_copied == {"out-of-order-lines", "path-traversal", "secrets-in-urls"}
 
 
+def test_the_copy_has_no_name_that_could_be_left_behind(focused, tmp_path):
+    """Whoever is killed leaves no lines of the log in a temporary directory."""
+    near = focused()
+    assert near.select("select count(*) as n from access").column("n")[0].as_py() > 0
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("by_duckdb", [True, False])
 def test_lines_around_the_period_and_without_time_are_there(store, focused, by_duckdb):
     near = focused(by_duckdb=by_duckdb)
