@@ -25,11 +25,11 @@ def brief(result: Result) -> str:
     if result.outcome is Outcome.NO_DATA:
         return "No data."
     if result.check.kind == "control":
-        text = f"{count(rows, 'exception')} of a population of {population:,} {unit}."
+        text = f"{count(rows, 'exception')} of a population of {of_unit(population, unit)}."
     elif rows == 0:
-        text = f"0 of {population:,} {unit}."
+        text = f"0 of {of_unit(population, unit)}."
     else:
-        text = f"{count(rows, 'row')} from a population of {population:,} {unit}."
+        text = f"{count(rows, 'row')} from a population of {of_unit(population, unit)}."
     return f"{text} Incomplete." if result.outcome is Outcome.INCOMPLETE else text
 
 
@@ -37,6 +37,11 @@ def found(result: Result) -> int:
     """Return how many exceptions a control has, or rows a table."""
     rows = exceptions(result) if result.check.kind == "control" else result.rows
     return int(rows.num_rows)
+
+
+def of_unit(number: int, unit: str) -> str:
+    """Write a number with a check's unit, a plural that its author chose: ``2 hosts``, ``1 (hosts)``."""
+    return f"{number:,} ({unit})" if number == 1 else f"{number:,} {unit}"
 
 
 def count(number: int, word: str) -> str:

@@ -33,6 +33,9 @@ _ABOUT_COMPLETENESS = ("S2", "S3", "S18", "S19")
 _REASONS = 4
 """That are told on the first page; the section on what is not known of the period has all."""
 
+_LABELS = {"api prefix": "API prefix"}
+"""Of the cover, where a capital is not all that it takes."""
+
 STATE = "DRAFT: nobody has signed this report"
 
 
@@ -126,6 +129,13 @@ class Document:
     def as_of(self) -> datetime:
         """When the last of what it says was stored; if nothing ever was, the end of its period."""
         return self.checkpoint.as_of or self.period.end
+
+    @property
+    def about(self) -> tuple[tuple[str, str], ...]:
+        """What the cover says of the store, under labels that begin like the cover's others."""
+        return tuple(
+            (_LABELS.get(name, name.capitalize()), value) for name, value in self.report.store.items()
+        )
 
     @property
     def completeness(self) -> tuple[Part, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lpaudit.model import Control, Outcome, Report, Result
-from lpaudit.report.counts import count, found
+from lpaudit.report.counts import count, found, of_unit
 
 _OUTCOMES = {
     Outcome.ROWS: "listed",
@@ -53,7 +53,7 @@ def _line(control: Control, lines: int, part: int, result: Result) -> Line:
         part=part,
         check=result.check.id,
         title=result.check.title,
-        population=f"{result.population:,} {result.check.unit}"
+        population=of_unit(result.population, result.check.unit)
         if result.outcome is not Outcome.ERROR
         else "",
         exceptions=(count(found(result), "exception" if is_control else "row")) if asked else "",

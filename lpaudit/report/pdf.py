@@ -75,7 +75,7 @@ def as_data(document: Document) -> Json:
     """Return what the template reads: texts that are only to be set."""
     framework, checkpoint = document.framework, document.checkpoint
     stamp = document.as_of.astimezone(UTC)
-    cover = [*document.cover, *((name, cell(value).text) for name, value in document.report.store.items())]
+    cover = [*document.cover, *((name, cell(value).text) for name, value in document.about)]
     cover.append(("Definition of this report", f"reports/{framework.file}, SHA-256 {framework.sha256}"))
     told: Json = {
         "title": framework.title,

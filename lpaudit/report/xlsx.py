@@ -127,7 +127,7 @@ def _readme(book: _Book, document: Document) -> None:
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 1, 110)
     lines: list[tuple[str, str]] = list(document.cover)
-    lines += [(name, visible(value)) for name, value in document.report.store.items()]
+    lines += [(name, visible(value)) for name, value in document.about]
     lines.append(("Definition of this report", f"reports/{document.framework.file}"))
     lines.append(("SHA-256 of the definition", document.framework.sha256))
     lines += [
