@@ -1,7 +1,7 @@
 """A framework's checks, asked of a store for a period."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 
 import pyarrow as pa
 
@@ -9,6 +9,8 @@ from lpaudit.errors import CheckError, QueryError
 from lpaudit.model import Check, Framework, Outcome, Period, Report, Result, Section, Select
 from lpaudit.report.check import ALWAYS, load_check, named_parameters
 from lpaudit.report.library import SHIPPED, Library
+from lpaudit.report.library import checks as files
+from lpaudit.report.words import slips
 
 
 def evaluate(
@@ -42,6 +44,7 @@ def _result(
             parameters={}, outcome=Outcome.NO_DATA, reasons=missing, population=0, rows=pa.table({})
         )
     try:
+        _look_at(check)
         population, rows, parameters = ask(check, period, select)
     except (CheckError, QueryError) as error:
         return result(
@@ -58,6 +61,22 @@ def _result(
     else:
         outcome = Outcome.EXCEPTIONS if check.kind == "control" else Outcome.ROWS
     return result(parameters=parameters, outcome=outcome, reasons=reasons, population=population, rows=rows)
+
+
+def _look_at(check: Check) -> None:
+    """Refuse a check of the user's that would find nothing because of a slip. Raises CheckError.
+
+    Those that come with lpaudit are looked at by its tests.
+    """
+    if check.id in _shipped():
+        return
+    if found := [*slips(check.population), *slips(check.sql)]:
+        raise CheckError("; ".join(found), hint="`lpaudit checks test` tries a check before it is asked")
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(files(SHIPPED))
 
 
 def _concerned(check: Check, table: str) -> bool:

@@ -89,6 +89,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         ),
         ("select * from read_text('/etc/passwd') order by all", "disabled"),
         ("select no_such_column from access order by 1", "no_such_column"),
+        ("select path from access where action = 'delet' order by path", "never 'delet': did you mean"),
         ("select getenv('HOME') as home order by home", "getenv"),
         ("select path from access order by error('no')", "no"),
     ],
