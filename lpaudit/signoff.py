@@ -76,6 +76,8 @@ def sign_off(
     data = _bytes(report)
     made = _made_by(root, data)
     preparer, known_from = _preparer(report, said, made)
+    if said.prepared_by is not None and _same(said.reviewer, said.prepared_by):
+        preparer, known_from = said.prepared_by, "told"
     if _same(said.reviewer, preparer):
         raise ConfigError(
             f"{preparer} made this report ({known_from}), and nobody reviews his own",

@@ -34,7 +34,7 @@ def signoff(  # noqa: PLR0913 -- options of a command
         typer.Option(
             "--prepared-by",
             metavar="NAME",
-            help="Who made the report, if no night did. [default: the file's owner]",
+            help="Who made the report, if no night did: never its reviewer. [default: the file's owner]",
         ),
     ] = None,
     from_: Annotated[

@@ -155,6 +155,8 @@ def test_who_made_a_night_s_report_is_known_and_cannot_be_talked_away(nights, si
         sign(path=path, prepared_by="somebody else")
     nights.ingest(line("12:00:00", "GET /more", 404), name="more")
     other = nights.run(user="lpaudit")  # other bytes, as there is another line
+    with pytest.raises(ConfigError, match=r"hans made this report \(told\)"):
+        sign(path=path, prepared_by="hans")
     row = sign(path=path)
     assert other.run_id != run.run_id
     assert (row["preparer"], row["preparer_from"], row["run_id"]) == ("lpaudit", "control_run", other.run_id)
