@@ -286,7 +286,7 @@ def _numbers(report: Report, listed: Sequence[Found]) -> list[tuple[str, str]]:
         silent := figures.get("silent_hours"), int
     ):
         share = f" ({100 * (hours - silent) / hours:.1f} %)" if hours else ""
-        numbers.append(("Coverage", f"{hours - silent:,} of the period's {hours:,} hours have lines{share}"))
+        numbers.append(("Coverage", f"lines in {hours - silent:,} of the period's {hours:,} hours{share}"))
     if isinstance(lines := figures.get("in_period"), int):
         numbers.append(("Population", f"{lines:,} lines of the period"))
     asked = count(len(controls), "question")

@@ -32,9 +32,11 @@ snapshot_end as (
     where complete and table_name = 'flow_run'
 ),
 found(concerns, host, reason) as (
-    select 'access', null, 'no log was read of which a line has a time'
-    from (select count(*) as hosts from expected) as counted
-    where hosts = 0
+    select 'access', null, coalesce(
+        'the last line of any log is of ' || strftime(last_line, '%Y-%m-%d %H:%M:%S') || ' UTC',
+        'no log was read of which a line has a time')
+    from (select max(last_line) as last_line from host) as latest
+    where (select count(*) from expected) = 0
     union all
     select 'access', null, 'the first line of any log is of ' || strftime(first_line, '%Y-%m-%d %H:%M:%S') || ' UTC'
     from (select min(first_line) as first_line from expected) as earliest
