@@ -8,7 +8,7 @@ import typer
 
 from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, PrefixOption, StoreOption
-from lpaudit.cli.times import period_of
+from lpaudit.cli.times import asked_period
 from lpaudit.cli.world import configured, library
 from lpaudit.errors import Exit
 
@@ -16,10 +16,18 @@ from lpaudit.errors import Exit
 def sample(  # noqa: PLR0913 -- options of a command
     *,
     check: Annotated[str, typer.Option("--check", metavar="ID", help="From whose answer to draw.")],
-    from_: Annotated[str, typer.Option("--from", metavar="TIME", help="Start of the period.")],
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Start of the period.")] = None,
     to: Annotated[
-        str, typer.Option("--to", metavar="TIME", help="End of the period. A date means to its end.")
-    ],
+        str | None, typer.Option("--to", metavar="TIME", help="End of the period. A date means to its end.")
+    ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            "--period",
+            metavar="NAME",
+            help="Instead of --from and --to: 2026, 2026-Q3, 2026-11, 2026-W47 or 2026-11-23, in UTC.",
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="How many to draw.")] = 25,
     seed: Annotated[
         str, typer.Option("--seed", metavar="SEED", help="Any text: the same one draws the same rows.")
@@ -49,16 +57,16 @@ def sample(  # noqa: PLR0913 -- options of a command
 
     Example:
 
-      lpaudit sample --check denied-requests --from 2026-07-01 --to 2026-09-30 --n 25 --seed 20261004
+      lpaudit sample --check denied-requests --period 2026-Q3 --n 25 --seed 20261004
     """
     settings = configured(config_file, store=store, api_prefix=api_prefix)
-    period = period_of(from_, to)
+    asked = asked_period(period, from_, to)
     from lpaudit import sample as samples  # noqa: PLC0415 -- start-up time
 
     drawn = samples.draw(
         settings["store"].value,
         check,
-        period,
+        asked,
         wanted=n,
         seed=seed,
         stratify=stratify,

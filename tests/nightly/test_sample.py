@@ -76,6 +76,24 @@ def test_more_than_there_is_are_all_of_them(drawn, tmp_path):
     assert [row["row_id"] for row in rows] == again
 
 
+def test_a_period_may_be_named(nights, lpaudit):
+    words = (
+        "sample",
+        "--check",
+        "denied-requests",
+        "--seed",
+        "1",
+        "--format",
+        "json",
+        "--store",
+        nights.root,
+    )
+    named = lpaudit(*words, "--period", "2026-11-23")
+    assert json.loads(named.stdout)
+    assert (named.stdout, named.stderr) == ((told := lpaudit(*words, *DAY)).stdout, told.stderr)
+    assert lpaudit(*words).returncode == 2
+
+
 def test_what_cannot_be_drawn_is_refused(nights, lpaudit):
     words = ("sample", *DAY, "--seed", "1", "--store", nights.root)
     for wrong in (
