@@ -510,7 +510,7 @@ def main():
             said = check_store(where, keys)
     except DAMAGED as error:  # so damaged that nothing more can be said
         wrong(f"cannot go on ({error!r:.200})", str(where))
-    print(f"{len(found)} findings: {said or 'not all was looked at'}")
+    print(f"{len(found)} finding{'' if len(found) == 1 else 's'}: {said or 'not all was looked at'}")
     return 1 if found else 0
 
 

@@ -122,9 +122,7 @@ def binder(  # noqa: PLR0913 -- a command's options
         reported = console.counted(bound.reports, "report")
         console.print_line(f"wrote {bound.path}: {console.counted(bound.files, 'file')}, {reported}")
         if told.checkpoint:
-            console.print_line(
-                f"evidence: {told.proven:,} of {told.segments:,} segments are in the signed tree"
-            )
+            console.print_line(f"evidence: segments in the signed tree: {told.proven:,} of {told.segments:,}")
         else:
             console.print_line("evidence: unsigned: nothing of this store was ever signed")
         console.print_line(f"manifest: {f'signed by {bound.key}' if bound.key else 'unsigned: no key here'}")

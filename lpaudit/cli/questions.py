@@ -158,8 +158,11 @@ def _tell(answer: "Answer", row_format: Format) -> int:
     names = answer.rows.column_names
     console.WRITERS[row_format](names, console.rows_of(answer.rows.to_batches()), sys.stdout)
     if row_format is Format.TABLE:
+        from lpaudit.report.counts import of_unit  # noqa: PLC0415 -- start-up time
+
         console.say(
-            f"lpaudit: {answer.findings:,} findings in {answer.rows.num_rows:,} rows; "
-            f"looked at: {answer.population:,} {answer.check.unit}"
+            f"lpaudit: {console.counted(answer.findings, 'finding')} in "
+            f"{console.counted(answer.rows.num_rows, 'row')}; "
+            f"looked at: {of_unit(answer.population, answer.check.unit)}"
         )
     return Exit.NO if answer.findings else Exit.OK

@@ -55,7 +55,7 @@ def test_the_whole_story(tmp_path):
         "bulk_delete,automation",
         "true,same identity",
         "the first line of any log is of 2026-11-23",
-        "3 of 3 segments are in the signed tree",
+        "segments in the signed tree: 3 of 3",
         "\n0 findings: ",
     ):
         assert told in done.stdout
