@@ -11,7 +11,7 @@ import typer
 
 from lpaudit import __version__
 from lpaudit.console import close_stdout_quietly, fail, say
-from lpaudit.errors import Exit, LpauditError
+from lpaudit.errors import Exit, LpauditError, is_interruption
 from lpaudit.guard import Ended
 
 # typer brings its own click and exports only the leaves of its tree of errors.
@@ -43,8 +43,7 @@ def run(arguments: list[str]) -> int:
             say(traceback.format_exc())
         return error.exit
     except (KeyboardInterrupt, typer.Abort):
-        say("lpaudit: interrupted; what was committed stays\n\nhint: the same command goes on from there")
-        return Exit.INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # The reader (`| head`) has what it wanted.
         close_stdout_quietly()
@@ -55,11 +54,18 @@ def run(arguments: list[str]) -> int:
         place = f" ({error.filename})" if error.filename else ""
         fail(f"cannot go on: {(error.strerror or str(error)).lower()}{place}", "what was committed stays")
         return Exit.FAILED
-    except Exception:  # noqa: BLE001 -- the last line of defence: a bug has an exit status of its own
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: a bug has an exit status of its own
+        if is_interruption(error):
+            return _interrupted()
         say(traceback.format_exc())
         say(f"\nlpaudit: this is a bug in lpaudit {__version__} (Python {sys.version.split()[0]})")
         say("\nhint: please report it with the text above and the command that you ran")
         return Exit.BUG
+
+
+def _interrupted() -> int:
+    say("lpaudit: interrupted; what was committed stays\n\nhint: the same command goes on from there")
+    return Exit.INTERRUPTED
 
 
 def _invoke(arguments: list[str]) -> int:

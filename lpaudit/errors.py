@@ -35,6 +35,16 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Tell whether it was Ctrl-C that stopped a command.
+
+    DuckDB that asks Python for rows tells of an interruption there as of an error of its own, which has
+    nothing but its name.
+    """
+    named = type(error).__module__ == "_duckdb" and str(error).rstrip().endswith("KeyboardInterrupt:")
+    return named or isinstance(error, KeyboardInterrupt)
+
+
 class LpauditError(Exception):
     """Stops the command: one line that says what, and a hint that says what to do next."""
 

@@ -16,7 +16,15 @@ import typer
 from lpaudit import act, config, console, guard
 from lpaudit.canonical import canonical
 from lpaudit.cli.world import configured, host, now, unique
-from lpaudit.errors import ConfigError, Exit, LpauditError, QueryError, QueryLimit, StoreError
+from lpaudit.errors import (
+    ConfigError,
+    Exit,
+    LpauditError,
+    QueryError,
+    QueryLimit,
+    StoreError,
+    is_interruption,
+)
 from lpaudit.guard import Ended as ChildEnded
 
 _MODES = ("best-effort", "required")
@@ -153,7 +161,7 @@ def _outcome(failed: BaseException | None, status: list[int]) -> tuple[str, Base
         return "limit", failed, int(failed.exit)
     if isinstance(failed, QueryError | ConfigError):
         return "refused", failed, int(failed.exit)
-    if isinstance(failed, KeyboardInterrupt | typer.Abort):
+    if is_interruption(failed) or isinstance(failed, typer.Abort):
         return "interrupted", failed, int(Exit.INTERRUPTED)
     if isinstance(failed, LpauditError):
         return "error", failed, int(failed.exit)

@@ -419,6 +419,28 @@ def test_exit_statuses_are_in_the_help(lpaudit: Lpaudit) -> None:
     assert "4 a bug in lpaudit; 5 another one is at it; 130 interrupted" in text
 
 
+def test_an_interruption_that_duckdb_tells_of_is_one(tmp_path: Path) -> None:
+    """Ctrl-C while DuckDB asks Python for rows: its error has nothing of it but the name."""
+    code = (
+        "import duckdb, pyarrow as pa, pyarrow.dataset as ds, lpaudit.pipeline, lpaudit.__main__ as m\n"
+        "class Pressed(ds.InMemoryDataset):\n"
+        "    def scanner(self, *_, **__): raise KeyboardInterrupt\n"
+        "    def count_rows(self, *_, **__): raise KeyboardInterrupt\n"
+        "def status(*_, **__):\n"
+        "    connection = duckdb.connect()\n"
+        "    connection.register('x', Pressed(pa.table({'a': [1]})))\n"
+        "    connection.execute('select count(*) from x').fetchall()\n"
+        "lpaudit.pipeline.status = status\n"
+        "import sys; sys.exit(m.run(['status']))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 130, ran.stderr
+    assert "interrupted; what was committed stays" in ran.stderr
+    assert "bug" not in ran.stderr
+
+
 def test_a_bug_is_four(tmp_path: Path) -> None:
     """A bug: an exception that no user can cause. It is provoked by breaking the program."""
     code = (
