@@ -45,8 +45,9 @@ run 'lpaudit sql "select line_id, time, \"user\", method, path, prefect_flow_run
     where \"user\" = '\''bob'\'' and prefect_flow_run_id similar to '\''[0-9a-f-]{36}'\''
     and prefect_flow_run_id not in (select id from flow_run_latest)"'
 
-say '3. Deletions. Prefect forgets what was deleted, and who did it; these are the only trace.'
-run 'lpaudit sample --check deletions --exceptions --from 2026-11-23 --to 2026-11-23 --n 3 --seed demo --format csv | cut -d, -f4-8,12-13'
+say '3. Deletions. Prefect forgets what was deleted, and who did it; these are the only trace.' \
+    'Those whose `finding` is false came with a deploy: Prefect'\''s client deletes what its deployment had.'
+run 'lpaudit sample --check deletions --from 2026-11-23 --to 2026-11-23 --n 3 --seed demo --format csv | cut -d, -f3-8,12-13'
 
 say '4. An approval by the requester. The sample logs have none, so the next line is MADE UP: a copy of a' \
     'real line of alice'\''s, in which she resumes a run that she has asked for herself.'
