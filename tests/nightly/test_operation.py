@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from report.small import line
@@ -83,7 +84,9 @@ def test_nights_are_listed_with_their_reports(nights):
     population, [row] = answer(nights, "nights")
     assert population == 1
     assert (row["night"], row["exit_status"], row["user"]) == ("2026-11-23", 1, "lpaudit")
-    assert "operation.html" in row["reports"]
+    made = sorted((nights.out / "2026-11-23").iterdir())
+    told = [f"{sha256(path.read_bytes()).hexdigest()}  2026-11-23/{path.name}" for path in made]
+    assert row["reports"] == "; ".join(told)
 
 
 def overdue(nights, day):

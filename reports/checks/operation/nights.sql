@@ -18,7 +18,9 @@ select
     host,
     "user",
     frameworks,
-    map_entries(report_hashes)::varchar as reports,
+    array_to_string(
+        list_transform(list_sort(map_keys(report_hashes)), lambda name: report_hashes[name] || '  ' || name), '; '
+    ) as reports,
     error
 from control_run_latest
 where period_start >= $start and period_start < $end
