@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +26,8 @@ select segment, count(*) as lines, min(byte_offset) as first, max(byte_offset + 
     sum(byte_length)::bigint as bytes, count(distinct line_id) as ids
 from {table} group by segment
 """
+_TOGETHER = 1 << 25
+"""Bytes of a log whose rows are read at once, so that small segments do not cost a file each."""
 
 
 def read_counts(table: Table, gone: Gone, select: Select) -> Iterator[Finding]:
@@ -65,14 +68,45 @@ def sampled(tables: Iterable[Table], gone: Gone, number: int | None, seed: str) 
     return sorted(every if number is None else every[:number])
 
 
+def runs(drawn: Iterable[tuple[str, Segment]]) -> Iterator[tuple[str, list[Segment]]]:
+    """Yield what of a sample follows each other in a table and a source, some at a time."""
+    table, run = "", list[Segment]()
+    for name, segment in drawn:
+        follows = run and (name, segment.source_id, segment.start) == (table, run[0].source_id, run[-1].end)
+        if run and not (follows and segment.end - run[0].start <= _TOGETHER):
+            yield table, run
+            run = []
+        table = name
+        run.append(segment)
+    if run:
+        yield table, run
+
+
 def read_again(
-    target: Store, name: str, segment: Segment, formats: dict[str, LogFormat]
+    target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
-    """Read a segment's lines again, and compare every value of every row."""
+    """Read the lines of segments that follow each other again, and compare every value of every row."""
+    try:
+        stored = _stored(target, table, name, run)
+    except (LpauditError, pa.ArrowException, OSError) as error:
+        if len(run) == 1:
+            yield Finding(What.UNREADABLE, run[0].name, str(error))
+        else:  # which of them?
+            for segment in run:
+                yield from read_again(target, table, name, [segment], formats)
+        return
+    offsets = pl.Series(stored.column("byte_offset"))
+    for segment in run:
+        first, last = (int(offsets.search_sorted(offset)) for offset in (segment.start, segment.end))
+        yield from _compare(target, name, segment, stored.slice(first, last - first), formats)
+
+
+def _compare(
+    target: Store, name: str, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
+) -> Iterator[Finding]:
     kind = next(kind for kind in LogKind if kind.table == name)
     try:
         data = store.read_segment(target.storage, segment)
-        rows = _stored(target, name, segment)
         again = _again(kind, data, segment, rows, formats)
     except (LpauditError, pa.ArrowException, OSError) as error:
         yield Finding(What.UNREADABLE, segment.name, str(error))
@@ -98,16 +132,21 @@ def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(pc.and_(pseudonyms, hidden), fill_value=False), found, told)
 
 
-def _stored(target: Store, name: str, segment: Segment) -> pa.Table:
-    dataset = target.dataset(name, target.table(name), segment.source_id)
+def _stored(target: Store, table: store.Table | None, name: str, run: list[Segment]) -> pa.Table:
+    dataset = target.dataset(name, table, run[0].source_id)
     if dataset is None:
         raise StoreError(f"{name} has no rows")
     inside = (
-        (pc.field("source_id") == segment.source_id)
-        & (pc.field("byte_offset") >= segment.start)
-        & (pc.field("byte_offset") < segment.end)
+        (pc.field("source_id") == run[0].source_id)
+        & (pc.field("byte_offset") >= run[0].start)
+        & (pc.field("byte_offset") < run[-1].end)
     )
-    return dataset.to_table(filter=inside).sort_by("byte_offset").combine_chunks()
+    return _in_order(dataset.to_table(filter=inside)).combine_chunks()
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """Return rows as their lines follow each other; as a rule they do, and sorting copies all of them."""
+    return rows if pl.Series(rows.column("byte_offset")).is_sorted() else rows.sort_by("byte_offset")
 
 
 def _again(
@@ -115,8 +154,9 @@ def _again(
 ) -> pa.Table:
     """Return the rows as they are read now: of each format that the stored ones are in, its lines."""
     parts = []
-    for name in pc.unique(rows.column("log_format")).to_pylist():
-        mine = rows.filter(pc.equal(rows.column("log_format"), name))
+    names = pc.unique(rows.column("log_format")).to_pylist()
+    for name in names:
+        mine = rows.filter(pc.equal(rows.column("log_format"), name)) if len(names) > 1 else rows
         first = mine.slice(0, 1).to_pylist()[0]
         where = Provenance(
             source=first["source"],
@@ -128,10 +168,12 @@ def _again(
             line_number=pc.min(rows.column("line_number")).as_py(),
         )
         read = pa.concat_tables(Rows(_reading(kind, name, first, formats), data, where))
-        parts.append(
-            read.filter(pc.is_in(read.column("byte_offset"), mine.column("byte_offset").combine_chunks()))
-        )
-    again = pa.concat_tables(parts).sort_by("byte_offset") if parts else rows.slice(0, 0)
+        if len(names) > 1:
+            read = read.filter(
+                pc.is_in(read.column("byte_offset"), mine.column("byte_offset").combine_chunks())
+            )
+        parts.append(read)
+    again = _in_order(pa.concat_tables(parts)) if parts else rows.slice(0, 0)
     return again.select(rows.column_names).cast(rows.schema).combine_chunks()
 
 

@@ -188,9 +188,10 @@ def _rows(
                 yield from rows.read_counts(table, gone, connection.select)
             yield from purges.read_standing(gone, connection.select)
         formats = store.formats(target)
+        opened = {table.name: target.table(table.name) for table in mine}
     except LpauditError as error:
         yield Finding(What.UNREADABLE, "rows", error.message)
         return
-    for name, segment in rows.sampled(mine, gone, asked.sample, asked.seed):
-        result.read_again += 1
-        yield from rows.read_again(target, name, segment, formats)
+    for name, run in rows.runs(rows.sampled(mine, gone, asked.sample, asked.seed)):
+        result.read_again += len(run)
+        yield from rows.read_again(target, opened[name], name, run, formats)
