@@ -9,6 +9,7 @@ unit = "lines of the period"
 limits = """
 A request is listed whatever its answer was: a status of 400 and more says that nothing was changed.
 What was changed, and to what, is in the body, which no log has. `recorded` is the time of the event by which Prefect recorded a change of that thing during the request; Prefect has events of deployments, work pools, queues, automations and variables only.
+A deploy with Prefect's client sends `DELETE /automations/owned-by/prefect.deployment.<id>` by itself, also where there are no automations.
 A change that was made on Prefect's own host, or past lighttpd, is not here. Who had agreed to a change is in no log."""
 [parameters.slack_seconds]
 default = 2

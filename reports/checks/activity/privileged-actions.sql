@@ -9,6 +9,7 @@ unit = "lines of the period"
 limits = """
 Listed is what the route catalogue calls privileged, whatever the answer was. What a bulk request named, and which state was set, is in no log.
 Left out are the states that a run's own process set of itself, as far as correlation could tell whose request it was (`own_states` lists them too). Where nothing of the period was correlated (`lpaudit correlate`), nobody can tell them from those that people set with Prefect's client: then changes of states by programs that call themselves so are left out, and the section on privileged and destructive requests counts them all.
+A deploy with Prefect's client sends `DELETE /automations/owned-by/prefect.deployment.<id>` by itself, also where there are no automations. These are listed; the checks deletions and admin-routes tell them from others.
 The name is the one that the thing has in Prefect's newest record of it; a thing that was deleted before it was ever synced has none. Who is named is whom lighttpd authenticated, which may be a shared login."""
 [parameters.own_states]
 default = false
