@@ -97,7 +97,7 @@ class InTurn(Archives):
     def add(self, archive: Archive) -> None:
         self._pending[archive.file] = archive.found.path.parent
         try:
-            self._done.put((archive, self._read(archive.found)))
+            self._done.put((archive, self.read(archive.found)))
         except Exception as error:  # noqa: BLE001 -- as in a thread
             self._done.put((archive, error))
 
