@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from lpaudit import source, store
@@ -64,31 +64,17 @@ def tables(target: store.Store) -> Tables:
 
 
 def places(target: store.Store, open_tables: Tables) -> Places:
-    """Return a store's places, at a cost that depends on its files and not on its lines.
-
-    A row group whose bounds are equal has one value: only others are read.
-    Raises StoreError if the store is damaged.
-    """
+    """Return a store's places. Raises StoreError if the store is damaged."""
     found: dict[str, set[str]] = {"source": set(), "host_name": set()}
     try:
         for kind, table in open_tables.items():
             dataset = target.dataset(kind.table, table)
-            for file in dataset.files if dataset is not None else ():
-                with pq.ParquetFile(file, filesystem=dataset.filesystem) as parquet:
-                    for group in range(parquet.num_row_groups):
-                        for name, values in found.items():
-                            values.update(_values(parquet, group, name))
+            for rows in store.read_groups(dataset, list(found)) if dataset is not None else ():
+                for name, values in found.items():
+                    values.update(pc.unique(rows.column(name)).to_pylist())
     except (OSError, pa.ArrowException) as error:
         raise store.cannot_read(target.location, error) from error
     return Places(tuple(sorted(found["source"])), tuple(sorted(found["host_name"])))
-
-
-def _values(parquet: pq.ParquetFile, group: int, name: str) -> set[str]:
-    column = parquet.metadata.row_group(group).column(parquet.schema.names.index(name))
-    bounds = column.statistics
-    if bounds is not None and bounds.has_min_max and bounds.min == bounds.max:
-        return {bounds.min}
-    return set(parquet.read_row_group(group, columns=[name]).column(name).to_pylist())
 
 
 def logs(target: store.Store, open_tables: Tables, where: Places) -> list[Log]:

@@ -6,6 +6,7 @@ from lpaudit.store.changes import Added, added
 from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
+from lpaudit.store.groups import read_groups
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
 from lpaudit.store.purged import agrees, ends_a_line
@@ -19,7 +20,7 @@ from lpaudit.store.records import (
     formats,
 )
 from lpaudit.store.removal import Removed, remove_files, remove_rows, remove_segments
-from lpaudit.store.segment import missing_segments, read_frames, read_segment
+from lpaudit.store.segment import missing_segments, read_frames, read_segment, read_segments
 from lpaudit.store.tables import Store, cannot_read, cannot_write, create_store, find_store, open_store
 from lpaudit.store.torn import set_aside_torn
 
@@ -54,8 +55,10 @@ __all__ = [
     "open_store",
     "pack",
     "read_frames",
+    "read_groups",
     "read_mark",
     "read_segment",
+    "read_segments",
     "remember",
     "remove_files",
     "remove_replaced",

@@ -23,13 +23,13 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.schema import tables
+from lpaudit.store.groups import read_groups
 from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
@@ -67,11 +67,9 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
         return None
     dataset = store.dataset(name_of(table), table, source_id)
     columns = ["segment", "line_number", "log_format"]
-    mine = pc.field("source_id") == source_id
     try:
-        # A batch at a time: a source may have more lines than there is memory for.
-        batches = dataset.to_batches(columns=columns, filter=mine) if dataset is not None else ()
-        parts = [_last_lines(pl.DataFrame(batch)) for batch in batches]
+        groups = read_groups(dataset, columns, source_id) if dataset is not None else ()
+        parts = [_last_lines(pl.DataFrame(group)) for group in groups]
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
     rows = _last_lines(pl.concat(parts)).iter_rows() if parts else ()
@@ -91,7 +89,8 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
 
 def _last_lines(rows: pl.DataFrame) -> pl.DataFrame:
     """Return each segment's last line: its number, and the format it was read with."""
-    return rows.group_by("segment").agg(pl.col("line_number").max(), pl.col("log_format").last())
+    last = rows.group_by("segment").agg(pl.col("line_number").max(), pl.col("log_format").last())
+    return last.cast({"segment": pl.String, "log_format": pl.String})
 
 
 def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str) -> None:

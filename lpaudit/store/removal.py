@@ -252,7 +252,7 @@ def _remove_from_pack(
     storage: Storage, folder: str, pack: Pack, gone: Collection[Segment], unique: Callable[[], str]
 ) -> Removed:
     places = {(segment.start, segment.end, segment.sha256) for segment in gone}
-    position, runs = pack.start, list[list[tuple[int, bytes, bytes]]]()
+    position, runs = pack.start, list[list[tuple[int, memoryview]]]()
     ended = True
     try:
         held = list(frames(storage.read(pack.name)))
@@ -262,23 +262,22 @@ def _remove_from_pack(
         raise StoreError(
             f"cannot read {storage.location}/{pack.name}: {error}", hint="`lpaudit verify` says more"
         ) from error
-    for frame, content in held:
-        place = (position, position + len(content), sha256(content).hexdigest())
+    for frame, size, content_hash in held:
+        place = (position, position + size, content_hash)
         if place in places:
             ended = True
         else:
             if ended:
                 runs.append([])
-            runs[-1].append((position, frame, content))
+            runs[-1].append((position, frame))
             ended = False
-        position += len(content)
+        position += size
     if sum(map(len, runs)) == len(held):
         return Removed()  # its bytes are others than those that are purged
     for run in runs:
-        content = b"".join(content for _, _, content in run)
-        start = run[0][0]
-        name = pack_name(start, start + len(content), sha256(content).hexdigest())
-        data = b"".join(frame for _, frame, _ in run)
+        data, start, whole = b"".join(frame for _, frame in run), run[0][0], sha256()
+        end = start + sum(size for _, size, _ in frames(data, whole))
+        name = pack_name(start, end, whole.hexdigest())
         storage.write(f"{folder}/{name}", partial(_write, data), unique())
     storage.settle()
     return _remove(storage, pack.name)

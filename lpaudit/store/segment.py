@@ -8,6 +8,7 @@ been packed, in the pack that holds its place.
 
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -48,14 +49,52 @@ def read_segment(storage: Storage, segment: Segment) -> bytes:
 
     Raises StoreError if they are gone or not what was committed.
     """
-    try:
-        return read_frame(storage, segment)[1]
-    except FileNotFoundError as error:
-        folder = segment.name.rpartition("/")[0]
-        for pack in packs_in(folder, storage.names(folder)):
-            if pack.holds(segment):
-                return next(pack.read(storage, [segment]))
-        raise _unreadable(storage, segment.name, error) from error
+    _, data = next(read_segments(storage, [segment]))
+    if isinstance(data, StoreError):
+        raise data
+    return data
+
+
+def read_segments(
+    storage: Storage, segments: Iterable[Segment]
+) -> Iterator[tuple[Segment, bytes | StoreError]]:
+    """Yield segments of a source, which are in order, with their bytes, or with what is wrong with them.
+
+    What follows each other in a pack is read in one go.
+    """
+    waiting = deque(segments)
+    while waiting:
+        segment = waiting.popleft()
+        try:
+            yield segment, read_frame(storage, segment)[1]
+            continue
+        except StoreError as error:
+            yield segment, error
+            continue
+        except FileNotFoundError as error:
+            folder = segment.name.rpartition("/")[0]
+            pack = next(
+                (pack for pack in packs_in(folder, storage.names(folder)) if pack.holds(segment)), None
+            )
+            if pack is None:
+                yield segment, _unreadable(storage, segment.name, error)
+                continue
+        inside = [segment]
+        while waiting and pack.holds(waiting[0]):
+            inside.append(waiting.popleft())
+        yield from _from_pack(storage, pack, inside)
+
+
+def _from_pack(
+    storage: Storage, pack: "Pack", segments: list[Segment]
+) -> Iterator[tuple[Segment, bytes | StoreError]]:
+    left = deque(segments)
+    while left:
+        try:
+            for data in pack.read(storage, list(left)):
+                yield left.popleft(), data
+        except StoreError as error:
+            yield left.popleft(), error  # and what is behind the damage may be good
 
 
 def read_frame(storage: Storage, segment: Segment) -> tuple[bytes, bytes]:
@@ -96,7 +135,7 @@ def read_frames(storage: Storage, segments: Iterable[Segment]) -> Iterator[tuple
 
 def _frames_of(storage: Storage, pack: "Pack") -> dict[str, bytes]:
     try:
-        return {sha256(data).hexdigest(): frame for frame, data in frames(storage.read(pack.name))}
+        return {content: bytes(frame) for frame, _, content in frames(storage.read(pack.name))}
     except (OSError, ValueError) as error:
         raise _unreadable(storage, pack.name, error) from error
 

@@ -1,6 +1,8 @@
 """Rows ↔ the bytes they were read from: all are counted, and some or all are read again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 from lpaudit import store
 from lpaudit.errors import FormatError, LpauditError, StoreError
 from lpaudit.logformat import compile_layout
-from lpaudit.model import LogFormat, LogKind, Provenance, Segment, Select
+from lpaudit.model import LogFormat, LogKind, Provenance, Segment
 from lpaudit.pseudonyms import COLUMNS, PATTERN
 from lpaudit.reading import SHOWN_VEIL, AccessReading, ErrorReading, Reading
 from lpaudit.rows import Rows
@@ -21,40 +23,68 @@ from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.log import Table
 from lpaudit.verification.purges import Gone
 
-_COUNTS = """
-select segment, count(*) as lines, min(byte_offset) as first, max(byte_offset + byte_length) as last,
-    sum(byte_length)::bigint as bytes, count(distinct line_id) as ids
-from {table} group by segment
-"""
-_TOGETHER = 1 << 25
+_NO_ROWS = pl.DataFrame(schema={"segment": pl.String, "byte_offset": pl.Int64, "byte_length": pl.Int64})
+_AT_ONCE = 2
+"""Runs of segments that are read again at once: Arrow, polars and zstd let other threads run meanwhile."""
+_TOGETHER = 1 << 24
 """Bytes of a log whose rows are read at once, so that small segments do not cost a file each."""
 
 
-def read_counts(table: Table, gone: Gone, select: Select) -> Iterator[Finding]:
-    """Compare, for every segment, its rows with its lines and bytes. One that was purged may have none."""
+def read_counts(target: Store, table: Table, opened: store.Table | None, gone: Gone) -> Iterator[Finding]:
+    """Compare, for every segment, its rows with its lines and bytes. One that was purged may have none.
+
+    Raises StoreError if the rows cannot be read.
+    """
     named = {piece.segment.name: piece for piece in table.pieces}
-    rows = select(_COUNTS.format(table=table.name), {}).to_pylist()
-    for row in rows:
-        piece = named.pop(row["segment"], None)
+    for rows in _stretches(target, table.name, opened).partition_by("segment"):
+        segment, lines, size = rows["segment"][0], rows["lines"].sum(), rows["bytes"].sum()
+        piece = named.pop(segment, None)
         if piece is None:
-            yield Finding(
-                What.ADDED,
-                row["segment"],
-                f"{row['lines']:,} rows of {table.name} name it, and no commit does",
-            )
+            yield Finding(What.ADDED, segment, f"{lines:,} rows of {table.name} name it, and no commit does")
             continue
-        size = piece.segment.end - piece.segment.start
-        expected = (piece.lines, piece.segment.start, piece.segment.end, size, piece.lines)
-        if (row["lines"], row["first"], row["last"], row["bytes"], row["ids"]) != expected:
+        begins, ends = rows["begin"].to_list(), rows["end"].to_list()
+        if lines != piece.lines or [*begins, piece.segment.end] != [piece.segment.start, *ends]:
             text = (
-                f"{table.name} has {row['lines']:,} rows of {row['bytes']:,} bytes of it, "
-                f"and {piece.lines:,} lines of {size:,} bytes were stored"
+                f"{table.name} has {lines:,} rows of {size:,} bytes of it, and "
+                f"{piece.lines:,} lines of {piece.segment.end - piece.segment.start:,} bytes were stored"
             )
-            yield Finding(What.DIFFERENT, row["segment"], text)
+            yield Finding(What.DIFFERENT, segment, text)
     for name, piece in named.items():
         if name in gone.leaves:
             continue
         yield Finding(What.MISSING, name, f"{table.name} has no row of its {piece.lines:,} lines")
+
+
+def _stretches(target: Store, name: str, table: store.Table | None) -> pl.DataFrame:
+    """Return what of each segment lies in one piece in a table's files: as a rule, all of it.
+
+    Columns segment, begin, end (offsets), lines, bytes; in the order of the offsets. A row that is there
+    twice, or not at all, ends a stretch.
+    """
+    dataset = target.dataset(name, table)
+    columns = ["segment", "byte_offset", "byte_length"]
+    try:
+        groups = store.read_groups(dataset, columns) if dataset is not None else ()
+        found = [_stretches_in(pl.DataFrame(group)) for group in groups]
+    except (OSError, pa.ArrowException) as error:
+        raise store.cannot_read(target.location, error) from error
+    return pl.concat(found or [_stretches_in(_NO_ROWS)]).sort("segment", "begin")
+
+
+def _stretches_in(rows: pl.DataFrame) -> pl.DataFrame:
+    end = pl.col("byte_offset") + pl.col("byte_length")
+    goes_on = (pl.col("segment") == pl.col("segment").shift()) & (pl.col("byte_offset") == end.shift())
+    return (
+        rows.group_by((~goes_on).fill_null(value=True).cum_sum().alias("stretch"))
+        .agg(
+            pl.col("segment").first().cast(pl.String),
+            pl.col("byte_offset").first().alias("begin"),
+            end.last().alias("end"),
+            pl.len().alias("lines"),
+            pl.col("byte_length").sum().alias("bytes"),
+        )
+        .drop("stretch")
+    )
 
 
 def sampled(tables: Iterable[Table], gone: Gone, number: int | None, seed: str) -> list[tuple[str, Segment]]:
@@ -68,7 +98,7 @@ def sampled(tables: Iterable[Table], gone: Gone, number: int | None, seed: str) 
     return sorted(every if number is None else every[:number])
 
 
-def runs(drawn: Iterable[tuple[str, Segment]]) -> Iterator[tuple[str, list[Segment]]]:
+def _runs(drawn: Iterable[tuple[str, Segment]]) -> Iterator[tuple[str, list[Segment]]]:
     """Yield what of a sample follows each other in a table and a source, some at a time."""
     table, run = "", list[Segment]()
     for name, segment in drawn:
@@ -82,10 +112,38 @@ def runs(drawn: Iterable[tuple[str, Segment]]) -> Iterator[tuple[str, list[Segme
         yield table, run
 
 
-def read_again(
+def read_all_again(
+    target: Store,
+    tables: Mapping[str, store.Table | None],
+    drawn: Iterable[tuple[str, Segment]],
+    read: Callable[[int], None],
+) -> Iterator[Finding]:
+    """Read the lines of segments again, and compare every value of every row.
+
+    ``read`` hears how many of their bytes have been. Raises StoreError.
+    """
+    formats = store.formats(target)
+    waiting: deque[tuple[int, Future[list[Finding]]]] = deque()
+
+    def done() -> list[Finding]:
+        size, future = waiting.popleft()
+        found = future.result()
+        read(size)
+        return found
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for name, run in _runs(drawn):
+            again = pool.submit(list, _read_again(target, tables[name], name, run, formats))
+            waiting.append((run[-1].end - run[0].start, again))
+            if len(waiting) > _AT_ONCE:
+                yield from done()
+        while waiting:
+            yield from done()
+
+
+def _read_again(
     target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
-    """Read the lines of segments that follow each other again, and compare every value of every row."""
     try:
         stored = _stored(target, table, name, run)
     except (LpauditError, pa.ArrowException, OSError) as error:
@@ -93,36 +151,49 @@ def read_again(
             yield Finding(What.UNREADABLE, run[0].name, str(error))
         else:  # which of them?
             for segment in run:
-                yield from read_again(target, table, name, [segment], formats)
+                yield from _read_again(target, table, name, [segment], formats)
         return
     offsets = pl.Series(stored.column("byte_offset"))
-    for segment in run:
+    for segment, data in store.read_segments(target.storage, run):
+        if isinstance(data, StoreError):
+            yield Finding(What.UNREADABLE, segment.name, str(data))
+            continue
         first, last = (int(offsets.search_sorted(offset)) for offset in (segment.start, segment.end))
-        yield from _compare(target, name, segment, stored.slice(first, last - first), formats)
+        yield from _compare(name, segment, data, stored.slice(first, last - first), formats)
 
 
 def _compare(
-    target: Store, name: str, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
+    name: str, segment: Segment, data: bytes, rows: pa.Table, formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
     kind = next(kind for kind in LogKind if kind.table == name)
+    lines, alike = 0, set(rows.column_names)
     try:
-        data = store.read_segment(target.storage, segment)
-        again = _again(kind, data, segment, rows, formats)
+        for again in _again(kind, data, segment, rows, formats):
+            mine = rows.slice(lines, again.num_rows)
+            lines += again.num_rows
+            if "byte_offset" not in alike or not mine.column("byte_offset").equals(
+                again.column("byte_offset")
+            ):
+                alike.clear()  # rows of other lines: only to be counted
+            for column in [column for column in rows.column_names if column in alike]:
+                told, found = mine.column(column), again.column(column)
+                if not told.equals(found) and column in COLUMNS[name]:
+                    told = _hidden(told, found)
+                if not told.equals(found):
+                    alike.remove(column)
+                    place = next(
+                        i for i, (a, b) in enumerate(zip(told, found, strict=True)) if not a.equals(b)
+                    )
+                    line = mine.column("line_id")[place]
+                    yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not what its line says")
     except (LpauditError, pa.ArrowException, OSError) as error:
         yield Finding(What.UNREADABLE, segment.name, str(error))
         return
-    if again.num_rows != rows.num_rows:
-        text = f"its bytes are {again.num_rows:,} lines, and {name} has {rows.num_rows:,} rows"
+    if lines != rows.num_rows:
+        text = f"its bytes are {lines:,} lines, and {name} has {rows.num_rows:,} rows"
         yield Finding(What.DIFFERENT, segment.name, text)
-        return
-    for column in rows.column_names:
-        told, found = rows.column(column), again.column(column)
-        if column in COLUMNS[name]:
-            told = _hidden(told, found)
-        if not told.equals(found):
-            place = next(i for i, (a, b) in enumerate(zip(told, found, strict=True)) if not a.equals(b))
-            line = rows.column("line_id")[place]
-            yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not what its line says")
+    elif not alike:
+        yield Finding(What.DIFFERENT, segment.name, f"its lines begin elsewhere than rows of {name} say")
 
 
 def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -151,30 +222,45 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 def _again(
     kind: LogKind, data: bytes, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
-) -> pa.Table:
-    """Return the rows as they are read now: of each format that the stored ones are in, its lines."""
-    parts = []
+) -> Iterator[pa.Table]:
+    """Yield the rows in order as they are read now: of each format that the stored ones are in, its lines."""
     names = pc.unique(rows.column("log_format")).to_pylist()
-    for name in names:
-        mine = rows.filter(pc.equal(rows.column("log_format"), name)) if len(names) > 1 else rows
-        first = mine.slice(0, 1).to_pylist()[0]
-        where = Provenance(
-            source=first["source"],
-            segment=segment,
-            host_name=first["host_name"],
-            ingest_time=first["ingest_time"],
-            log_format=name,
-            byte_offset=segment.start,
-            line_number=pc.min(rows.column("line_number")).as_py(),
-        )
-        read = pa.concat_tables(Rows(_reading(kind, name, first, formats), data, where))
-        if len(names) > 1:
-            read = read.filter(
-                pc.is_in(read.column("byte_offset"), mine.column("byte_offset").combine_chunks())
+    if len(names) == 1:
+        read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats)
+    else:
+        mine = {name: rows.filter(pc.equal(rows.column("log_format"), name)) for name in names}
+        parts = [
+            table.filter(
+                pc.is_in(table.column("byte_offset"), mine[name].column("byte_offset").combine_chunks())
             )
-        parts.append(read)
-    again = _in_order(pa.concat_tables(parts)) if parts else rows.slice(0, 0)
-    return again.select(rows.column_names).cast(rows.schema).combine_chunks()
+            for name in names
+            for table in _read(kind, data, segment, mine[name], name, formats)
+        ]
+        read = [_in_order(pa.concat_tables(parts))] if parts else []
+    for table in read:
+        yield table.select(rows.column_names).cast(rows.schema)
+
+
+def _read(
+    kind: LogKind,
+    data: bytes,
+    segment: Segment,
+    rows: pa.Table,
+    name: str,
+    formats: dict[str, LogFormat],
+) -> Rows:
+    """Read all lines in one format, for the source and at the time that the rows in it say."""
+    first = rows.slice(0, 1).to_pylist()[0]
+    where = Provenance(
+        source=first["source"],
+        segment=segment,
+        host_name=first["host_name"],
+        ingest_time=first["ingest_time"],
+        log_format=name,
+        byte_offset=segment.start,
+        line_number=pc.min(rows.column("line_number")).as_py(),
+    )
+    return Rows(_reading(kind, name, first, formats), data, where)
 
 
 def _reading(kind: LogKind, name: str, first: dict[str, Any], formats: dict[str, LogFormat]) -> Reading:

@@ -138,11 +138,11 @@ def _own(
 
 def _content(segment: Segment, leaf: SegmentLeaf | None, packed: bytes, where: str) -> Iterator[Finding]:
     try:
-        content = b"".join(content for _, content in frames(packed))
+        held = [(size, content_hash) for _, size, content_hash in frames(packed)]
     except ValueError as error:
         yield Finding(What.CHANGED, where, str(error))
         return
-    if sha256(content).hexdigest() != segment.sha256 or len(content) != segment.end - segment.start:
+    if held != [(segment.end - segment.start, segment.sha256)]:
         yield Finding(What.CHANGED, where, "the log's bytes in it are not those that its name says")
     elif leaf is not None and leaf.sha256 != segment.sha256:
         yield Finding(What.CHANGED, where, "the log's bytes in it are not those that were signed")
@@ -195,9 +195,8 @@ def _packed(
 def _held(data: bytes, pack: Pack) -> Iterator[tuple[int, str, str]]:
     """Yield where each frame of a pack begins, its hash, and that of its content. Raises ValueError."""
     whole, position = sha256(), pack.start
-    for frame, content in frames(data):
-        whole.update(content)
-        yield position, sha256(frame).hexdigest(), sha256(content).hexdigest()
-        position += len(content)
+    for frame, size, content_hash in frames(data, whole):
+        yield position, sha256(frame).hexdigest(), content_hash
+        position += size
     if position != pack.end or whole.hexdigest() != pack.sha256:
         raise ValueError("the log's bytes in it are not those that its name says")

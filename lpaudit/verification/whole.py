@@ -7,7 +7,7 @@ from hashlib import sha256
 from lpaudit import keys, pipeline, signing, store
 from lpaudit.errors import LpauditError, StoreError
 from lpaudit.evidence import CERTIFICATES, FOLDER, PublicKey
-from lpaudit.model import LogKind
+from lpaudit.model import LogKind, Segment
 from lpaudit.store import Store
 from lpaudit.store.entries import archives, table_names
 from lpaudit.store.storage import MARKER, NIGHT, storage_of
@@ -70,6 +70,19 @@ def _nobody(done: int, total: int) -> None:
     pass
 
 
+@dataclass(slots=True)
+class _Progress:
+    """How many bytes have been read of those that are to be: of files, and of lines that are read again."""
+
+    tell: Callable[[int, int], None]
+    total: int
+    done: int = 0
+
+    def read(self, size: int) -> None:
+        self.done += size
+        self.tell(self.done, self.total)
+
+
 def found_at(root: str) -> tuple[Store, list[Finding]]:
     """Open a store, also one whose marker is not what it should be: that is a finding like any other.
 
@@ -91,20 +104,13 @@ def verify(root: str, asked: Asked, read: Callable[[int, int], None] = _nobody) 
     """
     target, broken = found_at(root)
     there = target.sizes()
-    total, done = sum(there.values()), 0
-    result = Verified(broken, files=len(there), bytes=total)
-
-    def has_read(size: int) -> None:
-        nonlocal done
-        done += size
-        read(done, total)
-
-    result.findings += _found(target, asked, there, result, has_read)
+    result = Verified(broken, files=len(there), bytes=sum(there.values()))
+    result.findings += _found(target, asked, there, result, _Progress(read, result.bytes))
     return result
 
 
 def _found(
-    target: Store, asked: Asked, there: dict[str, int], result: Verified, read: Callable[[int], None]
+    target: Store, asked: Asked, there: dict[str, int], result: Verified, progress: _Progress
 ) -> Iterator[Finding]:
     told = Told()
     yield from tree.read_tree(target, asked.keys, told)
@@ -118,19 +124,24 @@ def _found(
     gone = purges.Gone()
     yield from purges.read_purges(target, asked.keys, told, gone)
     result.purges, result.purged, result.purged_lines = len(gone.purges), len(gone.leaves), gone.lines
-    tables = {}
-    for name in sorted({*table_names(target.storage), *told.commits}):
-        table = tables[name] = Table(name)
+    tables = {name: Table(name) for name in sorted({*table_names(target.storage), *told.commits})}
+    for name, table in tables.items():
         yield from log.read_log(target, name, told, gone, table)
-        yield from log.read_files(target, table, told, there, read)
-        yield from log.read_state(target, table, told, there)
-        yield from segments.read_order(table, told)
-        yield from segments.read_bytes(target, table, told, gone, there, read)
         result.commits += table.last + 1
         result.unsigned += table.unsigned
         result.segments += len(table.pieces)
+    drawn = rows.sampled(
+        [tables[kind.table] for kind in LogKind if kind.table in tables], gone, asked.sample, asked.seed
+    )
+    result.read_again = len(drawn)
+    progress.total += sum(segment.end - segment.start for _, segment in drawn)
+    for table in tables.values():
+        yield from log.read_files(target, table, told, there, progress.read)
+        yield from log.read_state(target, table, told, there)
+        yield from segments.read_order(table, told)
+        yield from segments.read_bytes(target, table, told, gone, there, progress.read)
     yield from _others(target, tables, there, told, result)
-    yield from _rows(target, asked, tables, gone, result)
+    yield from _rows(target, tables, gone, drawn, progress)
     compared: list[str] = []
     yield from sources.read_sources(target, tables, compared)
     result.sources = tuple(compared)
@@ -179,19 +190,18 @@ def _others(
 
 
 def _rows(
-    target: Store, asked: Asked, tables: dict[str, Table], gone: purges.Gone, result: Verified
+    target: Store,
+    tables: dict[str, Table],
+    gone: purges.Gone,
+    drawn: list[tuple[str, Segment]],
+    progress: _Progress,
 ) -> Iterator[Finding]:
-    mine = [tables[kind.table] for kind in LogKind if kind.table in tables]
     try:
+        mine = {kind.table: target.table(kind.table) for kind in LogKind if kind.table in tables}
+        for name, opened in mine.items():
+            yield from rows.read_counts(target, tables[name], opened, gone)
         with pipeline.opened(target.location) as (connection, _):
-            for table in mine:
-                yield from rows.read_counts(table, gone, connection.select)
             yield from purges.read_standing(gone, connection.select)
-        formats = store.formats(target)
-        opened = {table.name: target.table(table.name) for table in mine}
+        yield from rows.read_all_again(target, mine, drawn, progress.read)
     except LpauditError as error:
         yield Finding(What.UNREADABLE, "rows", error.message)
-        return
-    for name, run in rows.runs(rows.sampled(mine, gone, asked.sample, asked.seed)):
-        result.read_again += len(run)
-        yield from rows.read_again(target, opened[name], name, run, formats)

@@ -85,6 +85,36 @@ def test_rows_that_are_added_after_the_last_checkpoint_are_seen_all_the_same(sig
     assert "different" in {what for what, _ in whats(signed)}
 
 
+@pytest.mark.parametrize("sample", [0, None])
+def test_a_row_takes_the_place_of_another_one_of_the_same_length(evidence, sample):
+    evidence.write("a.log", *(line(f"10:00:0{n}", f"GET /api/flows/{n}", user="alice") for n in range(4)))
+    evidence.sign()
+    [path] = (evidence.root / "access_event").glob("*.parquet")
+    rows = pq.read_table(path)
+    pq.write_table(rows.take([0, 1, 1, 3]), path)
+    [segment] = rows.column("segment").unique().to_pylist()
+    told = {(str(f.what), f.where): f.text for f in evidence.verify(sample=sample).findings}
+    assert "4 rows of" in told["different", segment] or "begin elsewhere" in told["different", segment]
+
+
+def test_findings_name_the_first_line_of_each_column_that_differs(evidence):
+    evidence.write("a.log", *(line(f"10:00:0{n}", f"GET /api/flows/{n}", user="alice") for n in range(6)))
+    [path] = (evidence.root / "access_event").glob("*.parquet")
+    rows = pq.read_table(path)
+    for name, values in (
+        ("user_name", ["alice"] * 3 + ["eve"] * 3),
+        ("http_response_status_code", [204] * 6),
+    ):
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(place)
+        rows = rows.set_column(place, field, pa.array(values, field.type))
+    pq.write_table(rows, path)
+    ids = rows.column("line_id").to_pylist()
+    found = [(f.where, f.text) for f in evidence.verify().findings if f.where.startswith("access_event/")]
+    assert (f"access_event/{ids[3]}", "its user_name is not what its line says") in found
+    assert (f"access_event/{ids[0]}", "its http_response_status_code is not what its line says") in found
+
+
 def test_a_line_is_made_up_with_its_segment_and_commit(signed):
     table = DeltaTable(str(signed.root / "access_event"))
     rows = table.to_pyarrow_table().slice(0, 1)

@@ -5,15 +5,26 @@ import os
 import re
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
-from lpaudit.store import Packed, Store, create_store, missing_segments, pack, packing, read_segment
+from lpaudit.store import (
+    Packed,
+    Store,
+    create_store,
+    missing_segments,
+    pack,
+    packing,
+    read_segment,
+    read_segments,
+)
 from lpaudit.store.directory import Directory
+from lpaudit.store.segment import Pack
 from lpaudit.store.storage import Storage
 from tests.pieces import SOURCES, Log, commit
 
@@ -73,6 +84,28 @@ def test_packs_hold_the_frames_as_they_were(store: Store, logs: list[Log]) -> No
     pack(store, unique)
     (name,) = files(store, log)
     assert (Path(store.location) / "segments" / log.source_id / name).read_bytes() == frames
+
+
+def test_a_pack_is_read_once_for_all_that_it_holds_and_what_is_damaged_is_named(
+    store: Store, logs: list[Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(store, unique)
+    log, opened = logs[0], list[list[Segment]]()
+    read = Pack.read
+
+    def counted(self: Pack, storage: Storage, segments: list[Segment]) -> Iterator[bytes]:
+        opened.append(segments)
+        return read(self, storage, segments)
+
+    monkeypatch.setattr(Pack, "read", counted)
+    found = dict(read_segments(store.storage, log.segments))
+    assert list(found) == log.segments
+    assert b"".join(data for data in found.values() if isinstance(data, bytes)) == log.content
+    assert opened == [log.segments]
+    other = replace(log.segments[4], sha256="0" * 64)  # its hash is not what it should be
+    told = [*log.segments[:4], other, *log.segments[5:]]
+    wrong = [s for s, data in read_segments(store.storage, told) if isinstance(data, StoreError)]
+    assert wrong == [other]
 
 
 def test_auditor_needs_no_lpaudit(store: Store, logs: list[Log], checkout: Path) -> None:
