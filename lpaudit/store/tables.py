@@ -72,19 +72,31 @@ class Store:
         """
         return [f"{self.location}/{file}" for file in self._data_files(name, table, source_id)]
 
-    def dataset(self, name: str, table: DeltaTable | None, source_id: str | None = None) -> Any:
-        """Return the same files as Arrow's dataset; None if there are none. Raises StoreError."""
-        files = self._data_files(name, table, source_id)
-        return self.dataset_of(name, files) if files else None
+    def dataset(
+        self,
+        name: str,
+        table: DeltaTable | None,
+        source_id: str | None = None,
+        dictionaries: Sequence[str] = (),
+    ) -> Any:
+        """Return the same files as Arrow's dataset; None if there are none. Raises StoreError.
 
-    def dataset_of(self, name: str, files: Sequence[str]) -> Any:
+        Columns of text that are to be ``dictionaries`` are read without decoding each value.
+        """
+        files = self._data_files(name, table, source_id)
+        return self.dataset_of(name, files, dictionaries) if files else None
+
+    def dataset_of(self, name: str, files: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:
         """Return some files of a table as a dataset, by their names below the root. Raises StoreError."""
         # Not delta's own dataset (to_pyarrow_dataset): it makes a file whose commit has no
         # statistics of a column vanish as soon as that column is filtered by, and its file
         # system calls back into Python while the interpreter is shutting down, which aborts.
         try:
             return ds.dataset(
-                list(files), tables()[name].arrow, format="parquet", filesystem=self.storage.filesystem
+                list(files),
+                pa.schema(_dictionary(f) if f.name in dictionaries else f for f in tables()[name].arrow),
+                format=ds.ParquetFileFormat(dictionary_columns=set(dictionaries)),
+                filesystem=self.storage.filesystem,
             )
         except (OSError, pa.ArrowException) as error:
             raise cannot_read(self.location, error) from error
@@ -230,6 +242,10 @@ def _timed(name: str, action: Mapping[str, Any]) -> DataFile:
 
 def _options(storage: Storage) -> dict[str, str] | None:
     return dict(storage.options) if storage.options is not None else None
+
+
+def _dictionary(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.dictionary(pa.int32(), field.type))
 
 
 def _statistics_setting(name: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Rows ↔ the bytes they were read from: all are counted, and some or all are read again."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
@@ -24,6 +24,10 @@ from lpaudit.verification.log import Table
 from lpaudit.verification.purges import Gone
 
 _NO_ROWS = pl.DataFrame(schema={"segment": pl.String, "byte_offset": pl.Int64, "byte_length": pl.Int64})
+_SAME = ("segment", "source_id", "source", "host_name")
+"""Columns that have one value for all rows of a segment."""
+_GIVEN = {*_SAME, "log_format"}
+"""Columns that do not come from a line: they say how it was read."""
 _AT_ONCE = 2
 """Runs of segments that are read again at once: Arrow, polars and zstd let other threads run meanwhile."""
 _TOGETHER = 1 << 24
@@ -166,7 +170,8 @@ def _compare(
     name: str, segment: Segment, data: bytes, rows: pa.Table, formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
     kind = next(kind for kind in LogKind if kind.table == name)
-    lines, alike = 0, set(rows.column_names)
+    lines, alike = 0, [column for column in rows.column_names if column not in _GIVEN]
+    yield from _same(name, segment, rows)
     try:
         for again in _again(kind, data, segment, rows, formats):
             mine = rows.slice(lines, again.num_rows)
@@ -175,7 +180,7 @@ def _compare(
                 again.column("byte_offset")
             ):
                 alike.clear()  # rows of other lines: only to be counted
-            for column in [column for column in rows.column_names if column in alike]:
+            for column in list(alike):
                 told, found = mine.column(column), again.column(column)
                 if not told.equals(found) and column in COLUMNS[name]:
                     told = _hidden(told, found)
@@ -196,6 +201,18 @@ def _compare(
         yield Finding(What.DIFFERENT, segment.name, f"its lines begin elsewhere than rows of {name} say")
 
 
+def _same(name: str, segment: Segment, rows: pa.Table) -> Iterator[Finding]:
+    """Compare what all rows of a segment must have in common."""
+    told = {"segment": segment.name, "source_id": segment.source_id}
+    for column in _SAME if rows.num_rows else ():
+        values = rows.column(column)
+        expected = told.get(column, values[0].as_py())
+        if pc.unique(values).to_pylist() != [expected]:
+            place = next(place for place, value in enumerate(values) if value.as_py() != expected)
+            line = rows.column("line_id")[place]
+            yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not that of its segment")
+
+
 def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as its bytes are read again where it has pseudonyms: they do not say whose."""
     pseudonyms = pc.match_substring_regex(told, PATTERN)
@@ -204,7 +221,7 @@ def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _stored(target: Store, table: store.Table | None, name: str, run: list[Segment]) -> pa.Table:
-    dataset = target.dataset(name, table, run[0].source_id)
+    dataset = target.dataset(name, table, run[0].source_id, sorted(_GIVEN))
     if dataset is None:
         raise StoreError(f"{name} has no rows")
     inside = (
@@ -224,6 +241,8 @@ def _again(
     kind: LogKind, data: bytes, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
 ) -> Iterator[pa.Table]:
     """Yield the rows in order as they are read now: of each format that the stored ones are in, its lines."""
+    columns = [column for column in rows.column_names if column not in _GIVEN]
+    schema = rows.select(columns).schema
     names = pc.unique(rows.column("log_format")).to_pylist()
     if len(names) == 1:
         read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats)
@@ -238,7 +257,7 @@ def _again(
         ]
         read = [_in_order(pa.concat_tables(parts))] if parts else []
     for table in read:
-        yield table.select(rows.column_names).cast(rows.schema)
+        yield table.select(columns).cast(schema)
 
 
 def _read(
@@ -269,8 +288,3 @@ def _reading(kind: LogKind, name: str, first: dict[str, Any], formats: dict[str,
     if name not in formats:
         raise FormatError("the store does not say what it is", name, 0)
     return AccessReading((compile_layout(formats[name]),))
-
-
-def wanted(names: Sequence[str]) -> list[str]:
-    """Return those of the tables that hold lines of logs."""
-    return [kind.table for kind in LogKind if kind.table in names]

@@ -115,6 +115,21 @@ def test_findings_name_the_first_line_of_each_column_that_differs(evidence):
     assert (f"access_event/{ids[0]}", "its http_response_status_code is not what its line says") in found
 
 
+@pytest.mark.parametrize("column", ["segment", "source", "host_name"])
+def test_one_row_of_a_segment_names_another_origin(evidence, column):
+    evidence.write("a.log", *(line(f"10:00:0{n}", f"GET /api/flows/{n}", user="alice") for n in range(4)))
+    [path] = (evidence.root / "access_event").glob("*.parquet")
+    rows = pq.read_table(path)
+    values = rows.column(column).to_pylist()
+    values[2] = "gw9" if column != "segment" else values[2].replace("segments/", "segmentz/")
+    place = rows.schema.get_field_index(column)
+    field = rows.schema.field(place)
+    pq.write_table(rows.set_column(place, field, pa.array(values, field.type)), path)
+    found = [(f.where, f.text) for f in evidence.verify().findings]
+    where = f"access_event/{rows.column('line_id')[2]}"
+    assert (where, f"its {column} is not that of its segment") in found
+
+
 def test_a_line_is_made_up_with_its_segment_and_commit(signed):
     table = DeltaTable(str(signed.root / "access_event"))
     rows = table.to_pyarrow_table().slice(0, 1)
