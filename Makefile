@@ -15,6 +15,8 @@ PYTEST_ARGS =
 # One more than there are processors: tests also wait, for disks and for each other.
 WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 BENCH_ARGS = --into docs/performance.md
+# Tests start lpaudit hundreds of times: it is compiled once, and not at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What `make run` shows: one host's logs of 13 minutes, and hostile requests in three more formats.
 SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combined.log sample_logs/audit.json.log \
