@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+from tests.nursery import LOADED
+
 SERVER = """\
-import json, os, signal, socket, sys, tempfile, time
-import lpaudit.__main__, lpaudit.cli, lpaudit.binder, lpaudit.diagnosis, lpaudit.doctor, lpaudit.glance
-import lpaudit.health, lpaudit.ingest, lpaudit.nightly, lpaudit.pipeline, lpaudit.prefect, lpaudit.report
-import lpaudit.shell, lpaudit.summary, lpaudit.sync, lpaudit.verification
+import json, signal, socket, tempfile, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 door = socket.socket(socket.AF_UNIX)
 door.bind(sys.argv[1])
@@ -51,7 +50,7 @@ while True:
     sys.stdout = open(1, "w", 1, encoding="utf-8", closefd=False)
     sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = ["lpaudit", *asked["arguments"]]
-    lpaudit.__main__.main()
+    run()
 """
 
 VISITOR = """\
@@ -85,7 +84,7 @@ class Doorway:
         visitor = self.path / "lpaudit"
         visitor.write_text(VISITOR.format(python=sys.executable, door=str(door)))
         visitor.chmod(0o755)
-        self._process = subprocess.Popen([sys.executable, "-c", SERVER, str(door)], cwd="/")
+        self._process = subprocess.Popen([sys.executable, "-c", LOADED + SERVER, str(door)], cwd="/")
         until = time.monotonic() + 60
         while not door.exists() and self._process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
