@@ -31,6 +31,7 @@ SHARING = (
     "correlation/test_increments",
     "correlation/test_recording",
     "correlation/test_writers",
+    "faults/test_read_back",
     "logformat/test_changes",
     "questions/test_questions",
     "report/test_formats",

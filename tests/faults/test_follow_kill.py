@@ -30,6 +30,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lpaudit.errorlog import redact
+from tests.nursery import LOADED
 from tests.rig import free_ports, running
 from tests.stores import (
     Rows,
@@ -102,9 +103,7 @@ def vandal(port: int, stop: threading.Event, pause: float) -> None:
 
 
 NURSERY = """\
-import json, os, signal, sys
-import lpaudit.cli, lpaudit.following, lpaudit.ingest
-from lpaudit.__main__ import run
+import json, signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     pid = os.fork()
@@ -113,7 +112,7 @@ for line in sys.stdin:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        os._exit(run(json.loads(line)))
+        os._exit(lpaudit.__main__.run(json.loads(line)))
     print(pid, flush=True)
 """
 
@@ -127,7 +126,7 @@ class Nursery:
     def __init__(self, errors: Path) -> None:
         self._errors = errors.open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY],
+            [sys.executable, "-c", LOADED + NURSERY],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -229,7 +228,6 @@ class Campaign:
         slots = [Slot() for _ in range(followers)]
         nursery = Nursery(self.folder / "followers.err")
         signer = Signer(self, nursery, rng)
-        compact = can_compact()
         compaction: subprocess.Popen[bytes] | None = None
         try:
             while self.kills < kills:
@@ -241,7 +239,7 @@ class Campaign:
                     assert compaction.returncode == 0, "a compaction failed"
                     self.compactions += 1
                     compaction = None
-                if compact and compaction is None and rng.random() < 0.0005:
+                if compaction is None and rng.random() < 0.0005:
                     compaction = subprocess.Popen(
                         [sys.executable, "-m", "lpaudit", "compact", "--quiet", "--store", self.store]
                     )
@@ -352,12 +350,6 @@ def holds(pid: int, path: Path) -> bool:
                 if link.readlink() == path:
                     return True
     return False
-
-
-def can_compact() -> bool:
-    """Say whether there is a compaction to run on the side."""
-    command = [sys.executable, "-m", "lpaudit", "compact", "--help"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from tests.stores import Rows, stored_bytes, stored_rows
 
-KILLS = 50
+KILLS = 50  # of a long campaign
+LINES = 4_000  # a kill: several times as many as are stored before it
 SEGMENT = 32 << 10  # many commits, so that a kill hits each step of one
 
 
@@ -63,7 +64,7 @@ def kill_campaign(tmp_path: Path, kills: int, seed: int) -> tuple[Path, Path, in
     """Kill ingests of one log until ``kills`` hit one that was committing; return log, store and kills."""
     rng = random.Random(seed)
     log, store = tmp_path / "access.log", tmp_path / "store"
-    write_log(log, 120_000, seed)
+    write_log(log, kills * LINES, seed)
     landed = 0
     while landed < kills:
         before = commits(store)
