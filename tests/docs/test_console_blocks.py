@@ -75,16 +75,18 @@ def _lines(text):
     return [] if lines == [""] else lines
 
 
-INSTALLED = {
-    **os.environ,
-    "PYTHONUNBUFFERED": "1",  # both streams go to one pipe: in the order in which they are written
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-}
+def installed():
+    """The test's environment, with what is installed."""
+    return {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",  # both streams go to one pipe: in the order in which they are written
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
 
 
-def run_page(steps, directory, environment=INSTALLED):
+def run_page(steps, directory, environment=None):
     """Run a page's steps; AssertionError for the first that does not do what the page says."""
-    environment = {**environment, "COLUMNS": "80"}
+    environment = {**(environment or installed()), "COLUMNS": "80"}
     status = 0
     for step, following in zip(steps, [*steps[1:], None], strict=False):
         done = subprocess.run(
@@ -117,7 +119,7 @@ def doorway(tmp_path_factory):
 def test_every_console_block_says_the_truth(page, tmp_path, doorway):
     shutil.copytree(CHECKOUT / "sample_logs", tmp_path / "sample_logs")
     # README.md's are run by what is installed, and show that this is there.
-    environment = INSTALLED if page == PAGES[0] else doorway.environment()
+    environment = installed() if page == PAGES[0] else doorway.environment()
     run_page(list(steps_of(page.read_text("utf-8"))), tmp_path, environment)
 
 
