@@ -18,6 +18,9 @@ _TIMES = re.compile(
     rb"(?<![0-9A-Za-z])(?:\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\d{10,})"
 )
 
+_UNREAD = pa.array([str(RejectReason.NO_MATCH), str(RejectReason.INVALID_UTF8)])
+"""Lines that another format may be able to read: JSON escapes leave bytes that are not UTF-8 as they are."""
+
 SHOWN_VEIL = "~"
 """What a row has for each byte that is hidden because there is a pseudonym for it."""
 
@@ -53,7 +56,7 @@ class AccessReading:
         block = block.replace(MASK, b"*").replace(VEIL, SHOWN_VEIL.encode())
         rows = _read(self.layouts[0], block, where)
         for layout in self.layouts[1:]:
-            left = pc.indices_nonzero(pc.equal(rows.column("reject_reason"), str(RejectReason.NO_MATCH)))
+            left = pc.indices_nonzero(pc.is_in(rows.column("reject_reason"), _UNREAD))
             if not len(left):
                 break
             rows = _read_again(layout, block, where, rows, left)

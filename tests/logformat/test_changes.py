@@ -87,6 +87,16 @@ def test_any_mixture_is_read_line_by_line(data: st.DataObject, recorded: dict[st
         position += len(line)
 
 
+def test_a_line_that_is_no_utf_8_is_read_in_the_format_that_allows_it(
+    recorded: dict[str, list[bytes]],
+) -> None:
+    layouts = [logformat.compile_layout(logformat.PRESETS[name].log_format(UTC)) for name in FORMATS]
+    [line] = [line for line in recorded["auditjson"] if b'"ua":"caf\xe9' in line]
+    [row] = read(layouts, line)
+    assert (row["log_format"], row["reject_reason"]) == ("auditjson", None)
+    assert row["user_agent_original"] == r"caf\xe9 \xff\xfe"
+
+
 def test_a_change_is_found_and_said(
     tmp_path: Path, lpaudit: Lpaudit, recorded: dict[str, list[bytes]]
 ) -> None:
