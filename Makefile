@@ -23,7 +23,7 @@ SAMPLE_LOGS = sample_logs/audit.log.gz sample_logs/default.log sample_logs/combi
 	sample_logs/error.log
 SAMPLE_PERIOD = --from 2026-11-23 --to 2026-11-23
 
-.PHONY: help run demo test test-e2e check fmt docs lock soak bench bench-follow bench-correlate bench-links bench-report clean lighttpd logrotate lua oidc chromium prefect venv
+.PHONY: help run demo test test-e2e check fmt docs lock soak bench bench-follow bench-correlate bench-links bench-report bench-verify clean lighttpd logrotate lua oidc chromium prefect venv
 .PHONY: check-format check-lint check-types check-imports check-spelling check-docs check-security
 
 help: ## Print this list.
@@ -90,6 +90,9 @@ bench-links: $(RUNTIME) ## Measure what `lpaudit correlate` takes over a million
 
 bench-report: $(RUNTIME) ## Measure a full report beside plain DuckDB queries, and write docs/performance.md.
 	@$(BIN)/python -m bench.report $(BENCH_ARGS)
+
+bench-verify: $(RUNTIME) ## Measure `lpaudit verify` beside the ingest that it verifies, and write docs/performance.md.
+	@$(BIN)/python -m bench.verify $(BENCH_ARGS)
 
 # UPGRADE=--upgrade takes the newest versions; without it, only what pyproject.toml makes necessary changes.
 UV_LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
