@@ -68,8 +68,8 @@ def places(target: store.Store, open_tables: Tables) -> Places:
     found: dict[str, set[str]] = {"source": set(), "host_name": set()}
     try:
         for kind, table in open_tables.items():
-            dataset = target.dataset(kind.table, table)
-            for rows in store.read_groups(dataset, list(found)) if dataset is not None else ():
+            dataset = target.dataset(kind.table, table, dictionaries=list(found))
+            for rows in dataset.to_batches(columns=list(found)) if dataset is not None else ():
                 for name, values in found.items():
                     values.update(pc.unique(rows.column(name)).to_pylist())
     except (OSError, pa.ArrowException) as error:

@@ -6,7 +6,6 @@ from lpaudit.store.changes import Added, added
 from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
-from lpaudit.store.groups import read_groups
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
 from lpaudit.store.purged import agrees, ends_a_line
@@ -55,7 +54,6 @@ __all__ = [
     "open_store",
     "pack",
     "read_frames",
-    "read_groups",
     "read_mark",
     "read_segment",
     "read_segments",

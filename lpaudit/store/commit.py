@@ -23,13 +23,13 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.schema import tables
-from lpaudit.store.groups import read_groups
 from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
@@ -65,11 +65,13 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     offset = store.offset(table, source_id)
     if offset is None:
         return None
-    dataset = store.dataset(name_of(table), table, source_id)
+    dataset = store.dataset(name_of(table), table, source_id, dictionaries=("segment", "log_format"))
     columns = ["segment", "line_number", "log_format"]
+    mine = pc.field("source_id") == source_id
     try:
-        groups = read_groups(dataset, columns, source_id) if dataset is not None else ()
-        parts = [_last_lines(pl.DataFrame(group)) for group in groups]
+        # A batch at a time: a source may have more lines than there is memory for.
+        batches = dataset.to_batches(columns=columns, filter=mine) if dataset is not None else ()
+        parts = [_last_lines(pl.DataFrame(batch)) for batch in batches]
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
     rows = _last_lines(pl.concat(parts)).iter_rows() if parts else ()

@@ -65,11 +65,11 @@ def _stretches(target: Store, name: str, table: store.Table | None) -> pl.DataFr
     Columns segment, begin, end (offsets), lines, bytes; in the order of the offsets. A row that is there
     twice, or not at all, ends a stretch.
     """
-    dataset = target.dataset(name, table)
+    dataset = target.dataset(name, table, dictionaries=["segment"])
     columns = ["segment", "byte_offset", "byte_length"]
     try:
-        groups = store.read_groups(dataset, columns) if dataset is not None else ()
-        found = [_stretches_in(pl.DataFrame(group)) for group in groups]
+        batches = dataset.to_batches(columns=columns) if dataset is not None else ()
+        found = [_stretches_in(pl.DataFrame(batch)) for batch in batches]
     except (OSError, pa.ArrowException) as error:
         raise store.cannot_read(target.location, error) from error
     return pl.concat(found or [_stretches_in(_NO_ROWS)]).sort("segment", "begin")
