@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+TRAIL = "audit_trail"
+"""The table that acts are rows of. Each question adds to it: no answer is known by its version."""
+
 
 @dataclass(slots=True)
 class Act:

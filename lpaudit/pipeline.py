@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from lpaudit.report import Document, Library
 
 
-_TRAIL = "audit_trail"
-"""Each question adds to it: no answer is known by its version, or none could be given twice."""
-
-
 @contextmanager
 def opened(
     root: str, api_prefixes: Sequence[str] = routes.PREFIXES
@@ -37,7 +33,7 @@ def select(root: str, table: str, sql: str, parameters: dict[str, object] | None
     """Ask one table and its views, which are about it alone. Raises StoreError."""
     target = store.open_store(root)
     opened_table = target.table(table)
-    act.opened({table: opened_table.version()} if opened_table is not None and table != _TRAIL else {})
+    act.opened({table: opened_table.version()} if opened_table is not None and table != act.TRAIL else {})
     dataset = target.dataset(table, opened_table)
     unreadable = partial(store.cannot_read, target.location)
     connection = query.connect({table: dataset}, unreadable, only=(table,))
@@ -86,7 +82,9 @@ def _datasets(target: store.Store, opened_tables: Mapping[str, store.Table | Non
 
 def _versions(opened_tables: Mapping[str, store.Table | None]) -> dict[str, int]:
     versions = {
-        name: table.version() for name, table in opened_tables.items() if table is not None and name != _TRAIL
+        name: table.version()
+        for name, table in opened_tables.items()
+        if table is not None and name != act.TRAIL
     }
     act.opened(versions)
     return versions

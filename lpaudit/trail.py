@@ -12,11 +12,11 @@ from hashlib import sha256
 
 import pyarrow as pa
 
-from lpaudit import __version__, redaction, store
+from lpaudit import __version__, act, redaction, store
 from lpaudit.errors import OffsetConflict
 from lpaudit.schema import tables
 
-TABLE = "audit_trail"
+TABLE = act.TRAIL
 _LONGEST = 1 << 16  # characters of a text that are kept
 _ATTEMPTS = 10
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+import pyarrow as pa
+
 from lpaudit import pipeline
 from lpaudit.errors import EvidenceError, LpauditError
 from lpaudit.evidence import (
@@ -20,15 +22,15 @@ from lpaudit.evidence import (
     certificate_name,
     read_certificate,
 )
-from lpaudit.model import Segment, Select
-from lpaudit.store import Store
+from lpaudit.model import Segment
+from lpaudit.store import Store, cannot_read
 from lpaudit.verification.finding import Finding, What
 from lpaudit.verification.tree import Told
 
 _NAME = re.compile(r"([0-9a-f]{16})\.certificate")
 _LEDGER = "retention"
 _EVENTS = "select number, event, id, certificate_sha256 from retention order by number"
-_STANDING = "select segment, purge_id from purged_segment"
+_STANDING = "purged_segment"
 
 
 @dataclass(slots=True)
@@ -143,13 +145,17 @@ def _decided(
         yield Finding(What.DIFFERENT, where, "other holds were in force than it says")
 
 
-def read_standing(gone: Gone, select: Select) -> Iterator[Finding]:
-    """Compare the rows that stand for purged lines with the certificates."""
-    rows = select(_STANDING, {}).to_pylist()
+def read_standing(target: Store, gone: Gone) -> Iterator[Finding]:
+    """Compare the rows that stand for purged lines with the certificates. Raises StoreError."""
+    dataset = target.dataset(_STANDING, target.table(_STANDING))
+    try:
+        rows = dataset.to_table(columns=["segment", "purge_id"]).to_pylist() if dataset is not None else []
+    except (OSError, pa.ArrowException) as error:
+        raise cannot_read(target.location, error) from error
     for row in rows:
         if row["segment"] not in gone.leaves or row["purge_id"] not in gone.purges:
             yield Finding(
                 What.ADDED, row["segment"], "purged_segment says that it was purged; no certificate does"
             )
     if len({row["segment"] for row in rows}) != len(rows):
-        yield Finding(What.DIFFERENT, "purged_segment", "it names a segment twice")
+        yield Finding(What.DIFFERENT, _STANDING, "it names a segment twice")

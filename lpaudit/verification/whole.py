@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from lpaudit import keys, pipeline, signing, store
+from lpaudit import act, keys, signing, store
 from lpaudit.errors import LpauditError, StoreError
 from lpaudit.evidence import CERTIFICATES, FOLDER, PublicKey
 from lpaudit.model import LogKind, Segment
@@ -130,6 +130,7 @@ def _found(
         result.commits += table.last + 1
         result.unsigned += table.unsigned
         result.segments += len(table.pieces)
+    act.opened({name: table.last for name, table in tables.items() if table.last >= 0 and name != act.TRAIL})
     drawn = rows.sampled(
         [tables[kind.table] for kind in LogKind if kind.table in tables], gone, asked.sample, asked.seed
     )
@@ -200,8 +201,7 @@ def _rows(
         mine = {kind.table: target.table(kind.table) for kind in LogKind if kind.table in tables}
         for name, opened in mine.items():
             yield from rows.read_counts(target, tables[name], opened, gone)
-        with pipeline.opened(target.location) as (connection, _):
-            yield from purges.read_standing(gone, connection.select)
+        yield from purges.read_standing(target, gone)
         yield from rows.read_all_again(target, mine, drawn, progress.read)
     except LpauditError as error:
         yield Finding(What.UNREADABLE, "rows", error.message)
