@@ -57,40 +57,43 @@ def _killed(folder: Path, step: int) -> int:
 
 
 KILLED = """
-import sys
+import shutil, sys
+from itertools import count
 from pathlib import Path
 from tests.correlation import test_writers as here
 
-folder, step = Path(sys.argv[1]), int(sys.argv[2])
-sys.exit(0 if here._killed(folder, step) == 0 else 9)
+top = Path(sys.argv[1])
+for step in count(1, here.STRIDE):
+    shutil.copytree(top / "pristine", top / str(step) / "store")
+    print(step, flush=True)
+    if here._killed(top / str(step), step) == 0:
+        break
 """
 
 
 @pytest.mark.timeout(280)
 def test_after_a_kill_the_next_one_completes_it(tmp_path, expected):
-    """Killed at every few touches of the store, in a process that has not started threads."""
-    step, killed, halves = 1, 0, set()
-    while True:
-        folder = tmp_path / str(step)
-        folder.mkdir()
-        if step > 1:
-            subprocess.run(["cp", "-r", tmp_path / "1" / "pristine", folder / "store"], check=True)
-        else:
-            store = filled(folder)
-            subprocess.run(["cp", "-r", folder / "store", folder / "pristine"], check=True)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        ran = subprocess.run([sys.executable, "-c", KILLED, folder, str(step)], env=environment, check=False)
-        store = Taken(folder)
-        there = store.select("select count(*) from access_run")[0][0]
-        halves.add(there)
+    """Killed at every few touches of the store, in children of a process that has not started threads."""
+    filled(tmp_path)
+    (tmp_path / "store").rename(tmp_path / "pristine")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    *killed, whole = ran.stdout.split()
+    halves = set()
+    for step in killed:
+        store = Taken(tmp_path / step)
+        halves.add(store.select("select count(*) from access_run")[0][0])
         store.correlate()
         assert store.links() == expected
         assert store.correlate().added == 0
-        if ran.returncode == 0:
-            break
-        killed += 1
-        step += STRIDE
-    assert killed >= 3
+    assert Taken(tmp_path / whole).links() == expected
+    assert len(killed) >= 3
     assert 0 in halves
     assert len(halves) > 1, "it was never killed between commits"
 
