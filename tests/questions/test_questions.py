@@ -2,9 +2,8 @@
 
 import gzip
 import json
+import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,17 +31,20 @@ def records(folder: Path, table: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, checkout):
+def whole(tmp_path_factory, checkout, nursery):
     """A store of the recording as it is; it is only asked."""
-    store = tmp_path_factory.mktemp("whole") / "store"
+    folder = tmp_path_factory.mktemp("whole")
     for command in (
         ("ingest", "--host", "gw1", "-q", checkout / "sample_logs" / "audit.log.gz"),
         ("sync", "-q", "--from-dump", checkout / "sample_logs" / "prefect"),
         ("correlate", "-q"),
     ):
-        run = [sys.executable, "-m", "lpaudit", *command, "--store", store, "--config", "none"]
-        subprocess.run(run, check=True)
-    return store
+        environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+        status, _, errors = nursery.run(
+            [*map(str, command), "--store", "store"], folder, environment, None, 120
+        )
+        assert status == 0, errors
+    return folder / "store"
 
 
 @pytest.fixture
