@@ -35,5 +35,4 @@ def visible(text: str) -> str:
 def instant(value: datetime) -> str:
     """Write a time: in UTC, with a fraction only if there is one."""
     utc = value.astimezone(UTC) if value.tzinfo else value
-    fraction = f".{utc.microsecond:06d}" if utc.microsecond else ""
-    return f"{utc:%Y-%m-%d %H:%M:%S}{fraction}" + ("Z" if value.tzinfo else "")
+    return utc.replace(tzinfo=None).isoformat(" ") + ("Z" if value.tzinfo else "")

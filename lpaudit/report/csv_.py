@@ -29,7 +29,7 @@ MANIFEST = (
     *("report_id", "file", "sha256", "rows"),
     *("section", "check", "check_sha256", "outcome", "population", "unit", "reasons"),
 )
-_BATCH = 10_000
+BATCH = 10_000
 
 
 def write_csv(document: Document, path: Path) -> None:
@@ -62,7 +62,7 @@ def part_sha256(part: Part) -> str:
 
 def part_rows(part: Part) -> Iterator[tuple[object, ...]]:
     """Yield the rows of a section, a batch at a time: there may be millions."""
-    for batch in part.table.to_batches(max_chunksize=_BATCH):
+    for batch in part.table.to_batches(max_chunksize=BATCH):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
@@ -82,7 +82,7 @@ def csv_pieces(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterat
 
 def table_texts(table: pa.Table) -> Iterator[tuple[str, ...]]:
     """Yield the rows of a table as they are written, quickly: the texts of a column are few or short."""
-    for batch in table.to_batches(max_chunksize=_BATCH):
+    for batch in table.to_batches(max_chunksize=BATCH):
         yield from zip(*map(_column_texts, batch.columns), strict=True)
 
 

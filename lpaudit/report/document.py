@@ -12,6 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit.errors import CheckError
 from lpaudit.model import Check, Checkpoint, Framework, Outcome, Period, Report, Result
@@ -19,7 +20,7 @@ from lpaudit.report.cells import Cell, cell, visible
 from lpaudit.report.charts import chart
 from lpaudit.report.check import SEVERITIES
 from lpaudit.report.counts import brief, count, outcome
-from lpaudit.report.exceptions import exception_ids, exceptions
+from lpaudit.report.exceptions import among, exception_ids
 from lpaudit.report.matrix import Line, matrix
 from lpaudit.report.svg import Drawing
 from lpaudit.visible import instant
@@ -253,21 +254,22 @@ def _with_ids(result: Result) -> pa.Table:
             f"{result.check.file}: a column of a control cannot be called {EXCEPTION_ID}",
             hint="the report puts one of that name before the others: name it otherwise",
         )
-    ids = exception_ids(result.check, rows)
-    known = set(exception_ids(result.check, exceptions(result)))
-    column = pa.array([one if one in known else None for one in ids], pa.string())
-    return rows.add_column(0, EXCEPTION_ID, column)
+    ids = pa.array(exception_ids(result.check, rows), pa.string())
+    with_ids = rows.add_column(0, EXCEPTION_ID, ids)
+    known = pc.is_in(ids, value_set=among(result, with_ids).column(EXCEPTION_ID).combine_chunks())
+    return with_ids.set_column(0, EXCEPTION_ID, pc.if_else(known, ids, pa.scalar(None, pa.string())))
 
 
 def _found(part: Part) -> list[Found]:
-    rows = exceptions(part.result)
+    rows = among(part.result, part.table)
     check = part.check
     if not rows.num_columns:
         return []
     keys = rows.select(list(check.key)).to_pylist() if rows.num_rows else []
+    ids = rows.column(EXCEPTION_ID).to_pylist() if keys else []
     return [
         Found(one, check.id, part.number, check.title, str(check.severity), _key(key))
-        for one, key in zip(exception_ids(check, rows) if keys else [], keys, strict=True)
+        for one, key in zip(ids, keys, strict=True)
     ]
 
 

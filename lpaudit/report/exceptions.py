@@ -16,7 +16,11 @@ FINDING = "finding"
 
 def exceptions(result: Result) -> pa.Table:
     """Return the rows that are exceptions, with the same columns; of a table, none."""
-    rows = result.rows
+    return among(result, result.rows)
+
+
+def among(result: Result, rows: pa.Table) -> pa.Table:
+    """Return those of the rows, which are a result's with more columns, that are exceptions."""
     if result.check.kind != "control":
         return rows.slice(0, 0)
     if FINDING not in rows.column_names:

@@ -5,11 +5,14 @@ docs/report.schema.json says what is in it.
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
-from lpaudit.report.csv_ import part_rows
+import pyarrow as pa
+
+from lpaudit.report.csv_ import BATCH
 from lpaudit.report.document import Document, Part
 from lpaudit.report.rows import (
     EXCEPTIONS,
@@ -25,16 +28,31 @@ VERSION = 1
 """Of the schema: raised when a key changes its meaning."""
 
 
+_ROW = 3
+"""How far a row of a section is indented."""
+
+
 def write_json(document: Document, path: Path) -> None:
     """Write the file. Raises OSError."""
     with path.open("w", encoding="ascii", newline="\n") as file:
-        for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(as_json(document)):
-            file.write(piece)
-        file.write("\n")
+        file.writelines(_pieces(document))
 
 
-def as_json(document: Document) -> dict[str, object]:
-    """Return the document as JSON has it."""
+def _pieces(document: Document) -> Iterator[str]:
+    """Yield the document as `json.dumps` writes it with an indent of one, without having it as a whole."""
+    before = "{\n"
+    for name, value in _head(document).items():
+        yield f'{before} "{name}": {_text(value, 1)}'
+        before = ",\n"
+    yield f'{before} "sections": '
+    yield from _listed((_section(part) for part in document.parts), 2)
+    yield ',\n "exceptions": '
+    yield from _listed((_text(one, 2) for one in _records(EXCEPTIONS, exception_rows(document))), 2)
+    yield f',\n "sources": {_text(list(_records(SOURCES, source_rows(document))), 1)}\n}}\n'
+
+
+def _head(document: Document) -> dict[str, object]:
+    """Return all but the lists that may be long."""
     framework, period, made = document.framework, document.period, document.checkpoint
     return {
         "schema": VERSION,
@@ -62,16 +80,13 @@ def as_json(document: Document) -> dict[str, object]:
         "method": list(framework.method),
         "not_shown": list(framework.not_shown),
         "reconciliation": document.equation,
-        "controls": _records(MATRIX, matrix_rows(document)),
-        "sections": [_section(part) for part in document.parts],
-        "exceptions": _records(EXCEPTIONS, exception_rows(document)),
-        "sources": _records(SOURCES, source_rows(document)),
+        "controls": list(_records(MATRIX, matrix_rows(document))),
     }
 
 
-def _section(part: Part) -> dict[str, object]:
+def _section(part: Part) -> Iterator[str]:
     check, result = part.check, part.result
-    return {
+    head = {
         "number": part.number,
         "check": check.id,
         "section": check.section,
@@ -90,12 +105,48 @@ def _section(part: Part) -> dict[str, object]:
         "population_sql": check.population,
         "parameters": {name: plain(value) for name, value in result.parameters.items()},
         "columns": part.table.column_names,
-        "rows": [[plain(value) for value in row] for row in part_rows(part)],
     }
+    yield _text(head, 2).removesuffix("\n  }") + ',\n   "rows": '
+    yield from _listed(_rows(part), _ROW + 1)
+    yield "\n  }"
 
 
-def _records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> list[dict[str, object]]:
-    return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
+def _rows(part: Part) -> Iterator[str]:
+    """Yield the rows of a section, a batch at a time: there may be millions."""
+    end = "\n" + " " * (_ROW + 1)
+    for batch in part.table.to_batches(max_chunksize=BATCH):
+        for cells in zip(*map(_cells, batch.columns), strict=True):
+            yield f"[{end} {f',{end} '.join(cells)}{end}]"
+
+
+def _cells(column: pa.Array) -> list[str]:
+    """Return the values of a column as JSON."""
+    values = column.to_pylist()
+    if pa.types.is_string(column.type):
+        return ["null" if value is None else encode_basestring_ascii(value) for value in values]
+    if pa.types.is_integer(column.type):
+        return ["null" if value is None else str(value) for value in values]
+    return [_text(plain(value), _ROW + 2) for value in values]
+
+
+def _listed(items: Iterable[str | Iterator[str]], depth: int) -> Iterator[str]:
+    """Yield a list of what is JSON already, as a text or in pieces."""
+    before = "["
+    for item in items:
+        yield f"{before}\n{' ' * depth}"
+        yield from (item,) if isinstance(item, str) else item
+        before = ","
+    yield "[]" if before == "[" else f"\n{' ' * (depth - 1)}]"
+
+
+def _text(value: object, depth: int) -> str:
+    """Return a value as JSON, of which all lines but the first are indented."""
+    text = json.dumps(value, indent=1, allow_nan=False)
+    return text.replace("\n", "\n" + " " * depth) if "\n" in text else text
+
+
+def _records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[dict[str, object]]:
+    return (dict(zip(names, map(plain, row), strict=True)) for row in rows)
 
 
 def plain(value: object) -> object:

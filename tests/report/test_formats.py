@@ -83,6 +83,7 @@ def test_json_is_exact_ascii_and_as_its_schema_says(printable, written):
     text = written["json"].read_text("ascii")
     assert not re.search(r"[^\n\x20-\x7e]", text)
     told = json.loads(text)
+    assert text == json.dumps(told, indent=1) + "\n"
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(told)
     assert told["id"] == printable.id
     [section] = [s for s in told["sections"] if s["check"] == "identities"]
