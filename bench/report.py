@@ -58,8 +58,10 @@ _METHOD = """\
 {machine}, DuckDB {duckdb}.
 `make bench-report` took {minutes:.0f} minutes; when it began, the load of other programs was {load:.1f}.
 The sample recording (`sample_logs/`: {copy:,} lines in lpaudit's format, 13 minutes of a real Prefect behind a real \
-lighttpd) is laid end to end, a copy every {spacing:g} minutes, each with runs of its own; a log a day, read by \
-`lpaudit ingest`, and of one copy a day also Prefect's records, read by `lpaudit sync`.
+lighttpd, with some hundred runs) is laid end to end, a copy every {spacing:g} minutes, each with runs of its own.
+Every {whole}th copy, and the first of a day, is whole; in the others nobody changes or runs anything: in the place of \
+each such request is the one before it that only asks or reports, so that they have as many lines at the same times.
+A log a day is read by `lpaudit ingest`, and of the first copy of a day also Prefect's records, by `lpaudit sync`.
 Requests are not tied to runs: `lpaudit correlate` is not part of this.
 *lpaudit* is `lpaudit report {framework}` with HTML and JSON, in a process of its own, start-up and files included: \
 {questions} questions, each with its population.
@@ -102,6 +104,7 @@ class Month:
     folder: Path
     copies: Copies
     spacing: timedelta
+    whole: int
     days: int = 0
     lines: int = 0
 
@@ -122,7 +125,9 @@ class Month:
             numbers = range(_before(day, self.spacing), _before(day + 1, self.spacing))
             with log.open("wb") as file:
                 for number in numbers:
-                    file.write(self.copies.log(number))
+                    file.write(
+                        self.copies.log(number, quiet=number % self.whole != 0 and number != numbers[0])
+                    )
             self.lpaudit("ingest", "--host", "gw1", str(log))
             log.unlink()
             self.lpaudit("sync", "--from-dump", str(self.copies.dump(self.folder, numbers[0])))
@@ -249,6 +254,7 @@ def report(
         load=load,
         copy=month.copies.lines,
         spacing=options.spacing,
+        whole=options.whole,
         framework=options.framework,
         questions=whole.questions,
         plain=len(plain.QUESTIONS),
@@ -272,6 +278,7 @@ def main() -> int:
     parser.add_argument(
         "--spacing", type=float, help="minutes from one copy of the recording to the next [14]"
     )
+    parser.add_argument("--whole", type=int, default=8, help="every which copy is whole [8]")
     parser.add_argument("--rounds", type=int, help="how often each is asked [3]")
     parser.add_argument("--framework", default="soc2-tsc-2017", help="which report [soc2-tsc-2017]")
     parser.add_argument("--dir", type=Path, help="where the store is made, and removed again")
@@ -285,7 +292,7 @@ def main() -> int:
             setattr(options, name, value)
     began, load, spacing = datetime.now(UTC), os.getloadavg()[0], timedelta(minutes=options.spacing)
     with tempfile.TemporaryDirectory(prefix="lpaudit-bench-", dir=options.dir) as folder:
-        month = Month(Path(folder), Copies(spacing, BEGIN), spacing)
+        month = Month(Path(folder), Copies(spacing, BEGIN), spacing, options.whole)
         month.fill(1)
         people = month.folder / "people.toml"
         people.write_text(_PEOPLE, "utf-8")

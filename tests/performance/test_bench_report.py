@@ -37,6 +37,19 @@ def test_a_copy_is_the_recording_later_and_with_other_ids(copies, checkout):
         assert timedelta(seconds=moved[1] - moved[0]) == later
 
 
+def test_in_a_quiet_copy_nobody_changes_or_runs_anything(copies):
+    whole, quiet = copies.log(2).splitlines(), copies.log(2, quiet=True).splitlines()
+    times = re.compile(rb"^v=1 ts=\S+ end=\S+ ")
+    assert [times.match(text)[0] for text in quiet] == [times.match(text)[0] for text in whole]
+    unlike = [text for text in quiet if not re.search(rb' m=(GET|POST) .* frid="-" ', text)]
+    assert unlike == []
+    runs = [
+        text for text in quiet if re.search(rb'url="[^"]*/(flow_runs/[0-9a-f]{8}-|create_flow_run)', text)
+    ]
+    assert len(runs) < 5, "the first lines, before any that only asks"
+    assert len(set(quiet)) > 1000
+
+
 def test_records_of_a_copy_are_of_the_runs_in_its_log(copies, tmp_path):
     dump, log = copies.dump(tmp_path, 3), copies.log(3)
     runs = [one["id"] for one in json.loads((dump / "flow_runs.json").read_text())]
@@ -60,9 +73,9 @@ def test_what_grows_with_the_store_is_no_goal_met(copies, tmp_path):
     found = [small, Asked("lpaudit", 400, 100, 50, (slow,)), Asked("lpaudit", 400, 400, 50, (slow,))]
 
     class Options:
-        spacing, rounds, framework = 14.0, 1, "soc2-tsc-2017"
+        spacing, rounds, framework, whole = 14.0, 1, "soc2-tsc-2017", 8
 
-    text = report(Options, found, Month(tmp_path, copies, SPACING), 1.0, 0.0)
+    text = report(Options, found, Month(tmp_path, copies, SPACING, 8), 1.0, 0.0)
     goals = re.findall(r"^\| [^|]+ \| ≤ [^|]+ \| ([^|]+) \| (\S+) \|$", text, re.MULTILINE)
     assert goals == [("61 s", "**no**"), ("5,000 MiB", "**no**"), ("0.25 ×", "yes"), ("5.33 ×", "**no**")]
 
