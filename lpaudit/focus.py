@@ -10,8 +10,7 @@ and what is asked of it has the same answer. DuckDB leaves out what a question c
 below the period's start and not below it is a contradiction that it sees before it reads anything.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -21,6 +20,7 @@ from typing import Any
 import duckdb
 
 from lpaudit.model import DataFile, Period
+from lpaudit.routes import RELATION
 from lpaudit.schema import View, tables
 
 LINES = "access_event"
@@ -36,28 +36,29 @@ _STEPS = (1, 7, 31, 92, 366)
 month need not read a year."""
 
 _TIME = "coalesce(event_start, event_end)"
+_NO_TIME = "event_start is null and event_end is null"
 _IDENTITY = {"line_id": "source_id || '-' || lpad(byte_offset::varchar, 15, '0')"}
-"""What follows from other columns is not copied: no two lines have it in common."""
+"""What follows from other columns, and is not copied: no two lines have it in common."""
 
 COLUMNS = (
-    *("source", "source_id", "byte_offset", "host_name", "event_start", "event_end", "event_duration_us"),
-    *("client_address", "user_name", "http_request_method", "url_path", "url_query"),
-    *("http_response_status_code", "http_response_body_bytes", "user_agent_original", "log_format", "fields"),
-    "prefect_flow_run_id",
+    *("source", "source_id", "byte_offset", "host_name", "event_end", "event_duration_us", "client_address"),
+    *("user_name", "http_request_method", "url_path", "http_response_status_code"),
+    *("http_response_body_bytes", "user_agent_original", "fields", "prefect_flow_run_id", "log_format"),
 )
 """Stored columns that are copied: those that many questions are about. Each of them costs as much as asking
-one question of the store, so what few ask for is read there."""
+three questions of the store's files, so what few ask for is read there."""
+
+_CODED = ("source", "source_id", "host_name", "user_name", "http_request_method", "log_format")
+"""Those that have few values: each line has a number instead, which is quicker to copy."""
+
+_OF_ROUTES = {name: name for name in ("action", "resource_type", "parent_type")} | {"route": "template"}
+"""Columns of `access` whose values are those of a column of the route catalogue: they have few, too."""
 
 _NAMES = ", ".join(COLUMNS)
 
-_DERIVED = """(
-    select *, prefect_segments(api_path) as segments
-    from (
-        select *, prefect_api_path(decoded) as api_path
-        from (select *, prefect_decoded(url_path) as decoded from focused_line)
-    )
-)"""
-"""Lines with what `access` computes of their paths, but for the operation, which they have."""
+ONCE = ("segment", "event_latest", "flow_run_latest", "deployment_latest")
+"""Views that are made once, as many questions are about them: of the whole store is asked what its segments
+sum up to, and of Prefect's records what is newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +82,94 @@ def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
     # Without a log of writes, which would be a second file. What is open needs no name.
     connection.execute(f"attach {_text(str(what.database))} as focus (recovery_mode no_wal_writes)")
     what.database.unlink()
-    _copy(connection, what)
-    branches = [_select("focus.line"), *_around(connection, what)]
-    connection.execute(f"create view focused_line as {' union all '.join(branches)}")
-    access, stored = _access(), {field.name for field in tables()[LINES].fields}
-    known = {*COLUMNS, *_IDENTITY}
-    told = [
-        f'{_IDENTITY.get(c.sql.strip(chr(34)), c.sql)} as "{c.name}"'
-        for c in access.columns
-        if _words(c.sql) & stored <= known
+    coded = _code(connection, what)
+    _copy(connection, what, coded)
+    around = list(_pieces(connection, what, _stretches(what.period)))
+    # So that what is joined by line_id looks for it in the files' own statistics, it is computed here only.
+    copied = [f"{name}::varchar as {name}" if name in coded else name for name in (*COLUMNS, *_computed())]
+    identity = [f"{sql} as {name}" for name, sql in _IDENTITY.items()]
+    branches = [
+        f"select {', '.join([*copied, *identity])} from focus.line",  # noqa: S608 -- our own names
+        *(f"{_select(one)} where {where}" for one, where in around),
     ]
-    return {access.name: f"select {', '.join(told)} from {_DERIVED}"}  # noqa: S608 -- as in schemas/
+    if timeless := _timeless(connection, what):
+        connection.execute(f"create table focus.timeless as {_select(timeless)} where {_NO_TIME}")
+        branches.append("from focus.timeless")
+    connection.execute(f"create view focused_line as {' union all '.join(branches)}")
+    return {"access": f"select {_named(dict(_told()))} from focused_line"}  # noqa: S608 -- as in schemas/
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, what: Focus) -> None:
+def divide(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
+    """Copy nothing, and return the SQL of the view `access` with all of its columns, divided by time.
+
+    A question about the period then reads the files that may hold a line of it, and no others.
+    """
+    access = _access()
+    columns = {column.name: column.sql for column in access.columns}
+    pieces = list(_pieces(connection, what, [what.period, *_stretches(what.period)]))
+    branches = [f"select {_named(columns)} from {relation} where {where}" for relation, where in pieces]  # noqa: S608 -- as in schemas/
+    if timeless := _timeless(connection, what):
+        # So that a question about any time is not about these.
+        columns |= {"time": "null::timestamptz"}
+        branches.append(f"select {_named(columns)} from {timeless} where {_NO_TIME}")  # noqa: S608 -- as in schemas/
+    return {"access": " union all ".join(branches) or access.sql}
+
+
+def _code(connection: duckdb.DuckDBPyConnection, what: Focus) -> list[str]:
+    """Make a type of all values that a column can have in the copy, for each column that has few.
+
+    Returns the columns' names; a column's type is called like it.
+    """
+    if not (files := [file.path for file in what.files if file.touches(what.period)]):
+        return []
+    know(connection, "chunk", what.readable(files))
+    named = {name: (name, "chunk") for name in _CODED}
+    named |= {name: (column, RELATION) for name, column in _OF_ROUTES.items()}
+    for name, (column, relation) in named.items():
+        # The empty text, because a type of no value cannot be.
+        values = f"select '' union select {column} from {relation} where {column} is not null order by 1"  # noqa: S608 -- our own names
+        connection.execute(f"create type coded_{name} as enum ({values})")
+    return list(named)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, what: Focus, coded: Collection[str]) -> None:
     """Copy the period's lines, some files at a time."""
     routed = _access().relation.replace(
         LINES, "(select distinct http_request_method, url_path, null as reject_reason from chosen)"
     )
+    found = {name: sql for name, sql in _computed().items() if name != "time"}
+    as_coded = {name: f"::coded_{name}" for name in coded}
+    looked_up = ", ".join(f"({sql}){as_coded.get(name, '')} as {name}" for name, sql in found.items())
+    copied = ", ".join(f"{name}{as_coded.get(name, '')} as {name}" for name in COLUMNS)
     insert = f"""
-        insert into focus.line
+        insert into focus.line by name
         with chosen as not materialized (
-            select {_NAMES} from chunk where reject_reason is null and {_TIME} >= $start and {_TIME} < $end
+            select {_NAMES}, {_TIME} as time from chunk
+            where reject_reason is null and {_TIME} >= $start and {_TIME} < $end
         ),
-        known as (select http_request_method as its_method, url_path as its_path, operation from {routed})
-        select {_NAMES}, operation
+        known as (
+            select http_request_method as its_method, url_path as its_path, {looked_up} from {routed}
+        )
+        select {copied}, time, {", ".join(found)}
         from chosen
-        left join known on its_path = url_path and its_method = http_request_method"""  # noqa: S608 -- our own names
+        left join known on its_path = url_path and its_method is not distinct from http_request_method"""  # noqa: S608 -- our own names
     period = {"start": what.period.start, "end": what.period.end}
-    relation = f"(select *, 0 as operation from {LINES})"  # noqa: S608 -- our own names
-    connection.execute(f"create table focus.line as {_select(relation)} limit 0")
+    connection.execute(f"create table focus.line as {_select(_access().relation)} limit 0")
+    for name in coded:
+        connection.execute(f"alter table focus.line alter {name} type coded_{name}")
+    for name in _IDENTITY:
+        connection.execute(f"alter table focus.line drop {name}")
     for files in _chunks([file for file in what.files if file.touches(what.period)]):
         know(connection, "chunk", what.readable(files))
         connection.execute(insert, period)
+
+
+def make(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> str:
+    """Have a view's rows made beside the copy, if they are to be made once; return what the view is then."""
+    if name not in ONCE:
+        return sql
+    connection.execute(f'create table focus."{name}" as {sql}')
+    return f'from focus."{name}"'
 
 
 def know(connection: duckdb.DuckDBPyConnection, name: str, source: Any) -> None:
@@ -139,9 +195,11 @@ def _chunks(files: Sequence[DataFile]) -> Iterator[list[str]]:
         yield some
 
 
-def _around(connection: duckdb.DuckDBPyConnection, what: Focus) -> Iterator[str]:
-    """Yield SELECTs of the other lines, each between two times; and of lines without any time, a copy."""
-    for number, stretch in enumerate(_stretches(what.period)):
+def _pieces(
+    connection: duckdb.DuckDBPyConnection, what: Focus, stretches: Iterable[Period]
+) -> Iterator[tuple[str, str]]:
+    """Yield for each stretch of time that may have lines what they can be read from, and which they are."""
+    for number, stretch in enumerate(stretches):
         if files := [file.path for file in what.files if file.touches(stretch)]:
             name = f"stretch_{number}"
             know(connection, name, what.readable(files))
@@ -149,17 +207,46 @@ def _around(connection: duckdb.DuckDBPyConnection, what: Focus) -> Iterator[str]
                 *([f"{_TIME} >= {_instant(stretch.start)}"] if stretch.start > _FIRST else ()),
                 *([f"{_TIME} < {_instant(stretch.end)}"] if stretch.end < _LAST else ()),
             ]
-            relation = _access().relation.replace(LINES, name)
-            yield f"{_select(relation)} where {' and '.join(bounds)}"
-    if files := [file.path for file in what.files if file.timeless]:
-        know(connection, "chunk", what.readable(files))
-        relation = _access().relation.replace(LINES, "chunk")
-        connection.execute(f"create table focus.timeless as {_select(relation)} where {_TIME} is null")
-        yield _select("focus.timeless")
+            yield _access().relation.replace(LINES, name), " and ".join(bounds)
+
+
+def _timeless(connection: duckdb.DuckDBPyConnection, what: Focus) -> str | None:
+    """Return what lines without any time can be read from; None if there are none."""
+    if not (files := [file.path for file in what.files if file.timeless]):
+        return None
+    know(connection, "timeless", what.readable(files))
+    return _access().relation.replace(LINES, "timeless")
 
 
 def _select(relation: str) -> str:
-    return f"select {_NAMES}, operation from {relation}"  # noqa: S608 -- our own names
+    """Return a SELECT of what the copy can tell."""
+    computed = ", ".join(f"{sql} as {name}" for name, sql in _computed().items())
+    return f"select {_NAMES}, {computed}, {', '.join(_IDENTITY)} from {relation}"  # noqa: S608 -- our own names
+
+
+def _named(columns: Mapping[str, str]) -> str:
+    return ", ".join(f'{sql} as "{name}"' for name, sql in columns.items())
+
+
+def _computed() -> dict[str, str]:
+    """Return the columns of `access` that are no stored ones, each with its SQL: the time first."""
+    stored = set(_stored())
+    return {column.name: column.sql for column in _access().columns if column.sql.strip('"') not in stored}
+
+
+def _told() -> Iterator[tuple[str, str]]:
+    """Yield the columns of `access` that the copy can tell, each with its SQL."""
+    computed = _computed()
+    for column in _access().columns:
+        of = column.sql.strip('"')
+        if column.name in computed:
+            yield column.name, column.name
+        elif of in COLUMNS or of in _IDENTITY:
+            yield column.name, of
+
+
+def _stored() -> list[str]:
+    return [field.name for field in tables()[LINES].fields]
 
 
 def _stretches(period: Period) -> Iterator[Period]:
@@ -173,10 +260,6 @@ def _stretches(period: Period) -> Iterator[Period]:
 
 def _access() -> View:
     return next(view for view in tables()[LINES].views if view.name == "access")
-
-
-def _words(sql: str) -> set[str]:
-    return set(re.findall(r"\w+", sql))
 
 
 def _text(value: str) -> str:

@@ -66,14 +66,10 @@ def _focused(
     if files:
         datasets[focus.LINES] = readable([file.path for file in files])
     connect = partial(query.connect, datasets, partial(store.cannot_read, target.location), api_prefixes)
-    with (
-        TemporaryDirectory(prefix="lpaudit-") as folder,
-        closing(
-            connect(focused=focus.Focus(period, files, readable, Path(folder) / "period.duckdb"))
-        ) as near,
-        closing(connect()) as far,
-    ):
-        yield query.either(near, far), _versions(opened_tables)
+    with TemporaryDirectory(prefix="lpaudit-") as folder:
+        what = focus.Focus(period, files, readable, Path(folder) / "period.duckdb")
+        with closing(connect(focused=what)) as near, closing(connect(focused=what, copied=False)) as far:
+            yield query.either(near, far), _versions(opened_tables)
 
 
 def _datasets(target: store.Store, opened_tables: Mapping[str, store.Table | None]) -> dict[str, Any]:
@@ -183,7 +179,7 @@ def status(root: str) -> Status:
 _AS_OF = """
 select max(stored) as as_of
 from (
-    select max(ingest_time) as stored from log_line union all select max(fetched_at) as stored from snapshot
+    select max(ingest_time) as stored from segment union all select max(fetched_at) as stored from snapshot
 )
 """
 

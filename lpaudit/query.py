@@ -11,14 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from lpaudit import focus, guard, routes
-from lpaudit.errors import QueryError, QueryLimit, StoreError
+from lpaudit.errors import QueryError, QueryLimit, StoreError, is_interruption
 from lpaudit.schema import tables
 
 _MEMORY = "2GB"
@@ -192,20 +191,20 @@ class Connection:
             if (missing := _MISSING.search(str(error))) and missing[1] in self.files:
                 raise self.unreadable(FileNotFoundError(f"{missing[1]} is not there")) from None
             raise QueryError(_clean(error), hint=_REFUSED[type(error)]) from None
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
         except duckdb.OutOfMemoryException:
             raise QueryLimit(
                 f"the query needs more memory than {_MEMORY}",
                 hint="aggregate, or narrow it with where and limit",
             ) from None
-        except RuntimeError as error:
+        except (duckdb.InterruptException, RuntimeError) as error:
             if "interrupted" in str(error).lower():
                 raise KeyboardInterrupt from None
             raise
         except (OSError, pa.ArrowException) as error:
             raise self.unreadable(error) from error
         except duckdb.Error as error:
+            if is_interruption(error):
+                raise KeyboardInterrupt from None
             if any(words in str(error) for words in _READING):
                 raise self.unreadable(error) from error
             raise QueryError(_clean(error)) from None
@@ -243,6 +242,8 @@ def connect(
     api_prefixes: Sequence[str] = routes.PREFIXES,
     only: Collection[str] | None = None,
     focused: focus.Focus | None = None,
+    *,
+    copied: bool = True,
 ) -> Connection:
     """Open a connection over Arrow datasets of tables by name; a table without any is an empty one.
 
@@ -250,7 +251,7 @@ def connect(
 
     ``only`` names tables whose views are about them alone: then there are no others, which is quick.
     ``focused`` copies the lines of a period first, to ask much about them: then columns and views that
-    were not asked for beforehand are not there.
+    were not asked for beforehand are not there. Without ``copied`` they are, and are read from the store.
 
     The datasets are those of one version of each table: a query is never half old and half
     new. ``unreadable`` says what it means that one of their files cannot be read, and
@@ -266,14 +267,15 @@ def connect(
     if only is None:
         _know_routes(connection, api_prefixes)
     sql = {view.name: view.sql for table in wanted.values() for view in table.views}
-    if focused is not None:
-        for setting in _CAREFUL:
-            connection.execute(setting)
-        with opened.explained(), _with_room_for(focused.database):
-            sql |= focus.focus(connection, focused)
-    for name, text in sql.items():
-        with suppress(*(_NOT_COPIED if focused else ())):
-            connection.execute(f'create view "{name}" as {text}')
+    with opened.explained(), _with_room_for(focused):
+        if focused is not None:
+            for setting in _CAREFUL:
+                connection.execute(setting)
+            sql |= (focus.focus if copied else focus.divide)(connection, focused)
+        for name, text in sql.items():
+            with suppress(*(_NOT_COPIED if focused else ())):
+                made = focus.make(connection, name, text) if focused and copied else text
+                connection.execute(f'create view "{name}" as {made}')
     if files:
         connection.execute("SET allowed_paths = $files", {"files": files})
     for setting in (*_CAREFUL, *_LOCKDOWN):
@@ -282,16 +284,16 @@ def connect(
 
 
 @contextmanager
-def _with_room_for(database: Path) -> Iterator[None]:
-    """Say where there is too little room, if there is."""
+def _with_room_for(focused: focus.Focus | None) -> Iterator[None]:
+    """Say where there is too little room for a copy, if there is."""
     try:
         yield
     except duckdb.IOException as error:
-        if str(database) not in str(error):
+        if focused is None or str(focused.database) not in str(error):
             raise
         reason = str(error).rpartition(": ")[2].lower()
         raise StoreError(
-            f"cannot copy the period's lines to {database.parent.parent}: {reason}",
+            f"cannot copy the period's lines to {focused.database.parent.parent}: {reason}",
             hint="name a directory with more room: TMPDIR=DIR lpaudit … (a million lines take some 30 MB)",
         ) from None
 

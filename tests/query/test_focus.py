@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 from report.small import RUN, line
 
@@ -72,7 +73,7 @@ def focused(store, tmp_path):
     """Open connections over the period's lines, closed again in the end."""
     opened = []
 
-    def connect(period=PERIOD, *, by_duckdb=True):
+    def connect(period=PERIOD, *, by_duckdb=True, copied=True):
         target = open_store(str(store))
         table = target.table(focus.LINES)
         read = target.readable if by_duckdb else lambda name, _, files: target.dataset_of(name, files)
@@ -84,7 +85,7 @@ def focused(store, tmp_path):
         )
         datasets = pipeline._datasets(target, {name: target.table(name) for name in tables()})
         datasets[focus.LINES] = what.readable([file.path for file in what.files])
-        opened.append(query.connect(datasets, target_unreadable, focused=what))
+        opened.append(query.connect(datasets, target_unreadable, focused=what, copied=copied))
         return opened[-1]
 
     yield connect
@@ -116,7 +117,7 @@ def test_every_check_has_the_same_answer(store, focused):
                     continue
                 assert answer.equals(expected), name
     # What is not copied few ask for: if these become many, reports become slow.
-    assert not_copied == {"out-of-order-lines", "path-traversal", "secrets-in-urls"}
+    assert not_copied == {"out-of-order-lines", "path-traversal", "secret-reads", "secrets-in-urls"}
 
 
 def test_the_copy_has_no_name_that_could_be_left_behind(focused, tmp_path):
@@ -155,6 +156,34 @@ def test_of_a_period_nothing_else_is_read(focused):
     assert scans("time >= $start - to_hours(6) and time < $end") == (1, 1, 12 * lines)
     assert scans("time >= $start - to_days(2) and time < $end") == (2, 1, 42 * lines)
     assert scans("time < $start and time >= $start - to_hours(1) and $end > $start") == (1, 0, lines)
+
+
+def test_what_was_not_copied_is_read_from_the_files_of_its_time_and_no_others(focused, store):
+    apart = focused(copied=False)
+    sql = "select count(*) as n from access where url_original like '%passwd%' and time >= $start and time < $end"
+    times = {"start": PERIOD.start, "end": PERIOD.end}
+    [[_, plan]] = apart.duckdb.execute(f"explain {sql}", times).fetchall()
+    assert plan.upper().count("READ_PARQUET") == 1
+    assert apart.select(sql, times).to_pylist() == [{"n": 6}]
+    with pipeline.opened(str(store)) as (far, _):
+        for where in ("true", "time is null", "time < $start and $end > $start"):
+            asked = f"select route, url_original, count(*) as n from access where {where} group by all order by all"
+            given = times if "$" in where else {}
+            assert apart.select(asked, given).equals(far.select(asked, given))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.InterruptException("INTERRUPT Error: Interrupted!"),
+        RuntimeError("Query interrupted"),
+        # What DuckDB says when it had asked Python for rows.
+        duckdb.InvalidInputException("Invalid Input Error: Python exception occurred: KeyboardInterrupt: "),
+    ],
+)
+def test_ctrl_c_while_lines_are_copied_is_an_interruption(focused, error):
+    with pytest.raises(KeyboardInterrupt), focused().explained():
+        raise error
 
 
 @pytest.mark.parametrize(

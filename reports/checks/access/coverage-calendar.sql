@@ -17,19 +17,20 @@ with day as (
     from generate_series(date_trunc('day', $start), $end - interval 1 microsecond, interval 1 day) as t(d)
 ),
 host as (
-    select distinct host_name as host from access_event
+    select distinct host from segment where kind = 'access'
     union
     select distinct host_name from coverage_gap
 ),
-line as (
-    select
-        host_name as host,
-        date_trunc('day', time) as day,
-        count(*) as lines,
-        count(distinct date_trunc('hour', time)) as hours_with_lines
+hour as (
+    select host, floor(extract(epoch from time) / 3600) as hour, count(*) as lines
     from access
     where time >= $start and time < $end
-    group by all
+    group by host, floor(extract(epoch from time) / 3600)
+),
+line as (
+    select host, to_timestamp(floor(hour / 24) * 86400) as day, sum(lines)::bigint as lines, count(*) as hours_with_lines
+    from hour
+    group by host, floor(hour / 24)
 ),
 gap as (
     select host_name as host, day.day, count(*) as gaps

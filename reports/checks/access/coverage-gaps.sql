@@ -6,7 +6,7 @@ kind = "control"
 section = "S3"
 severity = "high"
 key = ["source_id", "from_offset", "cause"]
-population = "select count(*) from (select source_id from access_event union select source_id from coverage_gap)"
+population = "select count(*) from (select source_id from segment where kind = 'access' union select source_id from coverage_gap)"
 unit = "sources"
 limits = """
 A gap counts for the period if its time overlaps it; an end of it that is not known counts as overlapping. The time is that of the last line stored before the gap and that of its discovery, so it is rather too long than too short.

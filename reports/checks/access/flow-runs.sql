@@ -6,8 +6,7 @@ kind = "table"
 section = "S11"
 population = """
 select count(distinct try_cast(regexp_extract(path, '/flow_runs/([0-9a-fA-F-]{32,36})(/|$)', 1) as uuid))
-from access
-where time >= $start and time < $end and contains(path, '/flow_runs/')"""
+from (select distinct path from access where time >= $start and time < $end and contains(path, '/flow_runs/')) as named"""
 unit = "flow runs named in a path"
 limits = """
 A run is counted by its id in the request's path: the run that was acted on, not the run that made the request. Most requests that a run makes name no run.
@@ -16,23 +15,36 @@ Name and state are Prefect's own, from the newest snapshot in the store; they ar
 default = 50
 why = "one page of a report; the population says how many there are"
 */
-with request as (
+with asked as (
+    -- Each path is looked at once, however often it was asked for.
+    select
+        any_value(path) as path,
+        "user",
+        count(*) as requests,
+        count(*) filter (where method not in ('GET', 'HEAD', 'OPTIONS')) as other_than_get,
+        count(*) filter (where status in (401, 403, 407, 429)) as denied,
+        min(time) as first,
+        max(time) as last
+    from access
+    where time >= $start and time < $end and contains(path, '/flow_runs/')
+    group by path, "user"
+),
+request as (
     select
         try_cast(regexp_extract(path, '/flow_runs/([0-9a-fA-F-]{32,36})(/|$)', 1) as uuid)::varchar as flow_run_id,
         *
-    from access
-    where time >= $start and time < $end and contains(path, '/flow_runs/')
+    from asked
 )
 select
     request.flow_run_id,
     any_value(run.name) as name,
     any_value(run.state_name) as state,
-    count(*) as requests,
-    count(*) filter (where method not in ('GET', 'HEAD', 'OPTIONS')) as other_than_get,
-    count(*) filter (where status in (401, 403, 407, 429)) as denied,
+    sum(requests)::bigint as requests,
+    sum(other_than_get)::bigint as other_than_get,
+    sum(denied)::bigint as denied,
     count(distinct "user") as users,
-    min(time) as first,
-    max(time) as last
+    min(first) as first,
+    max(last) as last
 from request
 left join flow_run_latest as run on run.id = request.flow_run_id
 where request.flow_run_id is not null

@@ -6,7 +6,7 @@ kind = "control"
 section = "S3"
 severity = "high"
 key = ["concerns", "host", "reason"]
-population = "select count(*) from (select distinct host_name from access_event union select distinct host_name from coverage_gap)"
+population = "select count(*) from (select distinct host from segment where kind = 'access' union select distinct host_name from coverage_gap)"
 unit = "hosts"
 limits = """
 A host's log is known from its first line to its last. A night without requests has no line either: then this check says `incomplete` until a later line shows that the log was read on, and that is right, as nobody can tell a quiet log from one that is not read. A probe that asks for `/api/health` each minute makes the difference visible.
@@ -18,10 +18,10 @@ default = 7
 why = "longer than any weekend with holidays around it; shorter than a quarter, so that an old host does not make every report incomplete"
 */
 with host as (
-    select host_name as host, min(time) as first_line, max(coalesce(time_end, time)) as last_line
-    from access
-    where time is not null
-    group by host_name
+    select host, min(first_time) as first_line, max(last_time) as last_line
+    from segment
+    where kind = 'access' and first_time is not null
+    group by host
 ),
 expected as (
     select * from host where last_line >= $start - to_days($silent_days)

@@ -10,16 +10,15 @@ limits = "Rejected lines have no time that could be trusted, so they belong to n
 with stored as (
     select
         count(distinct source_id) as sources,
-        count(*) as lines,
-        count(*) filter (where reject_reason is null) as access,
-        count(*) filter (where reject_reason is not null) as quarantine
-    from access_event
+        coalesce(sum(lines), 0)::bigint as lines,
+        coalesce(sum(access), 0)::bigint as access,
+        coalesce(sum(quarantine), 0)::bigint as quarantine,
+        coalesce(sum(without_time), 0)::bigint as without_time
+    from segment
+    where kind = 'access'
 ),
 gone as (
     select coalesce(sum(lines), 0)::bigint as lines from gone_segment where table_name = 'access_event'
-),
-timeless as (
-    select count(*) as lines from access where time is null
 ),
 period as (
     select
@@ -49,7 +48,7 @@ figures(position, figure, value, meaning) as (
     union all
     select 4, 'quarantine', quarantine, 'lines that could not be read' from stored
     union all
-    select 5, 'without_time', lines, 'read, but their format logs no time' from timeless
+    select 5, 'without_time', without_time, 'read, but their format logs no time' from stored
     union all
     select 6, 'in_period', lines, 'read, with a time in the period' from period
     union all

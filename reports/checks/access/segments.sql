@@ -4,7 +4,7 @@ title = "Segments, to be recomputed from the source"
 question = "Which exact bytes of which source are in the store?"
 kind = "table"
 section = "S18"
-population = "select count(distinct segment) from access_event"
+population = "select count(distinct segment) from segment where kind = 'access'"
 unit = "segments"
 limits = """
 To recompute a hash from the log itself: `tail -c +$((START + 1)) FILE | head -c LENGTH | sha256sum`; of a compressed log: `zcat FILE | tail -c +$((START + 1)) | head -c LENGTH | sha256sum`.

@@ -14,17 +14,12 @@ They show that nothing was lost between the file and the store. They cannot show
 */
 with piece as (
     select
-        source_id,
-        arg_max(source, byte_offset) as source,
-        arg_max(host_name, byte_offset) as host,
-        count(*) as lines,
-        0 as purged,
-        sum(byte_length)::bigint as bytes,
-        max(byte_offset + byte_length) as last_byte
-    from access_event
-    group by source_id
+        source_id, source, host, lines, access, quarantine, without_time, 0 as purged, bytes, end_offset as last_byte,
+        first_time, last_time
+    from segment
+    where kind = 'access'
     union all
-    select source_id, source, host_name, lines, lines, end_offset - start_offset, end_offset
+    select source_id, source, host_name, lines, 0, 0, 0, lines, end_offset - start_offset, end_offset, null, null
     from gone_segment
     where table_name = 'access_event'
 ),
@@ -34,44 +29,38 @@ line as (
         arg_max(source, last_byte) as source,
         arg_max(host, last_byte) as host,
         sum(lines)::bigint as lines,
+        sum(access)::bigint as access,
+        sum(quarantine)::bigint as quarantine,
+        sum(without_time)::bigint as without_time,
         sum(purged)::bigint as purged,
         sum(bytes)::bigint as bytes,
-        max(last_byte) - sum(bytes)::bigint as missing_bytes
+        max(last_byte) - sum(bytes)::bigint as missing_bytes,
+        min(first_time) as first_time,
+        max(last_time) as last_time
     from piece
     group by source_id
 ),
-good as (
-    select
-        source_id,
-        count(*) as access,
-        count(*) filter (where time >= $start and time < $end) as in_period,
-        count(*) filter (where time is null) as without_time,
-        min(time) as first_time,
-        max(coalesce(time_end, time)) as last_time
+period as (
+    select source_id, count(*) as lines
     from access
-    group by source_id
-),
-bad as (
-    select source_id, count(*) as quarantine
-    from quarantine
+    where time >= $start and time < $end
     group by source_id
 )
 select
     source,
     line.source_id,
     host,
-    lines,
-    coalesce(access, 0) as access,
-    coalesce(quarantine, 0) as quarantine,
+    line.lines,
+    access,
+    quarantine,
     purged,
-    lines - coalesce(access, 0) - coalesce(quarantine, 0) - purged as difference,
+    line.lines - access - quarantine - purged as difference,
     bytes,
     missing_bytes,
-    coalesce(in_period, 0) as in_period,
-    coalesce(without_time, 0) as without_time,
+    coalesce(period.lines, 0) as in_period,
+    without_time,
     first_time,
     last_time
 from line
-left join good on good.source_id = line.source_id
-left join bad on bad.source_id = line.source_id
+left join period on period.source_id = line.source_id
 order by source, line.source_id

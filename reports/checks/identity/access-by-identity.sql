@@ -13,24 +13,34 @@ Reads are what the route catalogue calls read, poll and telemetry; deletes its d
 [needs]
 identity_latest = "nobody has said who is behind the logins (`lpaudit identities import`)"
 */
+with used as (
+    select
+        identity, login is not null as authenticated, kind, owner, "groups", state, client, action,
+        count(*) as requests,
+        count(*) filter (where status in (401, 403, 407, 429)) as denied,
+        min(time) as first,
+        max(time) as last
+    from access_identity
+    where time >= $start and time < $end
+    group by identity, login is not null, kind, owner, "groups", state, client, action
+)
 select
     coalesce(identity, '(unauthenticated)') as identity,
-    login is not null as authenticated,
+    authenticated,
     kind,
     owner,
     "groups",
     state,
-    count(*) as requests,
-    count(*) filter (where action in ('read', 'poll', 'telemetry')) as reads,
-    count(*) filter (where action not in ('read', 'poll', 'telemetry', 'delete', 'bulk_delete', 'secret_read')) as changes,
-    count(*) filter (where action in ('delete', 'bulk_delete')) as deletes,
-    count(*) filter (where action = 'secret_read') as secrets,
-    count(*) filter (where action is null) as other,
-    count(*) filter (where status in (401, 403, 407, 429)) as denied,
+    cast(sum(requests) as bigint) as requests,
+    cast(coalesce(sum(case when action in ('read', 'poll', 'telemetry') then requests end), 0) as bigint) as reads,
+    cast(coalesce(sum(case when action not in ('read', 'poll', 'telemetry', 'delete', 'bulk_delete', 'secret_read') then requests end), 0) as bigint) as changes,
+    cast(coalesce(sum(case when action in ('delete', 'bulk_delete') then requests end), 0) as bigint) as deletes,
+    cast(coalesce(sum(case when action = 'secret_read' then requests end), 0) as bigint) as secrets,
+    cast(coalesce(sum(case when action is null then requests end), 0) as bigint) as other,
+    cast(sum(denied) as bigint) as denied,
     count(distinct client) as clients,
-    min(time) as first,
-    max(time) as last
-from access_identity
-where time >= $start and time < $end
-group by identity, login is not null, kind, owner, "groups", state
+    min(first) as first,
+    max(last) as last
+from used
+group by identity, authenticated, kind, owner, "groups", state
 order by authenticated desc, identity, first, kind, owner, "groups", state

@@ -27,24 +27,30 @@ default = ["admin", "administrator", "anonymous", "demo", "guest", "operator", "
 why = "names that say what somebody does, and not who it is"
 */
 with request as (
-    select identity, kind, owner, client, user_agent, time, line_id
+    -- Within a piece of time that is as short no two requests are too far apart.
+    select
+        identity, client, user_agent, floor(extract(epoch from time) / greatest($idle_seconds, 1)) as piece,
+        max(kind) as kind, max(owner) as owner, count(*) as requests, min(time) as first, max(time) as last
     from access_identity
     where time >= $start and time < $end and login is not null and coalesce(kind, 'human') in ('human', 'agent')
-), spaced as (
-    select
-        identity, client, time, line_id,
-        date_diff('second', lag(time) over (partition by identity, client order by time, line_id), time) as gap
+    group by identity, client, user_agent, floor(extract(epoch from time) / greatest($idle_seconds, 1))
+), piece as (
+    select identity, client, piece, min(first) as first, max(last) as last
     from request
     where client is not null
+    group by identity, client, piece
+), spaced as (
+    select *, date_diff('second', lag(last) over (partition by identity, client order by piece), first) as gap
+    from piece
 ), numbered as (
     select
-        identity, client, time,
+        identity, client, first, last,
         sum(case when gap <= $idle_seconds then 0 else 1 end) over (
-            partition by identity, client order by time, line_id rows between unbounded preceding and current row
+            partition by identity, client order by piece rows between unbounded preceding and current row
         ) as stretch
     from spaced
 ), stretch as (
-    select identity, client, stretch, min(time) as first, max(time) as last
+    select identity, client, stretch, min(first) as first, max(last) as last
     from numbered
     group by identity, client, stretch
 ), edge as (
@@ -63,8 +69,8 @@ with request as (
     from at_once
     group by identity
 ), used as (
-    select identity, max(kind) as kind, max(owner) as owner, count(*) as requests, count(distinct client) as clients,
-        count(distinct user_agent) as user_agents, min(time) as first, max(time) as last
+    select identity, max(kind) as kind, max(owner) as owner, cast(sum(requests) as bigint) as requests, count(distinct client) as clients,
+        count(distinct user_agent) as user_agents, min(first) as first, max(last) as last
     from request
     group by identity
 )

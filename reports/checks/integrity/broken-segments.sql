@@ -7,7 +7,7 @@ section = "S18"
 severity = "critical"
 tags = ["D38", "T1565.001"]
 key = ["source_id", "start"]
-population = "select count(distinct segment) from log_line"
+population = "select count(distinct segment) from segment"
 unit = "segments"
 limits = """
 Compared is the store with itself, the whole of it: each segment's name says from which byte to which it reaches, and its rows must fill exactly that, next to the segment before.
@@ -15,17 +15,8 @@ Of segments that were purged, their certificates say where they began and ended.
 Whether the bytes in a segment's file still have the hash in its name, the rows do not show: the section on segments says how to recompute it. Somebody who can write the store could change rows and names together."""
 */
 with piece as (
-    select
-        source_id,
-        segment,
-        min(source) as source,
-        min(byte_offset) as start,
-        max(byte_offset + byte_length) as stop,
-        sum(byte_length)::bigint as bytes,
-        count(*) as lines,
-        max(line_number) - min(line_number) + 1 as numbers
-    from log_line
-    group by source_id, segment
+    select source_id, segment, source, start_offset as start, end_offset as stop, bytes, lines, last_line - first_line + 1 as numbers
+    from segment
     union all
     select source_id, segment, source, start_offset, end_offset, end_offset - start_offset, lines, lines
     from gone_segment

@@ -24,7 +24,7 @@ with known as (
     select max(time) as until from (
         select max(recorded_at) as time from control_run
         union all
-        select max(ingest_time) from access_event
+        select max(ingest_time) from segment where kind = 'access'
     )
 ),
 first_run as (

@@ -8,7 +8,7 @@ severity = "critical"
 tags = ["D18", "T1090", "T1562.006"]
 key = ["flow_run_id", "what", "time"]
 population = """
-with covered as (select min(time) as first, max(coalesce(time_end, time)) as last from access)
+with covered as (select min(first_time) as first, max(last_time) as last from segment where kind = 'access')
 select (
     select count(*) from flow_run_latest, covered
     where created >= greatest($start, first) and created < least($end, last)
@@ -40,7 +40,7 @@ default = 300
 why = "Prefect's PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS, after which it ends a cancellation itself"
 */
 with covered as (
-    select min(time) as first, max(coalesce(time_end, time)) as last from access
+    select min(first_time) as first, max(last_time) as last from segment where kind = 'access'
 ), missing as (
     select "from" as start, coalesce("to", detected_at) as "end" from open_gap
 ), run as (

@@ -29,7 +29,7 @@ with now as (
 ), good as (
     select client, "user", coalesce(route, path) as route, max(time) as time
     from access
-    where time < $end and status < 400 and coalesce(client, '') in (select coalesce(client, '') from now)
+    where time < $end and status < 400
     group by client, "user", coalesce(route, path)
 ), good_of_anybody as (
     select client, route, max(time) as time from good group by client, route

@@ -18,18 +18,33 @@ Answered is whether Prefect knew the run when it was asked: a request with a sta
 flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
 */
 with line as (
-    select *, try_cast(prefect_flow_run_id as uuid)::varchar as claimed_id from access where time >= $start and time < $end
+    select
+        time, "user", method || ' ' || coalesce(route, path) as request, action, status,
+        case when resource_type = 'flow_run' then resource_id end as run,
+        case when parent_type = 'flow_run' then parent_id end as parent_run,
+        prefect_flow_run_id as claimed_run
+    from access
+    where time >= $start and time < $end
 ), unknown as (
-    select *, resource_id as run, false as claimed from line where resource_type = 'flow_run'
-    union all
-    select *, parent_id, false from line where parent_type = 'flow_run'
-    union all
-    select *, claimed_id, true from line
-), named as (
     -- Once a line and run: what is in the path counts as a request, whatever the header says.
-    select * from unknown
+    select run, false as claimed, "user", request, status, action = 'delete' as deletes, time from line where run is not null
+    union all
+    select parent_run, false, "user", request, status, false, time from line where parent_run is not null and parent_run is distinct from run
+    union all
+    select try_cast(claimed_run as uuid)::varchar, true, "user", request, status, false, time
+    from line
+    where try_cast(claimed_run as uuid)::varchar is distinct from run and try_cast(claimed_run as uuid)::varchar is distinct from parent_run
+), named as (
+    select
+        run, claimed, "user", request,
+        count(*) as requests,
+        count(*) filter (where status < 400) as answered,
+        count(*) filter (where deletes and status < 400) as deleted,
+        min(time) as first,
+        max(time) as last
+    from unknown
     where run is not null and run not in (select id from flow_run)
-    qualify row_number() over (partition by line_id, run order by claimed) = 1
+    group by run, claimed, "user", request
 ), told as (
     select resource_id[18:] as id, arg_max(resource_name, occurred) as name,
         arg_max(regexp_extract(event, '[^.]+$'), occurred) as last_state
@@ -42,14 +57,14 @@ select
     run as flow_run_id,
     any_value(told.name) as flow_run_name,
     any_value(told.last_state) as last_state,
-    count(*) filter (where not claimed) as requests,
-    count(*) filter (where not claimed and status < 400) as answered,
-    count(*) filter (where not claimed and action = 'delete' and resource_id = run and status < 400) as deleted,
-    count(*) filter (where claimed) as claims,
-    string_agg(distinct coalesce(user_name, '(nobody)'), ', ' order by coalesce(user_name, '(nobody)')) as users,
-    string_agg(distinct http_request_method || ' ' || coalesce(route, url_path), ', ' order by http_request_method || ' ' || coalesce(route, url_path)) as routes,
-    min(time) as first,
-    max(time) as last
+    coalesce(sum(requests) filter (where not claimed), 0)::bigint as requests,
+    coalesce(sum(answered) filter (where not claimed), 0)::bigint as answered,
+    coalesce(sum(deleted), 0)::bigint as deleted,
+    coalesce(sum(requests) filter (where claimed), 0)::bigint as claims,
+    string_agg(distinct coalesce("user", '(nobody)'), ', ' order by coalesce("user", '(nobody)')) as users,
+    string_agg(distinct request, ', ' order by request) as routes,
+    min(first) as first,
+    max(last) as last
 from named left join told on told.id = named.run
 group by run
 order by first, flow_run_id
