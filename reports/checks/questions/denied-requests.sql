@@ -11,7 +11,11 @@ unit = "requests of the period"
 limits = """
 Denied is a status of 401, 403, 407 or 429. Which layer said no is told by status, identity and the size of lighttpd's own error pages; with error pages of your own (server.errorfile-prefix) lighttpd's answers may be taken for Prefect's.
 A 401 bears no user: tried are the names from lighttpd's error log, where it was ingested and only one request can be meant.
-Prefect's client sends no credentials to some websockets; these 401s are in the table, and are no finding."""
+Prefect's client sends no credentials to some websockets; these 401s are in the table, and are no finding.
+Whether it was `seen before`, and when it last went well, is looked for in the $days days before the period, too, and no longer ago."""
+[parameters.days]
+default = 90
+why = "a quarter: what was refused or allowed before that is no longer news"
 */
 with now as (
     select failed."user", failed.client, failed.method, coalesce(failed.route, failed.path) as route, layer, cause, noise,
@@ -25,11 +29,11 @@ with now as (
 ), before as (
     select distinct client, "user", coalesce(route, path) as route
     from failed_request
-    where time < $start and status in (401, 403, 407, 429)
+    where time >= $start - to_days($days) and time < $start and status in (401, 403, 407, 429)
 ), good as (
     select client, "user", coalesce(route, path) as route, max(time) as time
     from access
-    where time < $end and status < 400
+    where time >= $start - to_days($days) and time < $end and status < 400
     group by client, "user", coalesce(route, path)
 ), good_of_anybody as (
     select client, route, max(time) as time from good group by client, route
