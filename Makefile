@@ -106,7 +106,7 @@ lock: $(DEV) ## Write requirements*.txt again (UPGRADE=--upgrade: with the newes
 clean: ## Remove the environment, caches, and what `make run` made.
 	rm -rf $(VENV) $(PREFECT) build dist lpaudit-store lpaudit-report
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
-	find lpaudit tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lpaudit tests docs bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. A stamp is newer than the lock it was made from, so the second time takes no time.
 
