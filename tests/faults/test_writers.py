@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.test_kill import offsets, write_log
 from tests.stores import stored_bytes, stored_rows
 
 WRITERS = 4
 
 
-def test_simultaneous_ingests_of_the_same_files_store_each_line_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.soak)])
+def test_simultaneous_ingests_of_the_same_files_store_each_line_once(tmp_path: Path, count: int) -> None:
     """The race begins with the creation of the store and of its table."""
-    logs = [tmp_path / f"{name}.log" for name in "abc"]
+    logs = [tmp_path / f"{number}.log" for number in range(count)]
     for seed, log in enumerate(logs):
         write_log(log, 8_000, seed)  # 40 commits: more than a loser's patience, were it counted
     store = tmp_path / "store"
