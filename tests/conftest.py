@@ -47,9 +47,7 @@ def pytest_collection_modifyitems(items):
     """Have tests that need a real program fail without it; skip them only if that was asked for."""
     for item in items:
         # One worker runs all that share a server or a recording, which take seconds to make.
-        if "e2e" in item.keywords and "prefect" in item.keywords:
-            item.add_marker(pytest.mark.xdist_group("story" if "story" in item.fixturenames else "recording"))
-        elif "prefect" in item.keywords:
+        if "prefect" in item.keywords:
             item.add_marker(pytest.mark.xdist_group("prefect"))
         elif any(str(item.path).endswith(f"/{module}.py") for module in SHARING):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
