@@ -294,7 +294,7 @@ def _with_room_for(focused: focus.Focus | None) -> Iterator[None]:
         reason = str(error).rpartition(": ")[2].lower()
         raise StoreError(
             f"cannot copy the period's lines to {focused.database.parent.parent}: {reason}",
-            hint="name a directory with more room: TMPDIR=DIR lpaudit … (a million lines take some 30 MB)",
+            hint="name a directory with more room: TMPDIR=DIR lpaudit … (a million lines take some 80 MB)",
         ) from None
 
 
