@@ -9,7 +9,7 @@ RUNTIME = $(VENV)/.runtime
 DEV = $(VENV)/.dev
 PREFECT = .venv-prefect
 # What an install compiles.
-CORE = hatch_build.py lpaudit/logformat/core.c
+CORE = hatch_build.py $(wildcard lpaudit/core/*.[ch])
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS =
 # One more than there are processors: tests also wait, for disks and for each other.

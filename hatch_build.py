@@ -9,7 +9,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path(__file__).parent / "lpaudit" / "logformat" / "core.c"
+CORE = Path(__file__).parent / "lpaudit" / "core"
+SOURCES = sorted(CORE.glob("*.c"))
 FLAGS = ("-O3", "-shared", "-fPIC")
 
 
@@ -19,7 +20,7 @@ def compiled(library: Path, *flags: str) -> str | None:
     aside = library.with_name(f".{library.name}.{os.getpid()}.tmp")  # a program may have the old one open
     try:
         told = subprocess.run(
-            [*compiler, *(flags or FLAGS), "-o", str(aside), str(SOURCE)],
+            [*compiler, *(flags or FLAGS), "-o", str(aside), *map(str, SOURCES), "-lm"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -41,7 +42,7 @@ class Core(BuildHookInterface):  # type: ignore[type-arg] -- nothing of it depen
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 -- hatchling's names
         """Compile before files are collected."""
-        library = SOURCE.with_name("libcore.so")
+        library = CORE / "libcore.so"
         library.unlink(missing_ok=True)
         why = compiled(library)
         if why is not None:

@@ -20,7 +20,7 @@ from bench.commits import Commits
 from bench.ingested import WITHOUT_CORE, Measured, Read, report
 from bench.page import put_into
 from bench.spent import Spent
-from lpaudit.logformat import core
+from lpaudit import core
 from lpaudit.redaction import covers
 from lpaudit.store import open_store, read_segment
 
@@ -128,7 +128,8 @@ def repeat(log: Path, times: int, target: Path) -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> Measured:
     """Measure everything that was asked for, one thing after the other."""
-    log, escaped, few, many = (folder / f"{name}.log" for name in ("access", "escaped", "few", "many"))
+    names = ("access", "escaped", "secret", "few", "many")
+    log, escaped, secret, few, many = (folder / f"{name}.log" for name in names)
     reads: list[Read] = []
     load = os.getloadavg()[0]
 
@@ -139,6 +140,9 @@ def measure(options: argparse.Namespace, folder: Path) -> Measured:
                 f"{one.log}, {one.program}: {one.seconds:.1f} s, {one.rate:,.0f} lines/CPU-s", file=sys.stderr
             )
 
+    logs.write(few, 1000)
+    for program in (by_lpaudit, by_duckdb):  # from now on Python's modules are compiled
+        program(folder, few)
     logs.write(log, options.lines)
     done(*read("mixed", folder, log, options.lines, options.rounds, peers_too=True))
     if options.times > 1:
@@ -148,8 +152,10 @@ def measure(options: argparse.Namespace, folder: Path) -> Measured:
     log.unlink()
     logs.write(few, options.few)
     logs.write(escaped, options.few, escapes=True)
+    logs.write(secret, options.few, tokens=True)
+    each = {"short": few, "escaped": escaped, "secret": secret}
     pairs = [
-        [*read("short", folder, few, options.few, 1), *read("escaped", folder, escaped, options.few, 1)]
+        [one for name, path in each.items() for one in read(name, folder, path, options.few, 1)]
         for _ in range(options.rounds)
     ]
     for same in zip(*pairs, strict=True):
@@ -164,7 +170,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="a glance: does it work, is anything lost?")
     parser.add_argument("--lines", type=int, help="of the log that all programs read [5000000]")
     parser.add_argument("--times", type=int, help="so many times as long is the longest log; 1 for none [4]")
-    parser.add_argument("--few", type=int, help="lines of the short log, and of that with escapes [1000000]")
+    parser.add_argument("--few", type=int, help="lines of the short log, and of those like it [1000000]")
     parser.add_argument("--rounds", type=int, help="how often each is read [3]")
     parser.add_argument("--starts", type=int, help="how often a program is started [15]")
     parser.add_argument("--dir", type=Path, help="where logs and stores are made, and removed again")

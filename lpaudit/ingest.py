@@ -6,7 +6,7 @@ and committed a segment at a time. What another writer commits meanwhile is skip
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +32,7 @@ from lpaudit.reading import AccessReading, Reading, identity, kept
 from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
-from lpaudit.veil import veiled
+from lpaudit.veil import Veiled, veiled
 from lpaudit.visible import visible
 
 COMPACT_EVERY = 100
@@ -159,6 +159,21 @@ def _failed(label: str | None, error: LpauditError) -> SourceResult:
     return SourceResult(label or "", error=error.message, hint=error.hint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A piece of a source; ``continued``: it begins with the rest of a line.
+
+    ``ready`` is what is stored of it, if it is read as ``reading``.
+    """
+
+    data: bytes
+    source_id: str
+    offset: int
+    continued: bool
+    reading: Reading | None = None
+    ready: tuple[Veiled, Segment] = (Veiled(b""), Segment("", 0, 0, ""))
+
+
 class OneInput:
     """One input on its way into the store, to its end."""
 
@@ -183,6 +198,7 @@ class OneInput:
         self.name = visible(found.label)  # in messages: a line end in it must not forge a line
         self.result = SourceResult(found.label)
         self.position = 0  # how far the input agrees with what is stored
+        self.reading: Reading | None = None  # how its newest lines are read
 
     def run(self) -> SourceResult:
         """Read it. What is wrong with it is in the result; what is wrong with the store is raised."""
@@ -289,18 +305,18 @@ class OneInput:
         framing = source.Framing(
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
-        reading: Reading | None = None
-        own, continued = known.formats, self._is_continued(known)
-        offset, line_number = known.offset, known.line_number
-        # A file is read on while its lines are stored; what a pipe brings is waited for.
-        pieces = source.ahead(framing) if reader.position is not None else framing.pieces()
+        self.reading = None
+        own, line_number = known.formats, known.line_number
+        taken = self._taken(framing, known)
+        # Of a file the next piece is made ready while one is stored; what a pipe brings is waited for.
+        pieces = source.ahead(taken) if reader.position is not None else taken
         with closing(pieces):
             for number, piece in enumerate(pieces, 1):
-                reading = self.fitting.choose(piece, self.kind, own, reading, begun=bool(known.segments))
-                data = kept(reading, piece, self.options.fingerprint_key, continued=continued)
-                continued = not piece.endswith(b"\n")
-                hidden = veiled(reading, data, self.options.pseudonyms)
-                segment = Segment.of(known.source_id, offset, hidden.data)
+                reading = self.fitting.choose(
+                    piece.data, self.kind, own, self.reading, begun=bool(known.segments)
+                )
+                self.reading = reading
+                hidden, segment = piece.ready if piece.reading == reading else self._ready(piece, reading)
                 where = self._provenance(reading, segment, line_number)
                 rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
                 if self.target is None or table is None or self.options.dry_run:
@@ -308,7 +324,7 @@ class OneInput:
                         pass
                 else:
                     store.append(self.target, table, [store.Piece(segment, hidden.data, rows)], self.unique())
-                offset, line_number = segment.end, line_number + rows.lines
+                line_number += rows.lines
                 own = rows.formats + tuple(name for name in own if name not in rows.formats)
                 self._count(reading, segment, rows)
                 if reader.position is not None:
@@ -317,6 +333,23 @@ class OneInput:
                     self.options.compact()
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
+
+    def _taken(self, framing: source.Framing, known: Known) -> Generator["_Taken"]:
+        """Yield pieces, ready to be stored if they are read as those before, which is as good as certain."""
+        offset, continued = known.offset, self._is_continued(known)
+        for data in framing.pieces():
+            taken = _Taken(data, known.source_id, offset, continued)
+            reading = self.reading
+            if reading is not None:
+                taken = replace(taken, reading=reading, ready=self._ready(taken, reading))
+            yield taken
+            offset, continued = offset + len(data), not data.endswith(b"\n")
+
+    def _ready(self, piece: "_Taken", reading: Reading) -> tuple[Veiled, Segment]:
+        """Return a piece as it is stored, without secrets, and what it is known by."""
+        data = kept(reading, piece.data, self.options.fingerprint_key, continued=piece.continued)
+        hidden = veiled(reading, data, self.options.pseudonyms)
+        return hidden, Segment.of(piece.source_id, piece.offset, hidden.data)
 
     def _is_continued(self, known: Known) -> bool:
         """Whether what comes next is the rest of an error log's line whose start is stored."""

@@ -4,20 +4,25 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lpaudit.core import texts
 from lpaudit.model import Provenance
-from lpaudit.schema import TYPES, tables
+from lpaudit.schema import tables
 
-_VIEWS = pl.CompatLevel.newest()  # texts as polars has them: Arrow copies them once
+_VIEWS = pl.CompatLevel.newest()  # texts as polars has them
+_DIGITS = 15  # of the offset in a line's identity
+_ALIKE = 4  # where there are more different texts than one in so many rows, they are no few
 
 
 def normalise(name: str, columns: pl.DataFrame, lengths: pl.Series, where: Provenance) -> pa.Table:
     """Return the rows of a block of lines for the table ``name``, in the order of the lines.
 
-    ``columns`` and ``lengths`` are a block's entries, ``where`` describes its first line.
+    ``columns`` and ``lengths`` are a block's entries, ``where`` describes its first line. The rows are as
+    they travel (``schema.Table.travelling``).
     """
     table = tables()[name]
+    schema = table.travelling
     height = len(lengths)
-    offsets = (lengths.cum_sum().shift(1, fill_value=0) + where.byte_offset).to_arrow()
+    offsets = (lengths.cum_sum() - lengths + where.byte_offset).to_arrow()
     constants = {
         "source": where.source,
         "source_id": where.segment.source_id,
@@ -29,30 +34,55 @@ def normalise(name: str, columns: pl.DataFrame, lengths: pl.Series, where: Prove
     }
     numbers = pl.int_range(where.line_number, where.line_number + height, dtype=pl.Int64, eager=True)
     made = {
-        "line_id": pc.binary_join_element_wise(
-            where.segment.source_id, pc.ascii_lpad(offsets.cast(pa.string()), 15, "0"), "-"
-        ),
+        "line_id": _identities(f"{where.segment.source_id}-", offsets),
         "byte_offset": offsets,
         "byte_length": lengths.to_arrow(),
         "line_number": numbers.to_arrow(),
     }
-    nothing: dict[pa.DataType, pa.Array] = {}
+    same: dict[object, pa.Array] = {}  # columns that are alike are made once
     arrays = []
-    for field in table.fields:
-        kind = TYPES[field.type]
+    for field, kind in zip(table.fields, schema.types, strict=True):
         if field.name in made:
             arrays.append(made[field.name])
-        elif field.name in constants:
-            arrays.append(pa.repeat(pa.scalar(constants[field.name], kind), height))
-        elif field.name not in columns.columns or columns[field.name].null_count() == height:
-            if kind not in nothing:
-                nothing[kind] = pa.nulls(height, kind)
-            arrays.append(nothing[kind])
+        elif (
+            field.name in constants
+            or field.name not in columns.columns
+            or columns[field.name].null_count() == height
+        ):
+            value = constants.get(field.name)
+            if (kind, value) not in same:
+                same[kind, value] = _alike(kind, value, height)
+            arrays.append(same[kind, value])
         elif field.type == "map":
             arrays.append(_map(columns[field.name]))
+        elif pa.types.is_dictionary(kind):
+            arrays.append(_coded(columns[field.name].to_arrow(compat_level=_VIEWS)))
         else:
             arrays.append(columns[field.name].to_arrow(compat_level=_VIEWS).cast(kind))
-    return pa.Table.from_arrays(arrays, schema=table.arrow)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _identities(prefix: str, offsets: pa.Array) -> pa.Array:
+    found = texts.identities(prefix, _DIGITS, offsets)
+    if found is not None:
+        return found
+    digits = pc.ascii_lpad(offsets.cast(pa.string()), _DIGITS, "0")
+    return pc.binary_join_element_wise(prefix, digits, "")
+
+
+def _alike(kind: pa.DataType, value: object, height: int) -> pa.Array:
+    """Return a column that has the same in every row."""
+    if not pa.types.is_dictionary(kind):
+        return pa.nulls(height, kind) if value is None else pa.repeat(pa.scalar(value, kind), height)
+    codes = pa.nulls(height, pa.int32()) if value is None else pa.repeat(pa.scalar(0, pa.int32()), height)
+    known = pa.array([] if value is None else [value], pa.string())
+    return pa.DictionaryArray.from_arrays(codes, known, safe=False)
+
+
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    """Return texts as numbers, and what these stand for."""
+    found = texts.coded(column, max(256, len(column) // _ALIKE))
+    return column.cast(pa.string()).dictionary_encode() if found is None else found
 
 
 def _map(column: pl.Series) -> pa.MapArray:

@@ -13,6 +13,7 @@ from lpaudit.logformat import Layout
 from lpaudit.model import LogFormat, LogKind, Provenance, RejectReason
 from lpaudit.normalise import normalise
 from lpaudit.redaction import MASK, VEIL
+from lpaudit.schema import tables
 
 _TIMES = re.compile(
     rb"(?<![0-9A-Za-z])(?:\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\d{10,})"
@@ -81,15 +82,19 @@ def _read_again(
     if not any(fitting):
         return rows
     places = left.filter(pa.array(fitting))
+    travelling, declared = rows.schema, tables()["access_event"].arrow
+    rows = rows.cast(declared)  # rows that travel cannot be chosen from
     name = layout.log_format.name
     again = _read(layout, b"".join(compress(lines, fitting)), replace(where, log_format=name))
+    again = again.cast(declared)
     for column in ("line_id", "byte_offset", "line_number"):  # what depends on a line's place
         index = again.schema.get_field_index(column)
         again = again.set_column(index, again.schema.field(index), rows.column(column).take(places))
     read = again.column("reject_reason").is_null()
     again, places = again.filter(read), places.filter(read.combine_chunks())
     others = pc.invert(pc.is_in(rows.column("byte_offset"), again.column("byte_offset").combine_chunks()))
-    return pa.concat_tables([rows.filter(others), again]).sort_by("byte_offset").combine_chunks()
+    together = pa.concat_tables([rows.filter(others), again]).sort_by("byte_offset").combine_chunks()
+    return together.cast(travelling)
 
 
 @dataclass(frozen=True, slots=True)

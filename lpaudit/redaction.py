@@ -33,7 +33,7 @@ _ADDRESS = re.compile(
     % {b"h": _H}
 )
 
-_LETTERS = 16  # of a fingerprint: 80 bits
+_LETTERS, _BYTES = 16, 10  # of a fingerprint: 80 bits
 _FEWEST = 4  # fewer tell nothing
 _LONGEST = 1 << 14  # characters of a line that are looked at, where it is shown
 
@@ -211,11 +211,19 @@ def mask_from(line: bytes, start: int, end: int) -> int:
 
 def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
     """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
+    if MASK in data:
+        spans = [_widened(data, start, end) for start, end in spans]
+    places = list(_united(spans))
+    if not places:
+        return data
+    secrets = [data[start:end] for start, end in places]
+    disguise = _disguises(dict.fromkeys(secrets), key)
     parts, at, whole = list[bytes | memoryview](), 0, memoryview(data)
-    for start, end in _united(_widened(data, start, end) for start, end in spans):
-        parts += [whole[at:start], _disguise(data[start:end], key)]
+    for (start, end), secret in zip(places, secrets, strict=True):
+        parts.append(whole[at:start])
+        parts.append(disguise[secret])
         at = end
-    return b"".join((*parts, whole[at:])) if parts else data
+    return b"".join((*parts, whole[at:]))
 
 
 def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -229,27 +237,38 @@ def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _united(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield spans, those that overlap or touch as one."""
-    before: tuple[int, int] | None = None
+    begin, until = -1, -1
     for start, end in sorted(spans):
-        if before is None:
-            before = (start, end)
-        elif start <= before[1]:
-            before = (before[0], max(before[1], end))
-        else:
-            yield before
-            before = (start, end)
-    if before is not None:
-        yield before
+        if start > until:
+            if begin >= 0:
+                yield begin, until
+            begin, until = start, end
+        elif end > until:
+            until = end
+    if begin >= 0:
+        yield begin, until
 
 
-def _disguise(secret: bytes, key: bytes | None) -> bytes:
-    if MASK in secret:  # it was disguised before: what is new in it is not the whole of anything
-        return secret if DISGUISED.fullmatch(secret) else MASK * len(secret)
-    room = min(_LETTERS, len(secret) - 2 * len(MASK))
-    if key is None or room < _FEWEST:
-        return MASK * len(secret)
-    fingerprint = b32encode(hmac.digest(key, secret, "sha256")).lower()[:room]
-    return (MASK + fingerprint).ljust(len(secret), MASK)
+def _disguises(secrets: Iterable[bytes], key: bytes | None) -> dict[bytes, bytes]:
+    """Return what stands for each of some secrets. In a hostile log every line has another one."""
+    found = {
+        # What was disguised before: what is new in it is not the whole of anything.
+        secret: secret if MASK in secret and DISGUISED.fullmatch(secret) else MASK * len(secret)
+        for secret in secrets
+    }
+    if key is None:
+        return found
+    told = [secret for secret in found if len(secret) >= _FEWEST + 2 * len(MASK) and MASK not in secret]
+    begun, digests = hmac.new(key, digestmod="sha256"), []
+    for secret in told:
+        each = begun.copy()  # to begin anew takes longer
+        each.update(secret)
+        digests.append(each.digest()[:_BYTES])
+    letters = b32encode(b"".join(digests)).lower()
+    for at, secret in zip(range(0, len(letters), _LETTERS), told, strict=True):
+        fingerprint = letters[at : at + min(_LETTERS, len(secret) - 2 * len(MASK))]
+        found[secret] = (MASK + fingerprint).ljust(len(secret), MASK)
+    return found
 
 
 def covers(stored: bytes, data: bytes) -> bool:

@@ -26,6 +26,10 @@ TYPES: dict[str, pa.DataType] = {
 }
 
 
+UNIQUE = frozenset({"line_id", "byte_offset", "line_number", "url_original", "url_path", "raw", "message"})
+"""Columns in which hardly two rows have the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A column, and what it is called elsewhere.
@@ -84,6 +88,14 @@ class Table:
     drop: tuple[str, ...] = ()
 
     @property
+    def travelling(self) -> pa.Schema:
+        """The same as rows have it on their way to a file: a text that many rows have is there once."""
+        return pa.schema(
+            [pa.field(f.name, _travelling(f), nullable=f.nullable) for f in self.fields],
+            metadata=self.arrow.metadata,
+        )
+
+    @property
     def arrow(self) -> pa.Schema:
         """The Arrow schema; each field's metadata explains it, so that a Parquet file explains itself."""
         return pa.schema(
@@ -93,6 +105,12 @@ class Table:
             ],
             metadata={"lpaudit.table": self.name, "lpaudit.schema_version": str(self.version)},
         )
+
+
+def _travelling(field: Field) -> pa.DataType:
+    if field.type != "string" or field.name == "line_id":
+        return TYPES[field.type]
+    return pa.string_view() if field.name in UNIQUE else pa.dictionary(pa.int32(), pa.string())
 
 
 def _metadata(field: Field) -> dict[str, str]:

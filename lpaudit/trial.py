@@ -120,7 +120,8 @@ def _lines(host: str, text: str, example: Example) -> pa.Table:
     )
     data = "".join(f"{line.strip()}\n" for line in text.strip().splitlines()).encode()
     where = _provenance(host, data, chosen, example)
-    return AccessReading((logformat.compile_layout(chosen),)).rows(data, where)
+    rows = AccessReading((logformat.compile_layout(chosen),)).rows(data, where)
+    return rows.cast(tables()["access_event"].arrow)
 
 
 def _provenance(host: str, data: bytes, chosen: LogFormat, example: Example) -> Provenance:

@@ -17,6 +17,7 @@ from lpaudit.model import Provenance, Segment
 from lpaudit.pseudonyms import COLUMNS, Pseudonyms
 from lpaudit.reading import AccessReading, Reading
 from lpaudit.redaction import VEIL
+from lpaudit.schema import tables
 
 _BLOCK = 4 << 20
 _MEANING = re.compile(rb"[0-9A-Za-z]+")
@@ -41,7 +42,7 @@ def veiled(reading: Reading, piece: bytes, pseudonyms: Pseudonyms | None) -> Vei
     names: dict[str, list[pa.Array]] = {column: [] for column in columns}
     at = 0
     for block in source.blocks(piece, _BLOCK):
-        rows = reading.rows(block, _here(reading, at))
+        rows = reading.rows(block, _here(reading, at)).cast(tables()[table].arrow)
         if isinstance(reading, AccessReading):
             spans = _in_access(reading, piece, rows, pseudonyms)
         else:
@@ -96,10 +97,10 @@ def named(rows: pa.Table, names: Mapping[str, pa.Array], first: int) -> pa.Table
     """Return rows with their pseudonyms; the first of them is number ``first`` of the piece."""
     for column, values in names.items():
         index = rows.schema.get_field_index(column)
-        hidden = rows.column(column).combine_chunks()
+        hidden = rows.column(column).cast(pa.string()).combine_chunks()
         if isinstance(hidden, pa.ChunkedArray):
             continue  # there are no rows
         told = pc.coalesce(values.slice(first, rows.num_rows), hidden)
         told = pc.if_else(hidden.is_valid(), told, pa.scalar(None, pa.string()))
-        rows = rows.set_column(index, rows.schema.field(index), told)
+        rows = rows.set_column(index, rows.schema.field(index), told.cast(rows.schema.types[index]))
     return rows

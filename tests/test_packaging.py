@@ -102,7 +102,7 @@ def test_the_source_distribution_holds_what_a_build_needs(built):
     with tarfile.open(archive) as tar:
         held = {name.partition("/")[2] for name in tar.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "lpaudit/cli/ingest.py", "docs/verify_store.py"} <= held
-    assert {"hatch_build.py", "lpaudit/logformat/core.c"} <= held
+    assert {"hatch_build.py", "lpaudit/core/fields.c", "lpaudit/core/view.h"} <= held
     assert any(name.startswith("schemas/") for name in held)
     assert any(name.startswith("reports/") for name in held)
     assert not any(name.startswith(("sample_logs/", "tests/", ".venv")) for name in held)
@@ -114,10 +114,10 @@ def test_where_there_is_no_compiler_it_is_installed_without_its_core(built, chec
     run("env", *HATCH, "-t", "wheel", "-d", tmp_path, cwd=checkout)  # the checkout's own core is there again
     assert slower.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(slower) as held:
-        assert "lpaudit/logformat/libcore.so" not in held.namelist()
+        assert "lpaudit/core/libcore.so" not in held.namelist()
     if shutil.which("cc"):
         with zipfile.ZipFile(usual) as held:
-            assert "lpaudit/logformat/libcore.so" in held.namelist()
+            assert "lpaudit/core/libcore.so" in held.namelist()
 
 
 def test_the_changelog_begins_with_this_version(checkout):

@@ -191,6 +191,10 @@ def ingest(  # noqa: PLR0913 -- options of a command
             options = replace(options, compact=beside.Starter("compact", root, AlarmObserver()))
         if sys.stdin.isatty():
             console.say("reading from the terminal: end with Ctrl-D")
+    else:
+        from lpaudit import memory  # noqa: PLC0415 -- start-up time
+
+        memory.keep()
     if progress and not quiet and sys.stderr.isatty():
         from lpaudit.progress import ProgressObserver  # noqa: PLC0415
 

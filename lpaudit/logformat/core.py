@@ -1,33 +1,26 @@
-"""Layout × block of lines → the fields of the lines that are as they should be, by a core in C.
+"""Layout × block of lines → the fields of the lines that are as they should be, by the core in C.
 
-``core.c`` beside this module is compiled where there is a compiler when lpaudit is installed. Where
-there was none, or where a layout has something that the core does not know, nothing is read here, and
+Where there is no core, or where a layout has something that it does not know, nothing is read here, and
 the layout's expressions read all lines. They read what the core leaves, too, so a row is the same
 either way.
 """
 
 import ctypes
-import os
 import re
 import struct
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lpaudit.core import library, line_ends
+from lpaudit.core.texts import VIEW, Texts
 from lpaudit.logformat.layout import Layout
 
-LIBRARY = Path(__file__).with_name("libcore.so")
-SWITCH = "LPAUDIT_CORE"
-"""Environment variable: where it is 0, the core is not used."""
-
-_FORM = 2
-_BEGIN, _END, _RUN, _TEXT, _LITERAL = range(5)  # as in core.c
+_BEGIN, _END, _RUN, _TEXT, _LITERAL = range(5)  # as in fields.c
 _ANY = 2**31 - 1
-_VIEW = 16  # bytes
 _Step = tuple[int, int, int, int]
 
 # What is understood of an expression: a group's begin or end; a set of characters, which may be repeated,
@@ -44,16 +37,42 @@ _PIECE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What the core has found in a block.
+    """What the core has found in a block, line by line.
 
-    ``groups`` are the fields of the lines that fit, in order, and ``escaped`` is which of these have a
-    backslash. Of all lines ``fitting`` says which these are, ``lengths`` (Int64) how many bytes they have.
+    ``marks`` (UInt8) are 0 for a line that does not fit, 1 for one that does, 2 for one with a backslash;
+    ``lengths`` (Int64) are bytes. A field of a line that does not fit is an empty text.
     """
 
-    groups: pl.DataFrame
-    escaped: pl.Series
-    fitting: pl.Series
+    marks: pl.Series
     lengths: pl.Series
+    _names: tuple[str, ...]
+    _views: pa.Buffer
+    _block: pa.Buffer
+
+    def groups(self, places: pl.Series, others: pl.DataFrame) -> pl.DataFrame:
+        """Return the fields of all lines: those at ``places`` (UInt32) have the texts of ``others``."""
+        core, height = library(), len(self.marks)
+        assert core is not None  # noqa: S101 -- for the type checker: it has found these
+        where = places.to_arrow().buffers()[1]
+        columns = []
+        for number, name in enumerate(self._names):
+            views = self._views.slice(number * height * VIEW, height * VIEW)
+            some = Texts(others[name].to_arrow(compat_level=pl.CompatLevel.newest()))
+            valid = None
+            if some.array.null_count:
+                valid = pa.py_buffer(bytearray(b"\xff") * ((height + 7) // 8))
+            core.lpaudit_put(
+                views.address,
+                valid and valid.address,
+                where.address,
+                len(places),
+                some.views.address,
+                some.valid and valid and some.valid.address,
+                1,
+            )
+            buffers = [valid, views, self._block, *some.buffers]
+            columns.append(pl.Series(name, pa.Array.from_buffers(pa.string_view(), height, buffers)))
+        return pl.DataFrame(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,93 +88,58 @@ class _Program:
 
 
 def fields(layout: Layout, block: bytes, longest: int) -> Fields | None:
-    """Read a block of lines; those of more than ``longest`` bytes do not fit. None without a core."""
-    library, program = _library(), _program(layout)
-    if library is None or program is None or len(block) >= _ANY:
+    """Read a block of lines; those of more than ``longest`` bytes do not fit.
+
+    None without a core, or if hardly any line can fit: most are too short.
+    """
+    core, program = library(), _program(layout)
+    if core is None or program is None or len(block) >= _ANY:
         return None
-    lines = _line_count(block)
-    room = min(lines, len(block) // program.shortest + 1)
-    count = len(program.names)
-    views, found, lengths = (pa.allocate_buffer(size) for size in (count * room * _VIEW, lines, 8 * lines))
-    pointers = (ctypes.c_void_p * (2 * count))()
-    fitting = library.lpaudit_fields(
-        block,
+    height, count = line_count(block), len(program.names)
+    if height > len(block) // program.shortest + 1:
+        return None
+    data = pa.py_buffer(block)
+    sizes = (count * height * VIEW, height, 8 * height)
+    views, marks, lengths = (pa.allocate_buffer(size) for size in sizes)
+    pointers = [(ctypes.c_void_p * count)() for _ in range(2)]
+    core.lpaudit_fields(
+        data.address,
         len(block),
-        lines,
+        height,
         longest,
-        room,
         program.steps,
         program.count,
         count,
         program.sets,
         program.literals,
-        pointers,
-        ctypes.byref(pointers, count * ctypes.sizeof(ctypes.c_void_p)),
-        ctypes.c_void_p(views.address),
-        ctypes.c_void_p(found.address),
-        ctypes.c_void_p(lengths.address),
+        *pointers,
+        views.address,
+        marks.address,
+        lengths.address,
     )
-    whole, read = pa.py_buffer(block), pl.Series(pa.Array.from_buffers(pa.uint8(), lines, [None, found]))
-    groups = {
-        name: pl.Series(
-            name,
-            pa.Array.from_buffers(
-                pa.string_view(), fitting, [None, views.slice(i * room * _VIEW, fitting * _VIEW), whole]
-            ),
-        )
-        for i, name in enumerate(program.names)
-    }
     return Fields(
-        pl.DataFrame(groups),
-        read.filter(read > 0) == 2,
-        read > 0,
-        pl.Series(pa.Array.from_buffers(pa.int64(), lines, [None, lengths])),
+        pl.Series(pa.Array.from_buffers(pa.uint8(), height, [None, marks])),
+        pl.Series(pa.Array.from_buffers(pa.int64(), height, [None, lengths])),
+        program.names,
+        views,
+        data,
     )
 
 
 def lines(block: bytes) -> pa.LargeBinaryArray:
-    """Return the lines of a block with their ends; with a core, without copying them."""
-    library, whole = _library(), pa.py_buffer(block)
-    if library is not None:
-        count = _line_count(block)
-        begins = pa.allocate_buffer(8 * (count + 1))
-        library.lpaudit_lines(block, len(block), count, ctypes.c_void_p(begins.address))
-    else:
-        one = pa.Array.from_buffers(
-            pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(block))), whole]
-        )
-        ends = pc.cumulative_sum(pc.add(pc.binary_length(pc.split_pattern(one, b"\n").values), 1))
-        count = _line_count(block)
-        begins = pa.concat_arrays(
-            [pa.array([0], pa.int64()), pc.min_element_wise(ends, len(block))]
-        ).buffers()[1]
-    return pa.Array.from_buffers(pa.large_binary(), count, [None, begins, whole])
-
-
-def _line_count(block: bytes) -> int:
-    return block.count(b"\n") + (not block.endswith(b"\n") and block != b"")
-
-
-@cache
-def _library() -> ctypes.CDLL | None:
-    if os.environ.get(SWITCH) == "0":
-        return None
-    try:
-        library = ctypes.CDLL(str(LIBRARY))
-    except OSError:  # there is none, or it is of another machine
-        return None
-    if ctypes.c_int32.in_dll(library, "lpaudit_core").value != _FORM:
-        return None
-    data, number, pointer = ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p
-    library.lpaudit_fields.argtypes = (
-        *(data, number, number, number, number),
-        *(data, number, number, data, data),
-        *(pointer,) * 5,
+    """Return the lines of a block with their ends."""
+    whole = pa.py_buffer(block)
+    one = pa.Array.from_buffers(
+        pa.large_binary(), 1, [None, pa.py_buffer(struct.pack("=qq", 0, len(block))), whole]
     )
-    library.lpaudit_fields.restype = number
-    library.lpaudit_lines.argtypes = (data, number, number, pointer)
-    library.lpaudit_lines.restype = None
-    return library
+    ends = pc.cumulative_sum(pc.add(pc.binary_length(pc.split_pattern(one, b"\n").values), 1))
+    begins = pa.concat_arrays([pa.array([0], pa.int64()), pc.min_element_wise(ends, len(block))]).buffers()[1]
+    return pa.Array.from_buffers(pa.large_binary(), line_count(block), [None, begins, whole])
+
+
+def line_count(block: bytes) -> int:
+    """Return how many lines a block has; its last one may lack its end."""
+    return line_ends(block) + (not block.endswith(b"\n") and block != b"")
 
 
 @cache

@@ -2,12 +2,15 @@
 
 import polars as pl
 
+from lpaudit.core import texts
 from lpaudit.logformat.directives import Kind
 from lpaudit.logformat.escaping import unescape
 from lpaudit.logformat.layout import Layout, Slot
 from lpaudit.logformat.strftime import YEAR_10000
 from lpaudit.logformat.timestamp import UNITS_PER_SECOND, read_clock, to_microseconds
 from lpaudit.model import Escaping, ParseNote, RejectReason
+
+VIEWS = pl.CompatLevel.newest()  # texts as polars has them: Arrow shares them
 
 _EARLIEST, _LATEST = -62_135_596_800_000_000, YEAR_10000 * 1_000_000 - 1  # microseconds: years 1 to 9999
 _INT_LIMITS = {"client_port": 65_535, "server_port": 65_535, "connection_request_number": 2**31 - 1}
@@ -39,11 +42,9 @@ class _Entries:
             self._escaped.append((place, name))
 
     @staticmethod
-    def text(slot: Slot, texts: pl.Series) -> pl.Series:
+    def text(slot: Slot, values: pl.Series) -> pl.Series:
         """Texts; null for ``-`` where it means that there is none."""
-        if slot.directive.dash:
-            texts = texts.set(texts == "-", None)
-        return texts
+        return values.set(values == "-", None) if slot.directive.dash else values
 
     def unescape(self, lines: pl.Series, escaping: Escaping) -> None:
         """Undo the escapes of all values at once, of those lines (indices) that have some: mostly few."""
@@ -51,16 +52,16 @@ class _Entries:
         found = [one for one in found if one[2].str.contains("\\", literal=True).any()]
         if not found:
             return
-        plain = unescape(pl.concat([texts for _, _, texts in found]), escaping)
+        plain = unescape(pl.concat([values for _, _, values in found], rechunk=True), escaping)
         for number, (place, name, _) in enumerate(found):
             of_this = plain.slice(number * len(lines), len(lines))
             place[name] = place[name].clone().scatter(lines, of_this)
 
-    def integer(self, texts: pl.Series, limit: int = 2**63 - 1) -> pl.Series:
+    def integer(self, values: pl.Series, limit: int = 2**63 - 1) -> pl.Series:
         """Numbers; null for ``-`` and nothing. What does not fit rejects its line."""
-        absent = (texts == "-") | (texts == "") | texts.is_null()
-        numbers = texts.cast(pl.Int64, strict=False)
+        numbers = values.cast(pl.Int64, strict=False)
         numbers = numbers.set(numbers > limit, None)
+        absent = (values == "-") | (values == "") | values.is_null()
         self.reject(numbers.is_null() & ~absent, RejectReason.NUMBER_OUT_OF_RANGE)
         return numbers
 
@@ -133,10 +134,19 @@ def _requests(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
         method, target, protocol = (groups[f"g{index}{part}"] for part in "mtp")
         entries.put("http_request_method", slot, method)
         entries.put("network_protocol", slot, protocol)
-        halves = target.str.splitn("?", 2).struct.unnest()
-        entries.put("url_path", slot, halves.to_series(0))
-        entries.put("url_query", slot, halves.to_series(1))
+        path, query = _halves(target)
+        entries.put("url_path", slot, path)
+        entries.put("url_query", slot, query)
         entries.put("url_original", slot, target)
+
+
+def _halves(target: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Cut targets at their first ``?``."""
+    found = texts.halves(target.to_arrow(compat_level=VIEWS), b"?")
+    if found is not None:
+        return pl.Series(found[0]), pl.Series(found[1])
+    halves = target.str.splitn("?", 2).struct.unnest()
+    return halves.to_series(0), halves.to_series(1)
 
 
 _FINENESS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -165,12 +175,12 @@ def _times(layout: Layout, groups: pl.DataFrame, entries: _Entries) -> None:
         entries.note(late, ParseNote.BEGINS_AFTER_END)
 
 
-def _whole_time(layout: Layout, slot: Slot, texts: pl.Series, entries: _Entries) -> pl.Series:
+def _whole_time(layout: Layout, slot: Slot, values: pl.Series, entries: _Entries) -> pl.Series:
     """Return microseconds since the epoch; what is no time rejects its line."""
     if slot.clock is not None:
-        read = read_clock(texts, slot.clock, layout.log_format.timezone).cast(pl.Int64)
+        read = read_clock(values, slot.clock, layout.log_format.timezone).cast(pl.Int64)
     else:
-        numbers = texts.cast(pl.Int64, strict=False)
+        numbers = values.cast(pl.Int64, strict=False)
         unit = slot.unit or "s"
         most = min(YEAR_10000 * UNITS_PER_SECOND[unit] - 1, 2**63 - 1)
         read = to_microseconds(numbers.set((numbers < 0) | (numbers > most), None), unit)

@@ -16,7 +16,10 @@ import re
 
 import polars as pl
 
+from lpaudit.core import texts
 from lpaudit.model import Escaping
+
+_VIEWS = pl.CompatLevel.newest()
 
 _SHORT = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92, "/": 47}
 _ANY = {
@@ -36,23 +39,28 @@ _RARE = "\U0010ffff"
 
 def unescape(column: pl.Series, escaping: Escaping) -> pl.Series:
     """Return ``column`` (String, nulls kept) with its escapes undone."""
+    plain = texts.unescaped(column.to_arrow(compat_level=_VIEWS), json=escaping is Escaping.JSON)
+    return _by_python(column, escaping) if plain is None else pl.Series(column.name, plain)
+
+
+def _by_python(column: pl.Series, escaping: Escaping) -> pl.Series:
     where = pl.arg_where(column.str.contains("\\", literal=True), eager=True)
     if not len(where):
         return column
-    texts = column.gather(where)
-    unusual = pl.arg_where(~texts.str.contains(_USUAL[escaping]), eager=True)
-    plain = _bytes(texts.clone().scatter(unusual, ""))
+    values = column.gather(where)
+    unusual = pl.arg_where(~values.str.contains(_USUAL[escaping]), eager=True)
+    plain = _bytes(values.clone().scatter(unusual, ""))
     beyond_ascii = pl.arg_where(plain.str.len_bytes() != plain.str.len_chars(), eager=True)
     if len(beyond_ascii):
         plain = plain.scatter(beyond_ascii, _utf8(plain.gather(beyond_ascii)))
     if len(unusual):
-        plain = plain.scatter(unusual, [_exactly(text, escaping) for text in texts.gather(unusual)])
+        plain = plain.scatter(unusual, [_exactly(text, escaping) for text in values.gather(unusual)])
     return column.clone().scatter(where, plain)
 
 
-def _bytes(texts: pl.Series) -> pl.Series:
+def _bytes(values: pl.Series) -> pl.Series:
     """Undo the escapes of texts that have no unusual ones; each byte becomes the character of its number."""
-    joined = texts.str.join(_BETWEEN_ESCAPED).item().encode().decode("unicode_escape")
+    joined = values.str.join(_BETWEEN_ESCAPED).item().encode().decode("unicode_escape")
     return pl.Series([joined]).str.split(_BETWEEN).explode()
 
 

@@ -14,6 +14,8 @@ from lpaudit.logformat.layout import HEAD, Layout
 from lpaudit.logformat.lines import MAX_LINE, RAW_TEXT, Lines, split
 from lpaudit.model import ParseNote, RejectReason
 
+_ESCAPED = 2  # what the core says of a line with a backslash
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -35,51 +37,86 @@ def parse(layout: Layout, block: bytes) -> Parsed:
 
 
 def _by_core(layout: Layout, block: bytes, found: core.Fields) -> Parsed:
-    """Keep what the core has read, where it makes good entries; the expressions read all other lines."""
-    every = pl.repeat(True, found.groups.height, eager=True)  # noqa: FBT003
-    columns, reasons, notes = convert(layout, found.groups, every, pl.arg_where(found.escaped, eager=True))
-    columns = columns.with_columns(
-        parse_note=note_texts(notes, columns.height), reject_reason=reasons, raw=nothing(columns.height)
+    """Have the expressions read what the core has not."""
+    others = pl.arg_where(found.marks == 0, eager=True)
+    lines = split(_lines_at(block, found.lengths, others), layout.log_format.escaping)
+    groups, matched = _extract(layout, lines.readable)
+    escaped = pl.arg_where(found.marks == _ESCAPED, eager=True)
+    return _entries(
+        layout,
+        block,
+        _Read(
+            found.groups(others, groups),
+            (found.marks > 0).scatter(others, matched),
+            pl.concat([escaped, others.gather(_escaped(lines.readable))]),
+            found.lengths,
+            lines,
+            others.filter(~matched),
+            pl.arg_where(~matched, eager=True),
+        ),
     )
-    good, places = reasons.is_null(), pl.arg_where(found.fitting, eager=True)
-    read = found.fitting.scatter(places.filter(~good), False)  # noqa: FBT003
-    if read.all():
-        return Parsed(columns, found.lengths)
-    places, others = pl.arg_where(read, eager=True), pl.arg_where(~read, eager=True)
-    starts = found.lengths.cum_sum() - found.lengths
-    slices = zip(starts.gather(others), found.lengths.gather(others), strict=True)
-    rest = _by_expressions(layout, b"".join(block[start : start + length] for start, length in slices))
-    columns = columns if good.all() else columns.filter(good)
-    together = pl.concat([columns, rest.columns.select(columns.columns)], rechunk=True)
-    return Parsed(together[pl.concat([places, others], rechunk=True).arg_sort()], found.lengths)
 
 
 def _by_expressions(layout: Layout, block: bytes) -> Parsed:
     lines = split(block, layout.log_format.escaping)
     groups, matched = _extract(layout, lines.readable)
-    columns, reasons, notes = convert(layout, groups, matched, _escaped(lines.readable))
+    left = pl.arg_where(~matched, eager=True)
+    read = _Read(groups, matched, _escaped(lines.readable), lines.lengths, lines, left, left)
+    return _entries(layout, block, read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A block's lines: the texts captured of those that ``matched``, and where those with escapes are.
+
+    ``left`` are the lines that did not match, at the places ``where`` in ``lines``.
+    """
+
+    groups: pl.DataFrame
+    matched: pl.Series
+    escaped: pl.Series
+    lengths: pl.Series
+    lines: Lines
+    left: pl.Series
+    where: pl.Series
+
+
+def _entries(layout: Layout, block: bytes, read: _Read) -> Parsed:
+    columns, reasons, notes = convert(layout, read.groups, read.matched, read.escaped)
+    height = len(read.lengths)
     if block and not block.endswith(b"\n"):
-        notes[ParseNote.NO_LINE_END] = pl.int_range(len(matched), eager=True) == len(matched) - 1
-    reasons = _explain(reasons, matched, lines)
-    rejected = reasons.is_not_null()
-    if rejected.any():
+        notes[ParseNote.NO_LINE_END] = pl.int_range(height, eager=True) == height - 1
+    if len(read.left):
+        reasons = reasons.scatter(read.left, _explanations(read.lines, read.where))
+    raw, words = nothing(height), note_texts(notes, height)
+    rejected = pl.arg_where(reasons.is_not_null(), eager=True)
+    if len(rejected):
         # A line that cannot be read in full is not read in part: its text is kept instead.
-        columns = columns.with_columns(
-            pl.when(~rejected).then(pl.col(name)).alias(name) for name in columns.columns
-        )
-    columns = columns.with_columns(
-        parse_note=pl.when(~rejected).then(note_texts(notes, len(matched))),
-        reject_reason=reasons,
-        raw=_raw(lines.texts, rejected),
+        columns = columns.with_columns(_without(column, rejected) for column in columns)
+        words = words.scatter(rejected, None)
+        lines = split(_lines_at(block, read.lengths, rejected), layout.log_format.escaping)
+        raw = raw.scatter(rejected, lines.texts.str.strip_chars_end("\r").str.slice(0, RAW_TEXT))
+    return Parsed(columns.with_columns(parse_note=words, reject_reason=reasons, raw=raw), read.lengths)
+
+
+def _without(column: pl.Series, places: pl.Series) -> pl.Series:
+    """Return a column with nothing at some places (indices)."""
+    if column.null_count() == len(column):
+        return column
+    if column.dtype != pl.List:
+        return column.scatter(places, None)
+    kept = pl.repeat(True, len(column), eager=True).scatter(places, False)  # noqa: FBT003
+    return pl.select(pl.when(kept).then(column)).to_series().alias(column.name)
+
+
+def _lines_at(block: bytes, lengths: pl.Series, places: pl.Series) -> bytes:
+    """Return some of a block's lines, those at ``places`` (indices in order)."""
+    if len(places) == len(lengths):
+        return block
+    ends = lengths.cum_sum().gather(places)
+    return b"".join(
+        block[end - length : end] for end, length in zip(ends, lengths.gather(places), strict=True)
     )
-    return Parsed(columns, lines.lengths)
-
-
-def _raw(texts: pl.Series, rejected: pl.Series) -> pl.Series:
-    """Return what the rows of rejected lines keep of them; null for the others."""
-    where = pl.arg_where(rejected, eager=True)
-    kept = texts.gather(where).str.strip_chars_end("\r").str.slice(0, RAW_TEXT)
-    return nothing(len(texts)).scatter(where, kept)
 
 
 def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tuple[int, int]:
@@ -162,11 +199,8 @@ def _escaped(lines: pl.Series) -> pl.Series:
     return pl.arg_where(lines.str.contains("\\", literal=True), eager=True)
 
 
-def _explain(reasons: pl.Series, matched: pl.Series, lines: Lines) -> pl.Series:
-    """Add the reasons of the lines that did not match, the most telling one for each."""
-    if matched.all():
-        return reasons
-    where = pl.arg_where(~matched, eager=True)
+def _explanations(lines: Lines, where: pl.Series) -> pl.Series:
+    """Return why lines did not match, the most telling reason for each."""
     unmatched = pl.DataFrame(
         [lines.texts.gather(where).alias("line"), lines.lengths.gather(where).alias("length")]
     )
@@ -182,4 +216,4 @@ def _explain(reasons: pl.Series, matched: pl.Series, lines: Lines) -> pl.Series:
         .then(pl.lit(str(RejectReason.INVALID_UTF8)))
         .otherwise(pl.lit(str(RejectReason.NO_MATCH)))
     )
-    return reasons.scatter(where, unmatched.select(why).to_series())
+    return unmatched.select(why).to_series()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
+from lpaudit.core import secrets
 from lpaudit.logformat import core
 from lpaudit.redaction import (
     KEYS,
@@ -64,7 +65,10 @@ def redact(data: bytes, key: bytes | None = None) -> bytes:
 
     ``key`` is what fingerprints are made with; without one there are none.
     """
-    return disguised(data, (span for start, end in _suspects(data) for span in spans(data, start, end)), key)
+    found = secrets.secret_spans(data)
+    if found is None:
+        found = [span for start, end in _suspects(data) for span in spans(data, start, end)]
+    return disguised(data, found, key)
 
 
 def _suspects(data: bytes) -> list[tuple[int, int]]:
@@ -100,5 +104,5 @@ def _random(run: bytes) -> bool:
     text = run.decode("ascii")
     if not all(any(map(kind, text)) for kind in kinds):
         return False
-    counts = Counter(text).values()
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts) >= _BITS
+    repeated = sum(n * math.log2(n) for _, n in sorted(Counter(text).items()))
+    return math.log2(len(text)) - repeated / len(text) >= _BITS

@@ -7,10 +7,13 @@ line's start, so they do not depend on how much a read happens to bring.
 
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from lpaudit.source.reader import Reader
 
 LONGEST = 1 << 27  # 128 MiB
+
+_T = TypeVar("_T")
 
 
 class Framing:
@@ -54,8 +57,8 @@ class Framing:
             self.held_back = len(begun)
 
 
-def ahead(pieces: Iterable[bytes]) -> Generator[bytes]:
-    """Yield each piece while the next one is being read. Close it before the reader is used otherwise."""
+def ahead(pieces: Iterable[_T]) -> Generator[_T]:
+    """Yield each piece while the next one is being made. Close it before the reader is used otherwise."""
     rest = iter(pieces)
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, rest, None)

@@ -13,6 +13,7 @@ same version may be written again), so the offset is always read from the very h
 commits: a handle that is stale by then is refused by delta-rs as a concurrent transaction.
 """
 
+import base64
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
-from lpaudit.schema import tables
+from lpaudit.schema import UNIQUE, tables
 from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
@@ -39,8 +40,7 @@ from lpaudit.store.transaction import commit_file
 _ROW_GROUP = 1 << 16
 """Rows that are written together, at least: each group of rows costs something in every column."""
 
-# No two rows have these alike: a dictionary is only in the way. Those that rise need a few bits each.
-_UNIQUE = {"line_id", "byte_offset", "line_number", "url_original", "url_path", "raw", "message"}
+# Those that rise need a few bits each.
 _RISING = {
     "line_id": "DELTA_BYTE_ARRAY",
     "byte_offset": "DELTA_BINARY_PACKED",
@@ -140,19 +140,32 @@ def _write_rows(file: Path, name: str, pieces: Sequence[Piece]) -> tuple[str, di
     statistics = Statistics(STATISTICS[name])
     told: list[dict[str, str | int]] = []
     waiting: list[pa.Table] = []
-    with pq.ParquetWriter(file, tables()[name].arrow, **_parquet(name)) as writer:
+    with pq.ParquetWriter(file, _schema(name), **_parquet(name)) as writer:
         for piece in pieces:
             before = statistics.rows
             for table in piece.rows:
                 statistics.add(table)
                 waiting.append(table)
                 if sum(rows.num_rows for rows in waiting) >= _ROW_GROUP:
-                    writer.write_table(pa.concat_tables(waiting))
+                    writer.write_table(_together(waiting))
                     waiting.clear()
             told.append({**asdict(piece.segment), "lines": statistics.rows - before})
         if waiting:
-            writer.write_table(pa.concat_tables(waiting))
+            writer.write_table(_together(waiting))
     return statistics.json(), {"segments": json.dumps(told)}
+
+
+def _together(parts: Sequence[pa.Table]) -> pa.Table:
+    """Return rows as one row group: its texts have the same numbers everywhere."""
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+@cache
+def _schema(name: str) -> pa.Schema:
+    """Return the schema of a table's rows as they travel, with what they are in the file."""
+    table = tables()[name]
+    said = base64.b64encode(table.arrow.serialize())
+    return table.travelling.with_metadata({**table.arrow.metadata, b"ARROW:schema": said})
 
 
 @cache
@@ -161,12 +174,13 @@ def _parquet(name: str) -> dict[str, Any]:
     fields = tables()[name].fields
     names = [field.name for field in fields]
     return {
+        "store_schema": False,  # that is in ours, as declared
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": [
             f"{field.name}.key_value.key" if field.type == "map" else field.name
             for field in fields
-            if field.name not in _UNIQUE
+            if field.name not in UNIQUE
         ],
         "column_encoding": {column: encoding for column, encoding in _RISING.items() if column in names},
         # Bounds of other columns would rule out no group of rows: every hour has every user.

@@ -25,6 +25,8 @@ class Statistics:
         for name in self._columns:
             column = table.column(name)
             self._nulls[name] += column.null_count
+            if pa.types.is_dictionary(column.type):
+                column = pc.unique(column).dictionary_decode()
             bounds = pc.min_max(column).as_py()
             if bounds["min"] is not None:
                 self._low[name] = min(self._low.get(name, bounds["min"]), bounds["min"])
