@@ -59,8 +59,8 @@ _NO_LINES = (
 )
 
 
-def write(path: Path, lines: int, *, escapes: bool = False, seed: int = 1) -> None:
-    """Write a log of so many lines; with ``escapes``, every line has some, and no two lines the same.
+def write(path: Path, lines: int, *, escapes: bool = False, tokens: bool = False, seed: int = 1) -> None:
+    """Write a log of so many lines; with ``escapes`` or ``tokens``, every line has some, and no two lines the same.
 
     The same arguments write the same bytes.
     """
@@ -69,8 +69,8 @@ def write(path: Path, lines: int, *, escapes: bool = False, seed: int = 1) -> No
     with path.open("wb") as file:
         for start in range(0, lines, _CHUNK):
             some = range(start, min(start + _CHUNK, lines))
-            made = list(_escaped(pick, some) if escapes else _requests(pick, some))
-            if not escapes:
+            made = list((_escaped if escapes else _with_tokens if tokens else _requests)(pick, some))
+            if not escapes and not tokens:
                 for number in range(ODD // 2, len(made), ODD):
                     made[number] = odd[(start + number) // ODD % len(odd)]
             file.write(b"\n".join(made) + b"\n")
@@ -102,3 +102,11 @@ def _escaped(pick: random.Random, numbers: range) -> Iterator[bytes]:
         before, protocol, behind = line.partition(b" HTTP/1.1")
         target = before + first + second
         yield target + protocol + behind[:-1] + b" %x" % number + second + b"x" + first + b'"'
+
+
+def _with_tokens(pick: random.Random, numbers: range) -> Iterator[bytes]:
+    for line in _requests(pick, numbers):
+        before, protocol, behind = line.partition(b" HTTP/1.1")
+        yield (
+            before + b"%ctoken=%032x" % (b"&?"[b"?" not in before], pick.getrandbits(128)) + protocol + behind
+        )

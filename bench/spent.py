@@ -31,7 +31,7 @@ def run(command: Sequence[str], folder: Path, **variables: str) -> Spent:
     before this one begins.
     """
     os.sync()
-    environ = os.environ | {"XDG_STATE_HOME": str(folder / "state")} | variables
+    environ = _environment() | {"XDG_STATE_HOME": str(folder / "state")} | variables
     began = time.monotonic()
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ
@@ -51,10 +51,16 @@ def run(command: Sequence[str], folder: Path, **variables: str) -> Spent:
     return Spent(seconds, cpu, max(usage.ru_maxrss / 1024, *peaks), printed)
 
 
+def _environment() -> dict[str, str]:
+    """Return the environment of what is measured: modules stay compiled, as those of installed programs are."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def first_output(command: Sequence[str]) -> float:
     """Return how many seconds pass until a command prints something."""
     began = time.monotonic()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    environ = _environment()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environ) as process:
         assert process.stdout is not None
         process.stdout.read(1)
         seconds = time.monotonic() - began

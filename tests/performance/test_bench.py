@@ -30,6 +30,13 @@ def test_every_line_of_a_log_with_escapes_has_one_and_is_another(tmp_path):
     assert all(b"\\" in line for line in lines)
 
 
+def test_every_line_of_a_log_with_tokens_has_one_and_is_another(tmp_path):
+    logs.write(tmp_path / "log", 2500, tokens=True)
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert len(set(lines)) == len(lines) == 2500
+    assert all(re.search(rb"[?&]token=[0-9a-f]{32} HTTP", line) for line in lines)
+
+
 def test_one_line_of_a_thousand_is_odd(tmp_path):
     logs.write(tmp_path / "log", 40_000)
     usual = re.compile(
@@ -87,6 +94,7 @@ def test_a_goal_is_met_or_not():
     reads += [
         replace(mixed, log="short"),
         replace(mixed, log="escaped", runs=(replace(fast, cpu=30.0, seconds=25.0),)),
+        replace(mixed, log="secret", runs=(replace(fast, cpu=80.0),)),
     ]
     goals = {
         goal: (measured, met)
@@ -99,6 +107,7 @@ def test_a_goal_is_met_or_not():
         ("524 MB", "yes"),
         ("0.67 ×", "yes"),
         ("0.40 ×", "**no**"),
+        ("0.25 ×", "**no**"),
         ("1.40 ×", "yes"),
     ]
 
@@ -117,6 +126,7 @@ def test_a_short_run_loses_nothing(checkout, tmp_path):
         "long": ("40,000", "40,000"),
         "short": ("5,000", "5,000"),
         "escaped": ("5,000", "5,000"),
+        "secret": ("5,000", "5,000"),
     }
     assert {program for _, program, _, _ in rows} == {"lpaudit", "DuckDB"} | (
         {"GoAccess"} if GOACCESS else set()
