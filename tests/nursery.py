@@ -18,7 +18,7 @@ LOADED = """\
 import atexit, importlib, os, pkgutil, sys, threading
 import lpaudit, lpaudit.__main__, lpaudit.routes, lpaudit.schema, typer._adapters
 for module in pkgutil.walk_packages(lpaudit.__path__, "lpaudit."):
-    if module.name not in ("lpaudit.flows", "lpaudit.logformat.libcore") and ".runheader." not in module.name:
+    if module.name not in ("lpaudit.flows", "lpaudit.core.libcore") and ".runheader." not in module.name:
         importlib.import_module(module.name)
 lpaudit.schema.tables()
 lpaudit.routes.catalogue()
