@@ -252,16 +252,21 @@ def _again(
     columns = [column for column in rows.column_names if column not in _GIVEN]
     schema = rows.select(columns).schema
     names = pc.unique(rows.column("log_format")).to_pylist()
+    number = pc.min(rows.column("line_number")).as_py()
     if len(names) == 1:
-        read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats)
+        read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats, number)
     else:
         mine = {name: rows.filter(pc.equal(rows.column("log_format"), name)) for name in names}
+        # Rows that travel cannot be chosen from.
         parts = [
             table.filter(
                 pc.is_in(table.column("byte_offset"), mine[name].column("byte_offset").combine_chunks())
             )
             for name in names
-            for table in _read(kind, data, segment, mine[name], name, formats)
+            for table in (
+                read.select(columns).cast(schema)
+                for read in _read(kind, data, segment, mine[name], name, formats, number)
+            )
         ]
         read = [_in_order(pa.concat_tables(parts))] if parts else []
     for table in read:
@@ -275,8 +280,12 @@ def _read(
     rows: pa.Table,
     name: str,
     formats: dict[str, LogFormat],
+    line_number: int,
 ) -> Rows:
-    """Read all lines in one format, for the source and at the time that the rows in it say."""
+    """Read all lines in one format, for the source and at the time that the rows in it say.
+
+    ``line_number`` is that of the first line, whatever it is in.
+    """
     first = rows.slice(0, 1).to_pylist()[0]
     where = Provenance(
         source=first["source"],
@@ -285,7 +294,7 @@ def _read(
         ingest_time=first["ingest_time"],
         log_format=name,
         byte_offset=segment.start,
-        line_number=pc.min(rows.column("line_number")).as_py(),
+        line_number=line_number,
     )
     return Rows(_reading(kind, name, first, formats), data, where)
 

@@ -130,6 +130,15 @@ def test_one_row_of_a_segment_names_another_origin(evidence, column):
     assert (where, f"its {column} is not that of its segment") in found
 
 
+def test_a_segment_of_two_formats_verifies_line_by_line(evidence, sample_logs):
+    lines = (sample_logs / "default.log").read_text().splitlines()[:5]
+    lines += (sample_logs / "audit.json.log").read_text("latin-1").splitlines()[:5]
+    evidence.write("a.log", *lines, "garbage")
+    evidence.sign()
+    assert len(evidence.select("select distinct log_format from access_event")) == 2
+    assert evidence.verify().findings == []
+
+
 def test_a_line_is_made_up_with_its_segment_and_commit(signed):
     table = DeltaTable(str(signed.root / "access_event"))
     rows = table.to_pyarrow_table().slice(0, 1)
