@@ -30,7 +30,7 @@ from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
-from lpaudit.schema import UNIQUE, tables
+from lpaudit.schema import UNIQUE, Table, tables
 from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
@@ -140,7 +140,9 @@ def _write_rows(file: Path, name: str, pieces: Sequence[Piece]) -> tuple[str, di
     statistics = Statistics(STATISTICS[name])
     told: list[dict[str, str | int]] = []
     waiting: list[pa.Table] = []
-    with pq.ParquetWriter(file, _schema(name), **_parquet(name)) as writer:
+    declared = tables()[name]
+    with pq.ParquetWriter(file, declared.travelling, **_parquet(name)) as writer:
+        writer.add_key_value_metadata(_said(declared))
         for piece in pieces:
             before = statistics.rows
             for table in piece.rows:
@@ -160,12 +162,10 @@ def _together(parts: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts).unify_dictionaries()
 
 
-@cache
-def _schema(name: str) -> pa.Schema:
-    """Return the schema of a table's rows as they travel, with what they are in the file."""
-    table = tables()[name]
-    said = base64.b64encode(table.arrow.serialize())
-    return table.travelling.with_metadata({**table.arrow.metadata, b"ARROW:schema": said})
+def _said(table: Table) -> dict[str | bytes, str | bytes]:
+    """Return what a file says of itself: the rows' columns as declared, not as they travel."""
+    schema = table.arrow
+    return {**schema.metadata, b"ARROW:schema": base64.b64encode(schema.serialize())}
 
 
 @cache
@@ -174,7 +174,7 @@ def _parquet(name: str) -> dict[str, Any]:
     fields = tables()[name].fields
     names = [field.name for field in fields]
     return {
-        "store_schema": False,  # that is in ours, as declared
+        "store_schema": False,  # the declared one is added
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": [

@@ -4,11 +4,13 @@ import json
 import uuid
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Segment
+from lpaudit.schema import tables
 from lpaudit.store import Piece, Store, append, create_store, known, open_store
 from tests.pieces import SOURCES, Log, commit, rows_of
 from tests.stores import stored_bytes, stored_rows
@@ -35,6 +37,19 @@ def test_pieces_of_several_sources_are_one_commit(store: Store) -> None:
     for log in logs:
         rows = [row for row in stored_rows(Path(store.location)) if row["source_id"] == log.source_id]
         assert [row["line_number"] for row in rows] == list(range(1, log.lines + 1))
+
+
+def test_file_says_what_its_columns_mean(store: Store) -> None:
+    """Rows travel in other types than the table has; a file has the table's, with their descriptions."""
+    commit(store, Log(SOURCES[0]).piece(10))
+    (file,) = store.files("access_event", store.table("access_event"))
+    written, declared = pq.read_schema(file), tables()["access_event"].arrow
+    assert written.metadata == declared.metadata
+    assert {f.name: (f.nullable, f.metadata) for f in written} == {
+        f.name: (f.nullable, f.metadata) for f in declared
+    }
+    # A map's inner field has a name, which Parquet does not keep.
+    assert [f.type for f in written if f.name != "fields"] == [f.type for f in declared if f.name != "fields"]
 
 
 def test_log_of_commits_alone_tells_every_segment(store: Store) -> None:
