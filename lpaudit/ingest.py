@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from deltalake import DeltaTable
 
 from lpaudit import fitting, source, store
+from lpaudit.core import line_count
 from lpaudit.errors import LpauditError, OffsetConflict, SourceError, StoreError
 from lpaudit.model import (
     IngestResult,
@@ -32,7 +33,7 @@ from lpaudit.reading import AccessReading, Reading, identity, kept
 from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
-from lpaudit.veil import Veiled, veiled
+from lpaudit.veil import veiled
 from lpaudit.visible import visible
 
 COMPACT_EVERY = 100
@@ -161,17 +162,24 @@ def _failed(label: str | None, error: LpauditError) -> SourceResult:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """A piece of a source; ``continued``: it begins with the rest of a line.
-
-    ``ready`` is what is stored of it, if it is read as ``reading``.
-    """
+    """A piece of a source; ``continued``: it begins with the rest of a line."""
 
     data: bytes
     source_id: str
     offset: int
+    line_number: int
     continued: bool
-    reading: Reading | None = None
-    ready: tuple[Veiled, Segment] = (Veiled(b""), Segment("", 0, 0, ""))
+    ready: "_Ready | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is stored of a piece: its bytes without secrets, and its rows, if it is read as ``reading``."""
+
+    reading: Reading
+    data: bytes
+    segment: Segment
+    rows: Rows
 
 
 class OneInput:
@@ -306,7 +314,7 @@ class OneInput:
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
         self.reading = None
-        own, line_number = known.formats, known.line_number
+        own = known.formats
         taken = self._taken(framing, known)
         # Of a file the next piece is made ready while one is stored; what a pipe brings is waited for.
         pieces = source.ahead(taken) if reader.position is not None else taken
@@ -316,15 +324,15 @@ class OneInput:
                     piece.data, self.kind, own, self.reading, begun=bool(known.segments)
                 )
                 self.reading = reading
-                hidden, segment = piece.ready if piece.reading == reading else self._ready(piece, reading)
-                where = self._provenance(reading, segment, line_number)
-                rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
+                ready = piece.ready
+                if ready is None or ready.reading != reading:
+                    ready = self._ready(piece, reading)
+                segment, rows = ready.segment, ready.rows
                 if self.target is None or table is None or self.options.dry_run:
                     for _ in rows:
                         pass
                 else:
-                    store.append(self.target, table, [store.Piece(segment, hidden.data, rows)], self.unique())
-                line_number += rows.lines
+                    store.append(self.target, table, [store.Piece(segment, ready.data, rows)], self.unique())
                 own = rows.formats + tuple(name for name in own if name not in rows.formats)
                 self._count(reading, segment, rows)
                 if reader.position is not None:
@@ -336,20 +344,26 @@ class OneInput:
 
     def _taken(self, framing: source.Framing, known: Known) -> Generator["_Taken"]:
         """Yield pieces, ready to be stored if they are read as those before, which is as good as certain."""
-        offset, continued = known.offset, self._is_continued(known)
+        offset, line_number, continued = known.offset, known.line_number, self._is_continued(known)
         for data in framing.pieces():
-            taken = _Taken(data, known.source_id, offset, continued)
+            taken = _Taken(data, known.source_id, offset, line_number, continued)
             reading = self.reading
             if reading is not None:
-                taken = replace(taken, reading=reading, ready=self._ready(taken, reading))
+                ready = self._ready(taken, reading)
+                ready.rows.begin()
+                taken = replace(taken, ready=ready)
             yield taken
-            offset, continued = offset + len(data), not data.endswith(b"\n")
+            offset, line_number = offset + len(data), line_number + line_count(data)
+            continued = not data.endswith(b"\n")
 
-    def _ready(self, piece: "_Taken", reading: Reading) -> tuple[Veiled, Segment]:
-        """Return a piece as it is stored, without secrets, and what it is known by."""
+    def _ready(self, piece: "_Taken", reading: Reading) -> "_Ready":
+        """Return a piece as it is stored, and its rows."""
         data = kept(reading, piece.data, self.options.fingerprint_key, continued=piece.continued)
         hidden = veiled(reading, data, self.options.pseudonyms)
-        return hidden, Segment.of(piece.source_id, piece.offset, hidden.data)
+        segment = Segment.of(piece.source_id, piece.offset, hidden.data)
+        where = self._provenance(reading, segment, piece.line_number)
+        rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
+        return _Ready(reading, hidden.data, segment, rows)
 
     def _is_continued(self, known: Known) -> bool:
         """Whether what comes next is the rest of an error log's line whose start is stored."""

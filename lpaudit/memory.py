@@ -14,7 +14,7 @@ _KEPT = 1 << 30  # bytes
 def keep() -> None:
     """Have this process keep the memory that it frees: it will soon ask for as much.
 
-    The kernel clears each page that it hands out. For pieces of 32 MB that took as long as reading their
+    The kernel clears each page that it hands out. For pieces of many MB that took as long as reading their
     lines. With one arena for all threads, what one has freed another can use.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other systems' libraries have none

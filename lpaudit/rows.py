@@ -65,6 +65,8 @@ class Rows:
         self._where = where
         self._met = met
         self._names = names
+        self._rest = self._blocks()
+        self._parsing: deque[Future[pa.Table]] = deque()
         self.formats: tuple[str, ...] = ()
         self.lines = 0
         self.rejected = 0
@@ -82,20 +84,26 @@ class Rows:
             self.lines += rows.num_rows
             yield rows
 
+    def begin(self) -> None:
+        """Have the first blocks parsed on the side already. Of a piece of one block nothing is gained."""
+        while len(self._piece) > BLOCK and len(self._parsing) < _AHEAD:
+            block = next(self._rest, None)
+            if block is None:
+                break
+            self._parsing.append(_pool(os.getpid()).submit(self._reading.rows, *block))
+
     def _tables(self) -> Iterator[pa.Table]:
         if len(self._piece) <= BLOCK:
-            yield from (self._reading.rows(block, where) for block, where in self._blocks())
+            yield from (self._reading.rows(block, where) for block, where in self._rest)
             return
-        parsing: deque[Future[pa.Table]] = deque()
         try:
-            for block, where in self._blocks():
-                parsing.append(_pool(os.getpid()).submit(self._reading.rows, block, where))
-                if len(parsing) > _AHEAD:
-                    yield parsing.popleft().result()
-            while parsing:
-                yield parsing.popleft().result()
+            self.begin()
+            while self._parsing:
+                rows = self._parsing.popleft().result()
+                self.begin()
+                yield rows
         finally:
-            for future in parsing:
+            for future in self._parsing:
                 future.cancel()
 
     def _blocks(self) -> Iterator[tuple[bytes, Provenance]]:

@@ -274,7 +274,7 @@ class Driven:
         self,
         store: Path,
         *arguments: object,
-        segment_bytes: int = 32 << 20,
+        segment_bytes: int = 16 << 20,
         leave: bool = False,
         host: str | None = None,
         kind: LogKind | None = None,

@@ -53,3 +53,8 @@ def library() -> ctypes.CDLL | None:
         function = getattr(found, name)
         function.restype, function.argtypes = result, arguments
     return found
+
+
+def line_count(block: bytes) -> int:
+    """Return how many lines a block has; its last one may lack its end."""
+    return line_ends(block) + (not block.endswith(b"\n") and block != b"")

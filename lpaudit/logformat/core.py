@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lpaudit.core import library, line_ends
+from lpaudit.core import library, line_count
 from lpaudit.core.texts import VIEW, Texts
 from lpaudit.logformat.layout import Layout
 
@@ -135,11 +135,6 @@ def lines(block: bytes) -> pa.LargeBinaryArray:
     ends = pc.cumulative_sum(pc.add(pc.binary_length(pc.split_pattern(one, b"\n").values), 1))
     begins = pa.concat_arrays([pa.array([0], pa.int64()), pc.min_element_wise(ends, len(block))]).buffers()[1]
     return pa.Array.from_buffers(pa.large_binary(), line_count(block), [None, begins, whole])
-
-
-def line_count(block: bytes) -> int:
-    """Return how many lines a block has; its last one may lack its end."""
-    return line_ends(block) + (not block.endswith(b"\n") and block != b"")
 
 
 @cache

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from lpaudit.errors import OffsetConflict
+from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Escaping, Gap, LogFormat, SourceEvent
 from lpaudit.schema import tables
 from lpaudit.store.tables import Store, cannot_read, name_of
@@ -66,12 +66,18 @@ def formats(store: Store) -> dict[str, LogFormat]:
         rows = dataset.to_table().to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
-    return {
-        row["log_format"]: LogFormat(
-            row["log_format"], row["format_string"], Escaping(row["escaping"]), ZoneInfo(row["timezone"])
-        )
-        for row in rows
-    }
+    try:
+        return {row["log_format"]: _format(row) for row in rows}
+    except (LookupError, ValueError, OSError) as error:  # no such time zone, or escaping
+        raise StoreError(
+            f"the store {store.location} is damaged: its table log_format says what cannot be: {error}",
+            hint="restore the store from a copy",
+        ) from error
+
+
+def _format(row: dict[str, str]) -> LogFormat:
+    zone = ZoneInfo(row["timezone"])
+    return LogFormat(row["log_format"], row["format_string"], Escaping(row["escaping"]), zone)
 
 
 def append_gap(store: Store, gap: Gap, unique: str) -> bool:

@@ -202,6 +202,10 @@ def _compare(
     except (LpauditError, pa.ArrowException, OSError) as error:
         yield Finding(What.UNREADABLE, segment.name, str(error))
         return
+    except Exception as error:  # noqa: BLE001 -- a damaged row may say anything: a time zone, say; on to the next
+        text = f"its rows say what cannot be: {type(error).__name__}: {error}"
+        yield Finding(What.UNREADABLE, segment.name, text)
+        return
     if lines != rows.num_rows:
         text = f"its bytes are {lines:,} lines, and {name} has {rows.num_rows:,} rows"
         yield Finding(What.DIFFERENT, segment.name, text)

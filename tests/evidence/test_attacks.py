@@ -130,6 +130,23 @@ def test_one_row_of_a_segment_names_another_origin(evidence, column):
     assert (where, f"its {column} is not that of its segment") in found
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("server_event", "timezone"), ("log_format", "timezone"), ("log_format", "escaping")],
+)
+def test_rows_that_say_what_cannot_be_are_a_finding(evidence, table, column):
+    """A changed byte makes a name of nothing, of a time zone for instance; the rest is verified all the same."""
+    evidence.write("a.log", line("10:00:00", "GET /api/flows/1", user="alice"))
+    evidence.write("error.log", "2026-11-23 10:00:00: (server.c.1990) server started (lighttpd/1.4.69)")
+    [path] = (evidence.root / table).glob("*.parquet")
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index(column)
+    field = rows.schema.field(place)
+    pq.write_table(rows.set_column(place, field, pa.array(["UjC"] * rows.num_rows, field.type)), path)
+    found = {(str(f.what), f.text) for f in evidence.verify().findings}
+    assert any(what == "unreadable" and "what cannot be" in text for what, text in found)
+
+
 def test_a_segment_of_two_formats_verifies_line_by_line(evidence, sample_logs):
     lines = (sample_logs / "default.log").read_text().splitlines()[:5]
     lines += (sample_logs / "audit.json.log").read_text("latin-1").splitlines()[:5]
