@@ -94,9 +94,10 @@ def verify(  # noqa: PLR0913 -- options of a command
       lpaudit verify --full --key gw1.example.com+2414a140+AYMg… --checkpoint /mnt/worm
     """
     settings = configured(config_file, store=store)
-    from lpaudit import anchors, keys, verification  # noqa: PLC0415 -- start-up time
+    from lpaudit import anchors, keys, memory, verification  # noqa: PLC0415 -- start-up time
     from lpaudit.progress import reading  # noqa: PLC0415
 
+    memory.keep()
     target, _ = verification.found_at(settings["store"].value)
     path = keys.path_of(settings["key"].value, os.environ)
     believed, own_word = keys.trusted(target, path, [keys.given(text) for text in key or ()])

@@ -71,10 +71,10 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     try:
         # A batch at a time: a source may have more lines than there is memory for.
         batches = dataset.to_batches(columns=columns, filter=mine) if dataset is not None else ()
-        parts = [_last_lines(pl.DataFrame(batch)) for batch in batches]
+        parts = [_last_lines(batch) for batch in batches]
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
-    rows = _last_lines(pl.concat(parts)).iter_rows() if parts else ()
+    rows = _last(pl.concat(parts)).iter_rows() if parts else ()
     gone = purged(store, name_of(table), source_id)
     last = {segment: (one.line_number, one.log_format) for segment, one in gone.items()}
     last |= {Segment.from_name(name): (number, used) for name, number, used in rows}
@@ -89,7 +89,12 @@ def known(store: Store, table: DeltaTable, source_id: str) -> Known | None:
     return Known(source_id, tuple(s for s, _, _ in found), found[-1][1], tuple(formats), gone)
 
 
-def _last_lines(rows: pl.DataFrame) -> pl.DataFrame:
+def _last_lines(batch: pa.RecordBatch) -> pl.DataFrame:
+    batch.validate(full=True)  # polars takes it that a text is UTF-8, and a damaged one may not be
+    return _last(pl.DataFrame(batch))
+
+
+def _last(rows: pl.DataFrame) -> pl.DataFrame:
     """Return each segment's last line: its number, and the format it was read with."""
     last = rows.group_by("segment").agg(pl.col("line_number").max(), pl.col("log_format").last())
     return last.cast({"segment": pl.String, "log_format": pl.String})

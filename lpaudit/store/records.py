@@ -63,12 +63,12 @@ def formats(store: Store) -> dict[str, LogFormat]:
     if dataset is None:
         return {}
     try:
-        rows = dataset.to_table().to_pylist()
+        rows = dataset.to_table()
     except (OSError, pa.ArrowException) as error:
         raise cannot_read(store.location, error) from error
     try:
-        return {row["log_format"]: _format(row) for row in rows}
-    except (LookupError, ValueError, OSError) as error:  # no such time zone, or escaping
+        return {row["log_format"]: _format(row) for row in rows.to_pylist()}
+    except (LookupError, ValueError, OSError) as error:  # no such time zone, no such escaping, no UTF-8
         raise StoreError(
             f"the store {store.location} is damaged: its table log_format says what cannot be: {error}",
             hint="restore the store from a copy",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
@@ -78,12 +79,14 @@ class Store:
         table: DeltaTable | None,
         source_id: str | None = None,
         dictionaries: Sequence[str] = (),
+        span: tuple[int, int] | None = None,
     ) -> Any:
         """Return the same files as Arrow's dataset; None if there are none. Raises StoreError.
 
+        ``span``: only such as may have lines that begin at these bytes, the second not among them.
         Columns of text that are to be ``dictionaries`` are read without decoding each value.
         """
-        files = self._data_files(name, table, source_id)
+        files = self._data_files(name, table, source_id, span)
         return self.dataset_of(name, files, dictionaries) if files else None
 
     def dataset_of(self, name: str, files: Sequence[str], dictionaries: Sequence[str] = ()) -> Any:
@@ -132,9 +135,16 @@ class Store:
         except (DeltaError, OSError) as error:
             raise cannot_read(self.location, error) from error
 
-    def _data_files(self, name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:
+    def _data_files(
+        self, name: str, table: DeltaTable | None, source_id: str | None, span: tuple[int, int] | None = None
+    ) -> list[str]:
+        wanted: dict[str, tuple[Any, Any]] = {}
+        if source_id is not None:
+            wanted["source_id"] = source_id, source_id
+        if span is not None:
+            wanted["byte_offset"] = span[0], span[1] - 1
         try:
-            return _data_files(name, table, source_id)
+            return _data_files(name, table, wanted)
         except (DeltaError, OSError) as error:
             raise cannot_read(self.location, error) from error
 
@@ -197,20 +207,19 @@ def name_of(table: DeltaTable) -> str:
     return str(table.metadata().name)
 
 
-def _data_files(name: str, table: DeltaTable | None, source_id: str | None) -> list[str]:
-    """Return names below the root. Not file_uris(): it escapes what a path may well contain."""
+def _data_files(name: str, table: DeltaTable | None, wanted: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """Return names below the root of files that may have rows with values from the first to the last wanted.
+
+    Not file_uris(): it escapes what a path may well contain.
+    """
     if table is None:
         return []
-    actions = table.get_add_actions(flatten=True)
-    paths = actions.column("path").to_pylist()
-    if source_id is not None and "min.source_id" in actions.schema.names:
-        bounds = (actions.column(f"{bound}.source_id").to_pylist() for bound in ("min", "max"))
-        paths = [
-            path
-            for path, low, high in zip(paths, *bounds, strict=True)
-            if low is None or high is None or low <= source_id <= high
-        ]
-    return [f"{name}/{path}" for path in paths]
+    actions = pa.table(table.get_add_actions(flatten=True))
+    for column, (first, last) in wanted.items():
+        if f"min.{column}" in actions.column_names:
+            low, high = (pc.field(f"{bound}.{column}") for bound in ("min", "max"))
+            actions = actions.filter((low.is_null() | (low <= last)) & (high.is_null() | (high >= first)))
+    return [f"{name}/{path}" for path in actions.column("path").to_pylist()]
 
 
 _ANY_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

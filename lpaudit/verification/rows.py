@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lpaudit import store
-from lpaudit.errors import FormatError, LpauditError, StoreError
+from lpaudit.errors import FormatError, StoreError
 from lpaudit.logformat import compile_layout
 from lpaudit.model import LogFormat, LogKind, Provenance, Segment
 from lpaudit.pseudonyms import COLUMNS, PATTERN
 from lpaudit.reading import SHOWN_VEIL, AccessReading, ErrorReading, Reading
 from lpaudit.rows import Rows
+from lpaudit.schema import tables
 from lpaudit.store import Store
-from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.finding import Finding, What, as_findings
 from lpaudit.verification.log import Table
 from lpaudit.verification.purges import Gone
 
@@ -69,10 +70,15 @@ def _stretches(target: Store, name: str, table: store.Table | None) -> pl.DataFr
     columns = ["segment", "byte_offset", "byte_length"]
     try:
         batches = dataset.to_batches(columns=columns) if dataset is not None else ()
-        found = [_stretches_in(pl.DataFrame(batch)) for batch in batches]
+        found = [_stretches_of(batch) for batch in batches]
     except (OSError, pa.ArrowException) as error:
         raise store.cannot_read(target.location, error) from error
     return pl.concat(found or [_stretches_in(_NO_ROWS)]).sort("segment", "begin")
+
+
+def _stretches_of(batch: pa.RecordBatch) -> pl.DataFrame:
+    batch.validate(full=True)  # polars takes it that a text is UTF-8, and a damaged one may not be
+    return _stretches_in(pl.DataFrame(batch))
 
 
 def _stretches_in(rows: pl.DataFrame) -> pl.DataFrame:
@@ -148,20 +154,23 @@ def read_all_again(
 def _read_again(
     target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
-    try:
-        stored = _stored(target, table, name, run)
-    except (LpauditError, pa.ArrowException, OSError) as error:
-        if len(run) == 1:
-            yield Finding(What.UNREADABLE, run[0].name, str(error))
-        else:  # which of them?
-            for segment in run:
-                yield from _read_again(target, table, name, [segment], formats)
-        return
+    found = list(as_findings(run[0].name, _read_run(target, table, name, run, formats)))
+    if len(run) > 1 and any(finding.what is What.UNREADABLE for finding in found):  # which of them?
+        for segment in run:
+            yield from _read_again(target, table, name, [segment], formats)
+    else:
+        yield from found
+
+
+def _read_run(
+    target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
+) -> Iterator[Finding]:
+    stored = _stored(target, table, name, run)
     offsets = pl.Series(stored.column("byte_offset"))
     pieces = []
     for segment, data in store.read_segments(target.storage, run):
         if isinstance(data, StoreError):
-            yield Finding(What.UNREADABLE, segment.name, str(data))
+            yield Finding(What.UNREADABLE, segment.name, data.message)
             continue
         first, last = (int(offsets.search_sorted(offset)) for offset in (segment.start, segment.end))
         pieces.append((segment, data, stored.slice(first, last - first)))
@@ -171,7 +180,7 @@ def _read_again(
         if not any(_compare(name, run[0], together, stored, formats)):
             return
     for segment, data, rows in pieces:
-        yield from _compare(name, segment, data, rows, formats)
+        yield from as_findings(segment.name, _compare(name, segment, data, rows, formats))
 
 
 def _compare(
@@ -180,37 +189,47 @@ def _compare(
     """Compare the rows of the bytes that begin with a segment with what these say."""
     kind = next(kind for kind in LogKind if kind.table == name)
     lines, alike = 0, [column for column in rows.column_names if column not in _GIVEN]
-    try:
-        for again in _again(kind, data, segment, rows, formats):
-            mine = rows.slice(lines, again.num_rows)
-            lines += again.num_rows
-            if "byte_offset" not in alike or not mine.column("byte_offset").equals(
-                again.column("byte_offset")
-            ):
-                alike.clear()  # rows of other lines: only to be counted
-            for column in list(alike):
-                told, found = mine.column(column), again.column(column)
-                if not told.equals(found) and column in COLUMNS[name]:
-                    told = _hidden(told, found)
-                if not told.equals(found):
-                    alike.remove(column)
-                    place = next(
-                        i for i, (a, b) in enumerate(zip(told, found, strict=True)) if not a.equals(b)
-                    )
-                    line = mine.column("line_id")[place]
-                    yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not what its line says")
-    except (LpauditError, pa.ArrowException, OSError) as error:
-        yield Finding(What.UNREADABLE, segment.name, str(error))
-        return
-    except Exception as error:  # noqa: BLE001 -- a damaged row may say anything: a time zone, say; on to the next
-        text = f"its rows say what cannot be: {type(error).__name__}: {error}"
-        yield Finding(What.UNREADABLE, segment.name, text)
-        return
+    for again in _again(kind, data, segment, rows, formats):
+        mine = rows.slice(lines, again.num_rows)
+        lines += again.num_rows
+        if "byte_offset" not in alike or not mine.column("byte_offset").equals(again.column("byte_offset")):
+            alike.clear()  # rows of other lines: only to be counted
+        for column in list(alike):
+            place = _different(mine.column(column), again.column(column), veiled=column in COLUMNS[name])
+            if place is not None:
+                alike.remove(column)
+                line = mine.column("line_id")[place]
+                yield Finding(What.DIFFERENT, f"{name}/{line}", f"its {column} is not what its line says")
     if lines != rows.num_rows:
         text = f"its bytes are {lines:,} lines, and {name} has {rows.num_rows:,} rows"
         yield Finding(What.DIFFERENT, segment.name, text)
     elif not alike:
         yield Finding(What.DIFFERENT, segment.name, f"its lines begin elsewhere than rows of {name} say")
+
+
+def _different(told: pa.ChunkedArray, found: pa.ChunkedArray, *, veiled: bool) -> int | None:
+    """Return the first place where two columns of the same type differ; ``veiled``: but for pseudonyms."""
+    if _equal(told, found):
+        return None
+    told, found = _plain(told), _plain(found)
+    if veiled:
+        told = _hidden(told, found)
+    pairs = enumerate(zip(told, found, strict=True))
+    return next((place for place, (mine, other) in pairs if not mine.equals(other)), None)
+
+
+def _equal(told: pa.ChunkedArray, found: pa.ChunkedArray) -> bool:
+    """Compare two columns of the same type. Of texts that repeat, their numbers are enough."""
+    if not pa.types.is_dictionary(told.type):
+        return bool(told.equals(found))
+    both = pa.chunked_array([*told.chunks, *found.chunks], told.type).unify_dictionaries()
+    numbers = [chunk.indices for chunk in both.chunks]
+    mine, others = numbers[: told.num_chunks], numbers[told.num_chunks :]
+    return bool(pa.chunked_array(mine, pa.int32()).equals(pa.chunked_array(others, pa.int32())))
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _same(name: str, segment: Segment, rows: pa.Table) -> Iterator[Finding]:
@@ -233,7 +252,8 @@ def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _stored(target: Store, table: store.Table | None, name: str, run: list[Segment]) -> pa.Table:
-    dataset = target.dataset(name, table, run[0].source_id, sorted(_GIVEN - {"ingest_time"}))
+    texts = [field.name for field in tables()[name].travelling if pa.types.is_dictionary(field.type)]
+    dataset = target.dataset(name, table, run[0].source_id, texts, (run[0].start, run[-1].end))
     if dataset is None:
         raise StoreError(f"{name} has no rows")
     inside = (
@@ -241,7 +261,7 @@ def _stored(target: Store, table: store.Table | None, name: str, run: list[Segme
         & (pc.field("byte_offset") >= run[0].start)
         & (pc.field("byte_offset") < run[-1].end)
     )
-    return _in_order(dataset.to_table(filter=inside)).combine_chunks()
+    return _in_order(dataset.to_table(filter=inside))
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
@@ -272,7 +292,7 @@ def _again(
                 for read in _read(kind, data, segment, mine[name], name, formats, number)
             )
         ]
-        read = [_in_order(pa.concat_tables(parts))] if parts else []
+        read = [_in_order(pa.concat_tables(parts).unify_dictionaries())] if parts else []
     for table in read:
         yield table.select(columns).cast(schema)
 

@@ -1,18 +1,19 @@
 """Everything, in order: what it costs grows with the store, and with nothing else."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from lpaudit import act, keys, signing, store
-from lpaudit.errors import LpauditError, StoreError
+from lpaudit.errors import StoreError
 from lpaudit.evidence import CERTIFICATES, FOLDER, PublicKey
 from lpaudit.model import LogKind, Segment
 from lpaudit.store import Store
 from lpaudit.store.entries import archives, table_names
 from lpaudit.store.storage import MARKER, NIGHT, storage_of
 from lpaudit.verification import log, purges, rows, segments, sources, tree
-from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.finding import Finding, What, as_findings
 from lpaudit.verification.log import Table
 from lpaudit.verification.tree import Told
 
@@ -142,9 +143,13 @@ def _found(
         yield from segments.read_order(table, told)
         yield from segments.read_bytes(target, table, told, gone, there, progress.read)
     yield from _others(target, tables, there, told, result)
-    yield from _rows(target, tables, gone, drawn, progress)
     compared: list[str] = []
-    yield from sources.read_sources(target, tables, compared)
+    with ThreadPoolExecutor(1) as beside:
+        of_sources = beside.submit(
+            list, as_findings("sources", sources.read_sources(target, tables, compared))
+        )
+        yield from as_findings("rows", _rows(target, tables, gone, drawn, progress))
+        yield from of_sources.result()
     result.sources = tuple(compared)
 
 
@@ -197,11 +202,8 @@ def _rows(
     drawn: list[tuple[str, Segment]],
     progress: _Progress,
 ) -> Iterator[Finding]:
-    try:
-        mine = {kind.table: target.table(kind.table) for kind in LogKind if kind.table in tables}
-        for name, opened in mine.items():
-            yield from rows.read_counts(target, tables[name], opened, gone)
-        yield from purges.read_standing(target, gone)
-        yield from rows.read_all_again(target, mine, drawn, progress.read)
-    except LpauditError as error:
-        yield Finding(What.UNREADABLE, "rows", error.message)
+    mine = {kind.table: target.table(kind.table) for kind in LogKind if kind.table in tables}
+    for name, opened in mine.items():
+        yield from rows.read_counts(target, tables[name], opened, gone)
+    yield from purges.read_standing(target, gone)
+    yield from rows.read_all_again(target, mine, drawn, progress.read)

@@ -147,6 +147,23 @@ def test_rows_that_say_what_cannot_be_are_a_finding(evidence, table, column):
     assert any(what == "unreadable" and "what cannot be" in text for what, text in found)
 
 
+def test_a_text_that_is_no_utf8_is_a_finding(evidence):
+    evidence.write("a.log", *(line(f"10:00:0{n}", "GET /api/flows/1", user="alice") for n in range(3)))
+    [path] = (evidence.root / "access_event").glob("*.parquet")
+    good = path.read_bytes()
+    for column in ("segment", "source", "user_name", "log_format"):
+        rows = pq.read_table(path)
+        place = rows.schema.get_field_index(column)
+        field = rows.schema.field(place)
+        damaged = pa.Array.from_buffers(
+            pa.string(), 3, pa.array([b"\xff\xfe"] * 3, pa.binary()).buffers(), null_count=0
+        )
+        pq.write_table(rows.set_column(place, field, damaged), path)
+        assert {"different", "unreadable"} & {str(finding.what) for finding in evidence.verify().findings}
+        path.write_bytes(good)
+    assert [str(finding.what) for finding in evidence.verify().findings] == ["unsigned"]
+
+
 def test_a_segment_of_two_formats_verifies_line_by_line(evidence, sample_logs):
     lines = (sample_logs / "default.log").read_text().splitlines()[:5]
     lines += (sample_logs / "audit.json.log").read_text("latin-1").splitlines()[:5]
