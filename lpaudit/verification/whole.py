@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
+from threading import Lock
 
 from lpaudit import act, keys, signing, store
 from lpaudit.errors import StoreError
@@ -78,10 +79,12 @@ class _Progress:
     tell: Callable[[int, int], None]
     total: int
     done: int = 0
+    one: Lock = field(default_factory=Lock)
 
     def read(self, size: int) -> None:
-        self.done += size
-        self.tell(self.done, self.total)
+        with self.one:
+            self.done += size
+            self.tell(self.done, self.total)
 
 
 def found_at(root: str) -> tuple[Store, list[Finding]]:
@@ -137,6 +140,23 @@ def _found(
     )
     result.read_again = len(drawn)
     progress.total += sum(segment.end - segment.start for _, segment in drawn)
+    with ThreadPoolExecutor(1) as beside:
+        of_bytes = beside.submit(list, _bytes(target, tables, told, gone, there, result, progress))
+        of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, progress)))
+        yield from of_bytes.result()
+        yield from of_rows
+
+
+def _bytes(
+    target: Store,
+    tables: dict[str, Table],
+    told: Told,
+    gone: purges.Gone,
+    there: dict[str, int],
+    result: Verified,
+    progress: _Progress,
+) -> Iterator[Finding]:
+    """Compare every file with what the log and the tree say of it, and logs with what is stored of them."""
     for table in tables.values():
         yield from log.read_files(target, table, told, there, progress.read)
         yield from log.read_state(target, table, told, there)
@@ -144,12 +164,7 @@ def _found(
         yield from segments.read_bytes(target, table, told, gone, there, progress.read)
     yield from _others(target, tables, there, told, result)
     compared: list[str] = []
-    with ThreadPoolExecutor(1) as beside:
-        of_sources = beside.submit(
-            list, as_findings("sources", sources.read_sources(target, tables, compared))
-        )
-        yield from as_findings("rows", _rows(target, tables, gone, drawn, progress))
-        yield from of_sources.result()
+    yield from as_findings("sources", sources.read_sources(target, tables, compared))
     result.sources = tuple(compared)
 
 
