@@ -42,12 +42,12 @@ class Finding:
 def as_findings(where: str, found: Iterable[Finding]) -> Iterator[Finding]:
     """Yield what is found; what stops the search is a finding, too.
 
-    What a damaged row says may be anything: a time zone that there is none of, a text that is no UTF-8.
+    What is damaged may say anything: a time zone that there is none of, a text that is no UTF-8.
     """
     try:
         yield from found
     except LpauditError as error:
         yield Finding(What.UNREADABLE, where, error.message)
     except (Exception, PanicException) as error:  # noqa: BLE001 -- what comes after it is still to be read
-        text = f"its rows say what cannot be: {type(error).__name__}: {error}"
+        text = f"it says what cannot be: {type(error).__name__}: {error}"
         yield Finding(What.UNREADABLE, where, text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 
 from lpaudit.errors import StoreError
 from lpaudit.evidence import CommitLeaf
@@ -149,7 +150,7 @@ def read_files(
             yield Finding(What.CHANGED, path, "its size is not the one in the log")
 
 
-def read_state(target: Store, table: Table, told: Told, there: dict[str, int]) -> Iterator[Finding]:
+def read_state(target: Store, table: Table) -> Iterator[Finding]:
     """Compare what readers see of a table with what its log says.
 
     They begin with Delta's own checkpoint, which is made from the log: whoever changes that one
@@ -180,12 +181,12 @@ def read_state(target: Store, table: Table, told: Told, there: dict[str, int]) -
                 )
         if str(seen.metadata().id) != table.metadata:
             yield Finding(What.DIFFERENT, table.name, "readers see another table")
-    except StoreError as error:
-        yield Finding(What.CHANGED, table.name, error.message)
-    yield from _checkpoints(target, table, told, there)
+    except (StoreError, DeltaError) as error:
+        yield Finding(What.CHANGED, table.name, str(error))
 
 
-def _checkpoints(target: Store, table: Table, told: Told, there: dict[str, int]) -> Iterator[Finding]:
+def read_checkpoints(target: Store, table: Table, told: Told, there: dict[str, int]) -> Iterator[Finding]:
+    """Compare Delta's own checkpoints with their hashes, or with the log, and what names the newest one."""
     signed, folder = told.commits.get(table.name, {}), f"{table.name}/_delta_log/"
     kept = {}
     for path in there:

@@ -124,13 +124,13 @@ def _found(
         yield from tree.compare(note, where, asked.keys, told)
     result.origin, result.keys = told.origin, tuple(sorted(told.keys))
     result.batches, result.leaves = told.batches, told.size
-    yield from _files(target, told, there)
+    yield from as_findings("files", _files(target, told, there))
     gone = purges.Gone()
-    yield from purges.read_purges(target, asked.keys, told, gone)
+    yield from as_findings("purges", purges.read_purges(target, asked.keys, told, gone))
     result.purges, result.purged, result.purged_lines = len(gone.purges), len(gone.leaves), gone.lines
     tables = {name: Table(name) for name in sorted({*table_names(target.storage), *told.commits})}
     for name, table in tables.items():
-        yield from log.read_log(target, name, told, gone, table)
+        yield from as_findings(name, log.read_log(target, name, told, gone, table))
         result.commits += table.last + 1
         result.unsigned += table.unsigned
         result.segments += len(table.pieces)
@@ -157,12 +157,13 @@ def _bytes(
     progress: _Progress,
 ) -> Iterator[Finding]:
     """Compare every file with what the log and the tree say of it, and logs with what is stored of them."""
-    for table in tables.values():
-        yield from log.read_files(target, table, told, there, progress.read)
-        yield from log.read_state(target, table, told, there)
-        yield from segments.read_order(table, told)
-        yield from segments.read_bytes(target, table, told, gone, there, progress.read)
-    yield from _others(target, tables, there, told, result)
+    for name, table in tables.items():
+        yield from as_findings(name, log.read_files(target, table, told, there, progress.read))
+        yield from as_findings(name, log.read_state(target, table))
+        yield from as_findings(name, log.read_checkpoints(target, table, told, there))
+        yield from as_findings(name, segments.read_order(table, told))
+        yield from as_findings(name, segments.read_bytes(target, table, told, gone, there, progress.read))
+    yield from as_findings("files", _others(target, tables, there, told, result))
     compared: list[str] = []
     yield from as_findings("sources", sources.read_sources(target, tables, compared))
     result.sources = tuple(compared)

@@ -147,6 +147,16 @@ def test_rows_that_say_what_cannot_be_are_a_finding(evidence, table, column):
     assert any(what == "unreadable" and "what cannot be" in text for what, text in found)
 
 
+def test_a_commit_that_delta_cannot_read_is_a_finding(evidence):
+    for name in "ab":
+        evidence.write(f"{name}.log", line(f"10:00:0{ord(name) % 10}", "GET /api/flows/1", user="alice"))
+    entry = max((evidence.root / "access_event" / "_delta_log").glob("*.json"))
+    entry.write_text(entry.read_text().replace('"version":', '"versiom":'))
+    told = {(str(f.what), f.where) for f in evidence.verify().findings}
+    assert ("changed", f"access_event/_delta_log/{entry.name}") in told
+    assert ("changed", "access_event") in told
+
+
 def test_a_text_that_is_no_utf8_is_a_finding(evidence):
     evidence.write("a.log", *(line(f"10:00:0{n}", "GET /api/flows/1", user="alice") for n in range(3)))
     [path] = (evidence.root / "access_event").glob("*.parquet")
