@@ -182,6 +182,7 @@ def _parquet(name: str) -> dict[str, Any]:
         "store_schema": False,  # the declared one is added
         "compression": "zstd",
         "compression_level": 1,
+        "write_batch_size": _ROW_GROUP,
         "use_dictionary": [
             f"{field.name}.key_value.key" if field.type == "map" else field.name
             for field in fields
