@@ -139,10 +139,11 @@ def named(record):
     return re.sub(r"[\s+\x00-\x1f\x7f]", "_", record["name"]), base64.b64decode(record["public_key"])
 
 
-def batches(files, keys):
+def batches(texts, keys):
     """Read the tree from its batches, (name, text) each; return its leaves, it, and the last checkpoint."""
     leaves, tree, origin, note = [], [], None, None
-    for number, (name, data) in enumerate(files):
+    tables, files = {}, {}
+    for number, (name, data) in enumerate(texts):
         body, _, note = data.partition("\n\n")
         head, *lines = body.split("\n")
         told = json.loads(head)
@@ -155,6 +156,12 @@ def batches(files, keys):
         for line in lines:
             add(tree, line.encode())
             leaves.append(json.loads(line))
+            if leaves[-1].get("leaf") == "commit":
+                tables[leaves[-1]["table"]] = leaves[-1]["version"]
+            elif leaves[-1].get("leaf") == "file":
+                files[leaves[-1]["path"]] = leaves[-1]["sha256"]
+        if (told["tables"], told["files"]) != (tables, files):
+            wrong("its first line names other versions or files than the leaves", name)
         origin = origin or told["origin"]
         text = signer(note, keys)
         if text is None:

@@ -27,7 +27,7 @@ class What(StrEnum):
     UNSIGNED = "unsigned"
     """Nothing was signed at all, or by no key that is known."""
     UNREADABLE = "unreadable"
-    """The operating system gives an error."""
+    """The operating system gives an error, or what is damaged stops its reading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,22 +82,13 @@ def read_tree(target: Store, keys: Sequence[PublicKey], told: Told) -> Iterator[
         except OSError as error:
             yield Finding(What.UNREADABLE, where, str(error))
             continue
-        yield from _leaves(batch, where, tree, told)
+        yield from _leaves(before, batch, where, tree, told)
         yield from _checkpoint(batch, where, tree, keys, told)
         told.roots[tree.size] = tree.root
         told.batches, told.size, told.origin = told.batches + 1, tree.size, batch.head.origin
         before = batch
-    yield from _end(before, told)
-
-
-def _end(last: Batch | None, told: Told) -> Iterator[Finding]:
-    if last is None:
+    if before is None:
         yield Finding(What.UNSIGNED, FOLDER, "nothing of this store was ever signed (`lpaudit keys init`)")
-        return
-    for name, version in last.head.tables.items():
-        if max(told.commits.get(name, {-1: None})) != version:
-            text = f"it does not end with what it says of {name}"
-            yield Finding(What.CHANGED, batch_name(last.head.number), text)
 
 
 def _goes_on(before: Batch | None, batch: Batch, tree: Tree) -> bool:
@@ -106,18 +97,28 @@ def _goes_on(before: Batch | None, batch: Batch, tree: Tree) -> bool:
     return follows(before, batch, tree)
 
 
-def _leaves(batch: Batch, where: str, tree: Tree, told: Told) -> Iterator[Finding]:
+def _leaves(before: Batch | None, batch: Batch, where: str, tree: Tree, told: Told) -> Iterator[Finding]:
     for line in batch.leaves:
         tree.add(line.encode("utf-8", "surrogatepass"))
         try:
             told.add(line, tree.size - 1)
         except EvidenceError as error:
             yield Finding(What.CHANGED, where, error.message)
-    expected = {leaf.path: leaf.sha256 for leaf in map(_parsed, batch.leaves) if isinstance(leaf, FileLeaf)}
-    if any(batch.head.files.get(path) != known for path, known in expected.items()) or any(
-        told.files.get(path) != known for path, known in batch.head.files.items()
-    ):
-        yield Finding(What.CHANGED, where, "its first line and its leaves name other files")
+    begun = before.head.number if before else -1
+    if batch.head.number == begun + 1 and (batch.head.tables, batch.head.files) != _ends(before, batch):
+        text = "its first line names other versions or files than its leaves and the batch before it"
+        yield Finding(What.CHANGED, where, text)
+
+
+def _ends(before: Batch | None, batch: Batch) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how far a batch has come, and which files have had a leaf: nobody signs its first line."""
+    tables, files = (dict(before.head.tables), dict(before.head.files)) if before else ({}, {})
+    for leaf in map(_parsed, batch.leaves):
+        if isinstance(leaf, CommitLeaf):
+            tables[leaf.table] = leaf.version
+        elif isinstance(leaf, FileLeaf):
+            files[leaf.path] = leaf.sha256
+    return tables, files
 
 
 def _parsed(line: str) -> object:

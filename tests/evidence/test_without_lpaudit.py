@@ -64,5 +64,16 @@ def test_it_finds_nothing_and_what_lpaudit_finds(every_kind):
         assert status == 1, pattern
         assert words in said
         path.write_bytes(data)
+    for batch in (every_kind.root / "evidence").glob("*.batch"):  # nobody signs its first line
+        for told in (b'"access_event":', b'"lpaudit-store.json":'):
+            data = batch.read_bytes()
+            batch.write_bytes(data.replace(told, told.replace(b"t", b"x", 1), 1))
+            status, said = run(every_kind)
+            assert status == 1, batch.name
+            assert "its first line names other versions or files" in said
+            assert ("changed", f"evidence/{batch.name}") in {
+                (str(found.what), found.where) for found in every_kind.verify().findings
+            }
+            batch.write_bytes(data)
     other = str(every_kind.signer.public).replace("gw1+2414a140", "gw2+2414a140")
     assert run(every_kind, other)[0] == 1
