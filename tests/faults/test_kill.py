@@ -35,8 +35,8 @@ def write_log(path: Path, lines: int, seed: int) -> None:
                 )
 
 
-def start(log: Path, store: Path) -> subprocess.Popen[bytes]:
-    """Start an ingest in small commits."""
+def start(log: Path, store: Path, segment: int = SEGMENT) -> subprocess.Popen[bytes]:
+    """Start an ingest, in small commits."""
     return subprocess.Popen(
         [
             sys.executable,
@@ -49,7 +49,7 @@ def start(log: Path, store: Path) -> subprocess.Popen[bytes]:
             "default",
             str(log),
         ],
-        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": str(SEGMENT)},
+        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": str(segment)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -91,7 +91,7 @@ def check_rows(log: Path, store: Path, fresh: Path) -> None:
     assert [r["byte_offset"] for r in rows] == offsets(content)
     assert [r["line_number"] for r in rows] == list(range(1, len(rows) + 1))
     assert len({r["line_id"] for r in rows}) == len(rows)
-    undisturbed = start(log, fresh)
+    undisturbed = start(log, fresh, len(content))
     assert undisturbed.wait() == 0
     assert without_provenance(rows) == without_provenance(stored_rows(fresh))
 
