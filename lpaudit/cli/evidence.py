@@ -73,7 +73,7 @@ def verify(  # noqa: PLR0913 -- options of a command
         bool, typer.Option("--full", help="Read every line again, and compare it with its row.")
     ] = False,
     sample: Annotated[
-        int, typer.Option("--sample", metavar="N", min=0, help="Without --full: so many segments.")
+        int, typer.Option("--sample", metavar="N", min=0, help="Without --full: of so many segments 1 MiB.")
     ] = 20,
     seed: Annotated[str, typer.Option("--seed", metavar="TEXT", help="Which segments are drawn.")] = "0",
     verify_format: Annotated[

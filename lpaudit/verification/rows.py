@@ -33,6 +33,8 @@ _AT_ONCE = 2
 """Runs of segments that are read again at once: Arrow, polars and zstd let other threads run meanwhile."""
 _TOGETHER = 1 << 24
 """Bytes of a log whose rows are read at once, so that small segments do not cost a file each."""
+PART = 1 << 20
+"""Bytes of a segment of a sample that are read again, about: of one that is larger, some lines in a row."""
 
 
 def read_counts(target: Store, table: Table, opened: store.Table | None, gone: Gone) -> Iterator[Finding]:
@@ -108,12 +110,12 @@ def sampled(tables: Iterable[Table], gone: Gone, number: int | None, seed: str) 
     return sorted(every if number is None else every[:number])
 
 
-def _runs(drawn: Iterable[tuple[str, Segment]]) -> Iterator[tuple[str, list[Segment]]]:
-    """Yield what of a sample follows each other in a table and a source, some at a time."""
+def _runs(drawn: Iterable[tuple[str, Segment]], most: int) -> Iterator[tuple[str, list[Segment]]]:
+    """Yield what follows each other in a table and a source, ``most`` bytes at a time, or one segment."""
     table, run = "", list[Segment]()
     for name, segment in drawn:
         follows = run and (name, segment.source_id, segment.start) == (table, run[0].source_id, run[-1].end)
-        if run and not (follows and segment.end - run[0].start <= _TOGETHER):
+        if run and not (follows and segment.end - run[0].start <= most):
             yield table, run
             run = []
         table = name
@@ -126,11 +128,13 @@ def read_all_again(
     target: Store,
     tables: Mapping[str, store.Table | None],
     drawn: Iterable[tuple[str, Segment]],
+    seed: str | None,
     read: Callable[[int], None],
 ) -> Iterator[Finding]:
     """Read the lines of segments again, and compare every value of every row.
 
-    ``read`` hears how many of their bytes have been. Raises StoreError.
+    With a ``seed``, of each about ``PART`` bytes that are drawn with it. ``read`` hears how many of their
+    bytes have been. Raises StoreError.
     """
     formats = store.formats(target)
     waiting: deque[tuple[int, Future[list[Finding]]]] = deque()
@@ -142,8 +146,8 @@ def read_all_again(
         return found
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for name, run in _runs(drawn):
-            again = pool.submit(list, _read_again(target, tables[name], name, run, formats))
+        for name, run in _runs(drawn, _TOGETHER if seed is None else PART):
+            again = pool.submit(list, _read_again(target, tables[name], name, run, formats, seed))
             waiting.append((run[-1].end - run[0].start, again))
             if len(waiting) > _AT_ONCE:
                 yield from done()
@@ -152,20 +156,60 @@ def read_all_again(
 
 
 def _read_again(
-    target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
+    target: Store,
+    table: store.Table | None,
+    name: str,
+    run: list[Segment],
+    formats: dict[str, LogFormat],
+    seed: str | None,
 ) -> Iterator[Finding]:
+    if seed is not None and is_large(run[0]):
+        yield from as_findings(run[0].name, _read_part(target, table, name, run[0], formats, seed))
+        return
     found = list(as_findings(run[0].name, _read_run(target, table, name, run, formats)))
     if len(run) > 1 and any(finding.what is What.UNREADABLE for finding in found):  # which of them?
         for segment in run:
-            yield from _read_again(target, table, name, [segment], formats)
+            yield from _read_again(target, table, name, [segment], formats, seed)
     else:
         yield from found
+
+
+def is_large(segment: Segment) -> bool:
+    """Tell whether only a part of a segment is read again if it is of a sample."""
+    return segment.end - segment.start > PART
+
+
+def _read_part(
+    target: Store,
+    table: store.Table | None,
+    name: str,
+    segment: Segment,
+    formats: dict[str, LogFormat],
+    seed: str,
+) -> Iterator[Finding]:
+    data = store.read_segment(target.storage, segment)
+    begin, end = _lines_at(data, f"{seed}\n{segment.name}")
+    span = segment.start + begin, segment.start + end
+    rows = _stored(target, table, name, segment.source_id, span)
+    yield from _same(name, segment, rows)
+    yield from _compare(name, segment, data[begin:end], rows, formats, begin)
+
+
+def _lines_at(data: bytes, text: str) -> tuple[int, int]:
+    """Return where the lines begin and end that are drawn: whole ones, each as likely as any other.
+
+    They hold ``PART`` bytes from where SHA-256(text) says, which may be before the first or up to the last.
+    """
+    drawn = int.from_bytes(sha256(text.encode()).digest()[:8], "big") % (len(data) + PART - 1) - (PART - 1)
+    begin = data.rfind(b"\n", 0, max(0, drawn)) + 1
+    end = data.find(b"\n", min(len(data), drawn + PART) - 1) + 1
+    return begin, end or len(data)
 
 
 def _read_run(
     target: Store, table: store.Table | None, name: str, run: list[Segment], formats: dict[str, LogFormat]
 ) -> Iterator[Finding]:
-    stored = _stored(target, table, name, run)
+    stored = _stored(target, table, name, run[0].source_id, (run[0].start, run[-1].end))
     offsets = pl.Series(stored.column("byte_offset"))
     pieces = []
     for segment, data in store.read_segments(target.storage, run):
@@ -184,12 +228,17 @@ def _read_run(
 
 
 def _compare(
-    name: str, segment: Segment, data: bytes, rows: pa.Table, formats: dict[str, LogFormat]
+    name: str,
+    segment: Segment,
+    data: bytes,
+    rows: pa.Table,
+    formats: dict[str, LogFormat],
+    begin: int = 0,
 ) -> Iterator[Finding]:
-    """Compare the rows of the bytes that begin with a segment with what these say."""
+    """Compare the rows of bytes, which begin there in a segment, with what these say."""
     kind = next(kind for kind in LogKind if kind.table == name)
     lines, alike = 0, [column for column in rows.column_names if column not in _GIVEN]
-    for again in _again(kind, data, segment, rows, formats):
+    for again in _again(kind, data, segment, rows, formats, begin):
         mine = rows.slice(lines, again.num_rows)
         lines += again.num_rows
         if "byte_offset" not in alike or not mine.column("byte_offset").equals(again.column("byte_offset")):
@@ -251,16 +300,15 @@ def _hidden(told: pa.ChunkedArray, found: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(pc.and_(pseudonyms, hidden), fill_value=False), found, told)
 
 
-def _stored(target: Store, table: store.Table | None, name: str, run: list[Segment]) -> pa.Table:
+def _stored(
+    target: Store, table: store.Table | None, name: str, source_id: str, span: tuple[int, int]
+) -> pa.Table:
     texts = [field.name for field in tables()[name].travelling if pa.types.is_dictionary(field.type)]
-    dataset = target.dataset(name, table, run[0].source_id, texts, (run[0].start, run[-1].end))
+    dataset = target.dataset(name, table, source_id, texts, span)
     if dataset is None:
         raise StoreError(f"{name} has no rows")
-    inside = (
-        (pc.field("source_id") == run[0].source_id)
-        & (pc.field("byte_offset") >= run[0].start)
-        & (pc.field("byte_offset") < run[-1].end)
-    )
+    place = pc.field("byte_offset")
+    inside = (pc.field("source_id") == source_id) & (place >= span[0]) & (place < span[1])
     return _in_order(dataset.to_table(filter=inside))
 
 
@@ -270,15 +318,15 @@ def _in_order(rows: pa.Table) -> pa.Table:
 
 
 def _again(
-    kind: LogKind, data: bytes, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat]
+    kind: LogKind, data: bytes, segment: Segment, rows: pa.Table, formats: dict[str, LogFormat], begin: int
 ) -> Iterator[pa.Table]:
     """Yield the rows in order as they are read now: of each format that the stored ones are in, its lines."""
     columns = [column for column in rows.column_names if column not in _GIVEN]
     schema = rows.select(columns).schema
     names = pc.unique(rows.column("log_format")).to_pylist()
-    number = pc.min(rows.column("line_number")).as_py()
+    place = segment.start + begin, pc.min(rows.column("line_number")).as_py()
     if len(names) == 1:
-        read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats, number)
+        read: Iterable[pa.Table] = _read(kind, data, segment, rows, names[0], formats, place)
     else:
         mine = {name: rows.filter(pc.equal(rows.column("log_format"), name)) for name in names}
         # Rows that travel cannot be chosen from.
@@ -289,7 +337,7 @@ def _again(
             for name in names
             for table in (
                 read.select(columns).cast(schema)
-                for read in _read(kind, data, segment, mine[name], name, formats, number)
+                for read in _read(kind, data, segment, mine[name], name, formats, place)
             )
         ]
         read = [_in_order(pa.concat_tables(parts).unify_dictionaries())] if parts else []
@@ -304,11 +352,11 @@ def _read(
     rows: pa.Table,
     name: str,
     formats: dict[str, LogFormat],
-    line_number: int,
+    place: tuple[int, int],
 ) -> Rows:
     """Read all lines in one format, for the source and at the time that the rows in it say.
 
-    ``line_number`` is that of the first line, whatever it is in.
+    ``place`` are the offset and the number of the first line, whatever it is in.
     """
     first = rows.slice(0, 1).to_pylist()[0]
     where = Provenance(
@@ -317,8 +365,8 @@ def _read(
         host_name=first["host_name"],
         ingest_time=first["ingest_time"],
         log_format=name,
-        byte_offset=segment.start,
-        line_number=line_number,
+        byte_offset=place[0],
+        line_number=place[1],
     )
     return Rows(_reading(kind, name, first, formats), data, where)
 

@@ -32,8 +32,9 @@ SET_ASIDE = "set-aside/"
 class Asked:
     """What to verify, and with what.
 
-    ``sample`` is how many segments are read again, None for all. ``kept`` are checkpoints that
-    were kept elsewhere, by where; ``lost`` those that cannot be read now, and why.
+    ``sample`` is how many segments are read again, of large ones a part; None for all of all.
+    ``kept`` are checkpoints that were kept elsewhere, by where; ``lost`` those that cannot be
+    read now, and why.
     """
 
     keys: tuple[PublicKey, ...]
@@ -47,7 +48,8 @@ class Asked:
 class Verified:
     """What was verified, and what was found; ``unsigned`` commits came after the last checkpoint.
 
-    ``purged`` segments of ``purged_lines`` lines are covered by ``purges`` certificates.
+    ``purged`` segments of ``purged_lines`` lines are covered by ``purges`` certificates. Of the segments
+    that were ``read_again``, some were ``read_in_part``.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Verified:
     purged: int = 0
     purged_lines: int = 0
     read_again: int = 0
+    read_in_part: int = 0
     sources: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
 
@@ -139,10 +142,13 @@ def _found(
         [tables[kind.table] for kind in LogKind if kind.table in tables], gone, asked.sample, asked.seed
     )
     result.read_again = len(drawn)
+    if asked.sample is not None:
+        result.read_in_part = sum(rows.is_large(segment) for _, segment in drawn)
     progress.total += sum(segment.end - segment.start for _, segment in drawn)
     with ThreadPoolExecutor(1) as beside:
         of_bytes = beside.submit(list, _bytes(target, tables, told, gone, there, result, progress))
-        of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, progress)))
+        seed = None if asked.sample is None else asked.seed
+        of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, seed, progress)))
         yield from of_bytes.result()
         yield from of_rows
 
@@ -216,10 +222,11 @@ def _rows(
     tables: dict[str, Table],
     gone: purges.Gone,
     drawn: list[tuple[str, Segment]],
+    seed: str | None,
     progress: _Progress,
 ) -> Iterator[Finding]:
     mine = {kind.table: target.table(kind.table) for kind in LogKind if kind.table in tables}
     for name, opened in mine.items():
         yield from rows.read_counts(target, tables[name], opened, gone)
     yield from purges.read_standing(target, gone)
-    yield from rows.read_all_again(target, mine, drawn, progress.read)
+    yield from rows.read_all_again(target, mine, drawn, seed, progress.read)

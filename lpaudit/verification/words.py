@@ -25,6 +25,7 @@ def in_words(result: Verified, *, own_word: bool, quiet: bool) -> Iterator[str]:
         f"in {counted(result.files, 'file')} of {size(result.bytes)}: "
         f"{counted(result.commits, 'commit')}, {counted(result.segments, 'segment')}, "
         f"{result.read_again:,} of them read again, line by line"
+        + (f" ({result.read_in_part:,} in part)" if result.read_in_part else "")
     )
     if result.batches:
         yield (

@@ -18,6 +18,8 @@ from lpaudit import signing
 from lpaudit.evidence import Signer
 from lpaudit.nightly.lock import only_one
 from lpaudit.store import open_store
+from lpaudit.verification import Asked, verify
+from lpaudit.verification import rows as again
 from tests.stores import zstd
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -113,6 +115,27 @@ def test_findings_name_the_first_line_of_each_column_that_differs(evidence):
     found = [(f.where, f.text) for f in evidence.verify().findings if f.where.startswith("access_event/")]
     assert (f"access_event/{ids[3]}", "its user_name is not what its line says") in found
     assert (f"access_event/{ids[0]}", "its http_response_status_code is not what its line says") in found
+
+
+def test_of_a_large_segment_of_a_sample_some_lines_in_a_row_are_read_again(evidence, monkeypatch):
+    monkeypatch.setattr(again, "PART", 500)
+    lines = [line(f"10:00:{n:02d}", f"GET /api/flows/{n}", user="alice") for n in range(60)]
+    evidence.write("a.log", *lines)
+    [path] = (evidence.root / "access_event").glob("*.parquet")
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index("user_name")
+    ids = rows.column("line_id").to_pylist()
+
+    def found(seed):
+        result = verify(str(evidence.root), Asked((evidence.signer.public,), 20, str(seed)))
+        assert (result.read_again, result.read_in_part) == (1, 1)
+        return {f.where.partition("/")[2] for f in result.findings} & set(ids)
+
+    assert not any(found(seed) for seed in range(10))
+    for forged in (0, 30, 59):
+        users = ["mallory" if n == forged else "alice" for n in range(60)]
+        pq.write_table(rows.set_column(place, rows.schema.field(place), pa.array(users)), path)
+        assert {frozenset(found(seed)) for seed in range(60)} == {frozenset(), frozenset([ids[forged]])}
 
 
 @pytest.mark.parametrize("column", ["segment", "source", "host_name"])
