@@ -145,12 +145,18 @@ def _found(
     if asked.sample is not None:
         result.read_in_part = sum(rows.is_large(segment) for _, segment in drawn)
     progress.total += sum(segment.end - segment.start for _, segment in drawn)
-    with ThreadPoolExecutor(1) as beside:
+    compared: list[str] = []
+    with ThreadPoolExecutor(2) as beside:
+        of_sources = beside.submit(
+            list, as_findings("sources", sources.read_sources(target, tables, compared))
+        )
         of_bytes = beside.submit(list, _bytes(target, tables, told, gone, there, result, progress))
         seed = None if asked.sample is None else asked.seed
         of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, seed, progress)))
         yield from of_bytes.result()
         yield from of_rows
+        yield from of_sources.result()
+    result.sources = tuple(compared)
 
 
 def _bytes(
@@ -162,7 +168,7 @@ def _bytes(
     result: Verified,
     progress: _Progress,
 ) -> Iterator[Finding]:
-    """Compare every file with what the log and the tree say of it, and logs with what is stored of them."""
+    """Compare every file with what the log and the tree say of it."""
     for name, table in tables.items():
         yield from as_findings(name, log.read_files(target, table, told, there, progress.read))
         yield from as_findings(name, log.read_state(target, table))
@@ -170,9 +176,6 @@ def _bytes(
         yield from as_findings(name, segments.read_order(table, told))
         yield from as_findings(name, segments.read_bytes(target, table, told, gone, there, progress.read))
     yield from as_findings("files", _others(target, tables, there, told, result))
-    compared: list[str] = []
-    yield from as_findings("sources", sources.read_sources(target, tables, compared))
-    result.sources = tuple(compared)
 
 
 def _files(target: Store, told: Told, there: dict[str, int]) -> Iterator[Finding]:
