@@ -82,10 +82,14 @@ class _Progress:
     tell: Callable[[int, int], None]
     total: int
     done: int = 0
+    over: bool = False
     one: Lock = field(default_factory=Lock)
 
     def read(self, size: int) -> None:
+        """Count bytes in. Raises KeyboardInterrupt when it is over: Ctrl-C is to wait for no other thread."""
         with self.one:
+            if self.over:
+                raise KeyboardInterrupt
             self.done += size
             self.tell(self.done, self.total)
 
@@ -147,15 +151,17 @@ def _found(
     progress.total += sum(segment.end - segment.start for _, segment in drawn)
     compared: list[str] = []
     with ThreadPoolExecutor(2) as beside:
-        of_sources = beside.submit(
-            list, as_findings("sources", sources.read_sources(target, tables, compared))
-        )
-        of_bytes = beside.submit(list, _bytes(target, tables, told, gone, there, result, progress))
-        seed = None if asked.sample is None else asked.seed
-        of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, seed, progress)))
-        yield from of_bytes.result()
-        yield from of_rows
-        yield from of_sources.result()
+        try:
+            logs = sources.read_sources(target, tables, compared, progress.read)
+            of_sources = beside.submit(list, as_findings("sources", logs))
+            of_bytes = beside.submit(list, _bytes(target, tables, told, gone, there, result, progress))
+            seed = None if asked.sample is None else asked.seed
+            of_rows = list(as_findings("rows", _rows(target, tables, gone, drawn, seed, progress)))
+            yield from of_bytes.result()
+            yield from of_rows
+            yield from of_sources.result()
+        finally:
+            progress.over = True
     result.sources = tuple(compared)
 
 

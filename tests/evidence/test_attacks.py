@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -115,6 +117,29 @@ def test_findings_name_the_first_line_of_each_column_that_differs(evidence):
     found = [(f.where, f.text) for f in evidence.verify().findings if f.where.startswith("access_event/")]
     assert (f"access_event/{ids[3]}", "its user_name is not what its line says") in found
     assert (f"access_event/{ids[0]}", "its http_response_status_code is not what its line says") in found
+
+
+def test_who_stops_it_does_not_wait_for_what_is_done_beside(signed, monkeypatch):
+    """Files and logs are read by other threads, which no signal reaches: they stop at the next piece."""
+    stop, read = threading.Event(), []
+
+    def interrupted(*_):
+        stop.set()
+        raise KeyboardInterrupt
+
+    def slow(target, table, told, there, progress):
+        assert stop.wait(60)
+        for _ in range(600):
+            time.sleep(0.1)
+            progress(1)
+            read.append(1)
+        yield from ()
+
+    monkeypatch.setattr("lpaudit.verification.rows.read_counts", interrupted)
+    monkeypatch.setattr("lpaudit.verification.log.read_files", slow)
+    with pytest.raises(KeyboardInterrupt):
+        signed.verify()
+    assert len(read) < 600
 
 
 def test_of_a_large_segment_of_a_sample_some_lines_in_a_row_are_read_again(evidence, monkeypatch):
