@@ -96,6 +96,7 @@ class Follower:
         for log in list(self.logs):
             if now >= log.look_at and not log.cut:
                 busy |= self._look(log, now)
+        self.succession.look_beside_empty(self.logs, now)
         archived.account(self.archives, self.files, self.succession, self.observer, self.clock)
         busy |= self._commit_if_due(more=busy)
         self._account()

@@ -14,7 +14,7 @@ from lpaudit import query, store
 from lpaudit.archives import Archives
 from lpaudit.followed import Log
 from lpaudit.model import Gap, GapCause, LogKind, SourceChange, SourceEvent
-from lpaudit.source import FileId, looks_rotated, original
+from lpaudit.source import FileId, Stream, looks_rotated, original
 
 GRACE = 10.0
 """Seconds that a rotated file must be quiet to be at its end, and that a copy is waited for."""
@@ -93,16 +93,35 @@ class Succession:
             return  # what was rotated away is the end of something, never the beginning
         before = [g for g in self._known.get(log.key, []) if g.source_id != source_id]
         for generation in before:
-            searched = any(s.generation.source_id == generation.source_id for s in self.searches)
             # Also of one that is accounted for: it may be that what came after it is not stored to its end.
-            wanted = not generation.settled or (not log.begun and generation is before[-1])
-            if wanted and not searched:
-                since = _last_change(generation, logs)
-                self.searches.append(
-                    Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE)
-                )
+            if not generation.settled or (not log.begun and generation is before[-1]):
+                self._search(path, log, generation, logs, clock)
         self._known[log.key] = [Generation(source_id, log.last_time, _newest(log))]
         self._note(log.key, source_id, SourceChange.FOLLOWED, 0, None)
+
+    def look_beside_empty(self, logs: Sequence[Log], clock: float) -> None:
+        """Where a path holds a file that nothing was written to yet, ask for the rest of those before it.
+
+        After the last rotation of a quiet day its first line may be hours away.
+        """
+        held = {source_id for log in logs for source_id in (log.source_id, log.anew)}
+        for log in logs:
+            path, written = log.tail.found.path, log.tail.size or isinstance(log.tail, Stream)
+            if path is None or written or log.left is not None or looks_rotated(path.name):
+                continue
+            for generation in self._known.get(log.key, []):
+                if not generation.settled and generation.source_id not in held:
+                    self._search(path, log, generation, logs, clock)
+
+    def _search(
+        self, path: Path, log: Log, generation: Generation, logs: Sequence[Log], clock: float
+    ) -> None:
+        """Search for the rest of a generation, unless that is being done."""
+        if all(s.generation.source_id != generation.source_id for s in self.searches):
+            since = _last_change(generation, logs)
+            self.searches.append(
+                Search(path, log.key, log.host, generation, log.tail.file, since, clock + GRACE)
+            )
 
     def cut(self, log: Log, size: int, clock: float) -> None:
         """A file was cut to ``size`` or written anew: what was not read of it may be in a copy."""

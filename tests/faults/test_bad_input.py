@@ -78,6 +78,22 @@ def test_a_fifo_that_is_named_is_read_over_several_writers(folder: Path, store: 
     check(store, whole)
 
 
+def test_a_fifo_that_nobody_writes_to_after_a_restart_is_no_gap(folder: Path, store: Path) -> None:
+    fifo = folder / "access.fifo"
+    os.mkfifo(fifo)
+    whole = lines("one", 3)
+    with Driven(store, fifo) as follower:
+        follower.wait()
+        with fifo.open("wb", buffering=0) as writer:
+            writer.write(whole)
+            follower.wait()
+        follower.stop()
+    with Driven(store, fifo) as follower:
+        follower.wait(60).stop()
+    check(store, whole)
+    assert gaps(store) == []
+
+
 def test_a_fifo_in_a_directory_is_left_alone(log: Path, store: Path) -> None:
     """To open it would take what somebody else waits for."""
     os.mkfifo(log.with_name("control"))
