@@ -41,24 +41,27 @@ _IDENTITY = {"line_id": "source_id || '-' || lpad(byte_offset::varchar, 15, '0')
 """What follows from other columns, and is not copied: no two lines have it in common."""
 
 COLUMNS = (
-    *("source", "source_id", "byte_offset", "host_name", "event_end", "event_duration_us", "client_address"),
-    *("user_name", "http_request_method", "url_path", "http_response_status_code"),
-    *("http_response_body_bytes", "user_agent_original", "fields", "prefect_flow_run_id", "log_format"),
+    *("source", "source_id", "byte_offset", "line_number", "host_name", "event_end", "event_duration_us"),
+    *("client_address", "user_name", "http_request_method", "url_path", "url_query", "http_request_referrer"),
+    *("http_response_status_code", "http_response_body_bytes", "user_agent_original", "fields"),
+    *("prefect_flow_run_id", "log_format"),
 )
 """Stored columns that are copied: those that many questions are about. Each of them costs as much as asking
 three questions of the store's files, so what few ask for is read there."""
 
-_CODED = ("source", "source_id", "host_name", "user_name", "http_request_method", "log_format")
-"""Those that have few values: each line has a number instead, which is quicker to copy."""
+_CODED = ("source", "source_id", "host_name", "log_format")
+"""Those that have few values, and that few questions are about: each line has a number instead, which is
+quicker to copy. To make a text of it again takes a question longer than to read what DuckDB has packed."""
 
-_OF_ROUTES = {name: name for name in ("action", "resource_type", "parent_type")} | {"route": "template"}
-"""Columns of `access` whose values are those of a column of the route catalogue: they have few, too."""
+_OF_ROUTES = ("resource_type", "parent_type")
+"""Columns of `access` whose values are those of a column of the route catalogue: they are such, too."""
 
 _NAMES = ", ".join(COLUMNS)
 
-ONCE = ("segment", "event_latest", "flow_run_latest", "deployment_latest")
+ONCE = ("segment", "event_latest", "flow_run_latest", "deployment_latest", "failed_login")
 """Views that are made once, as many questions are about them: of the whole store is asked what its segments
-sum up to, and of Prefect's records what is newest."""
+sum up to and who failed to log in, and of Prefect's records what is newest. DuckDB then knows how many they
+are, and does not take millions of lines for the smaller side of a join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def _code(connection: duckdb.DuckDBPyConnection, what: Focus) -> list[str]:
         return []
     know(connection, "chunk", what.readable(files))
     named = {name: (name, "chunk") for name in _CODED}
-    named |= {name: (column, RELATION) for name, column in _OF_ROUTES.items()}
+    named |= {name: (name, RELATION) for name in _OF_ROUTES}
     for name, (column, relation) in named.items():
         # The empty text, because a type of no value cannot be.
         values = f"select '' union select {column} from {relation} where {column} is not null order by 1"  # noqa: S608 -- our own names

@@ -32,6 +32,10 @@ _ROW = 3
 """How far a row of a section is indented."""
 
 
+_flat = json.JSONEncoder(allow_nan=False).encode
+"""Writes what has no parts, quickly: with an indent, Python itself would do it."""
+
+
 def write_json(document: Document, path: Path) -> None:
     """Write the file. Raises OSError."""
     with path.open("w", encoding="ascii", newline="\n") as file:
@@ -126,6 +130,8 @@ def _cells(column: pa.Array) -> list[str]:
         return ["null" if value is None else encode_basestring_ascii(value) for value in values]
     if pa.types.is_integer(column.type):
         return ["null" if value is None else str(value) for value in values]
+    if pa.types.is_timestamp(column.type):
+        return ["null" if value is None else f'"{instant(value)}"' for value in values]
     return [_text(plain(value), _ROW + 2) for value in values]
 
 
@@ -140,9 +146,14 @@ def _listed(items: Iterable[str | Iterator[str]], depth: int) -> Iterator[str]:
 
 
 def _text(value: object, depth: int) -> str:
-    """Return a value as JSON, of which all lines but the first are indented."""
-    text = json.dumps(value, indent=1, allow_nan=False)
-    return text.replace("\n", "\n" + " " * depth) if "\n" in text else text
+    """Return a value as `json.dumps` writes it with an indent of one, further lines indented."""
+    end = "\n" + " " * depth
+    if isinstance(value, dict) and value:
+        items = (f"{encode_basestring_ascii(name)}: {_text(one, depth + 1)}" for name, one in value.items())
+        return f"{{{end} {f',{end} '.join(items)}{end}}}"
+    if isinstance(value, list) and value:
+        return f"[{end} {f',{end} '.join(_text(one, depth + 1) for one in value)}{end}]"
+    return _flat(value)
 
 
 def _records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[dict[str, object]]:

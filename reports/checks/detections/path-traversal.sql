@@ -22,7 +22,10 @@ with sent as (
         time
     from access
     where time >= $start and time < $end
-        and (contains(coalesce(url_original, path), '%') or contains(coalesce(url_original, path), '..') or contains(coalesce(url_original, path), '\'))
+        and (
+            contains(url_original, '%') or contains(url_original, '..') or contains(url_original, '\')
+            or (url_original is null and (contains(path, '%') or contains(path, '..') or contains(path, '\')))
+        )
 ),
 told as (
     select *,

@@ -17,15 +17,25 @@ Whether it was `seen before`, and when it last went well, is looked for in the $
 default = 90
 why = "a quarter: what was refused or allowed before that is no longer news"
 */
-with now as (
+with refused as (
+    select "user", client, method, coalesce(route, path) as route, layer, cause, noise, status,
+        count(*) as requests, min(time) as first, max(time) as last
+    from failed_request
+    where time >= $start and time < $end and status in (401, 403, 407, 429)
+    group by "user", client, method, coalesce(route, path), layer, cause, noise, status
+), named as (
     select failed."user", failed.client, failed.method, coalesce(failed.route, failed.path) as route, layer, cause, noise,
-        count(*) as requests, min(failed.time) as first, max(failed.time) as last,
-        string_agg(distinct failed.status::varchar, ', ' order by failed.status::varchar) as status,
         string_agg(distinct login."user", ', ' order by login."user") as tried
-    from failed_request as failed
-    left join failed_login as login on login.access_line_id = failed.line_id
+    from failed_login as login
+    join failed_request as failed on failed.line_id = login.access_line_id
     where failed.time >= $start and failed.time < $end and failed.status in (401, 403, 407, 429)
     group by failed."user", failed.client, failed.method, coalesce(failed.route, failed.path), layer, cause, noise
+), now as (
+    select "user", client, method, route, layer, cause, noise,
+        cast(sum(requests) as bigint) as requests, min(first) as first, max(last) as last,
+        string_agg(cast(status as varchar), ', ' order by status) as status
+    from refused
+    group by "user", client, method, route, layer, cause, noise
 ), before as (
     select distinct client, "user", coalesce(route, path) as route
     from failed_request
@@ -39,23 +49,26 @@ with now as (
     select client, route, max(time) as time from good group by client, route
 )
 select
-    not noise as finding,
+    not now.noise as finding,
     coalesce(now."user", '(nobody)') as identity,
-    tried,
+    named.tried,
     now.client,
     now.method,
     now.route,
     status,
-    layer,
-    cause,
+    now.layer,
+    now.cause,
     requests,
     first,
     last,
     before.route is not null as seen_before,
     case when now."user" is null then good_of_anybody.time else good.time end as last_success
 from now
+left join named on named."user" is not distinct from now."user" and named.client is not distinct from now.client
+    and named.method is not distinct from now.method and named.route is not distinct from now.route
+    and named.layer is not distinct from now.layer and named.cause is not distinct from now.cause and named.noise = now.noise
 left join before on before.route = now.route
     and before.client is not distinct from now.client and before."user" is not distinct from now."user"
 left join good on good.route = now.route and good.client is not distinct from now.client and good."user" = now."user"
 left join good_of_anybody on good_of_anybody.route = now.route and good_of_anybody.client is not distinct from now.client
-order by finding desc, requests desc, last desc, identity, client, method, route, status, layer, cause
+order by finding desc, requests desc, last desc, identity, now.client, now.method, now.route, status, now.layer, now.cause
