@@ -58,7 +58,7 @@ _OF_ROUTES = ("resource_type", "parent_type")
 
 _NAMES = ", ".join(COLUMNS)
 
-ONCE = ("segment", "event_latest", "flow_run_latest", "deployment_latest", "failed_login")
+ONCE = ("segment", "event_latest", "flow_run_latest", "deployment_latest", "failed_login", "identity_login")
 """Views that are made once, as many questions are about them: of the whole store is asked what its segments
 sum up to and who failed to log in, and of Prefect's records what is newest. DuckDB then knows how many they
 are, and does not take millions of lines for the smaller side of a join."""

@@ -35,7 +35,7 @@ def select(root: str, table: str, sql: str, parameters: dict[str, object] | None
     opened_table = target.table(table)
     act.opened({table: opened_table.version()} if opened_table is not None and table != act.TRAIL else {})
     dataset = target.dataset(table, opened_table)
-    unreadable = partial(store.cannot_read, target.location)
+    unreadable = partial(target.unreadable, {table: opened_table})
     connection = query.connect({table: dataset}, unreadable, only=(table,))
     try:
         return connection.select(sql, parameters)
@@ -48,7 +48,7 @@ def _snapshot(
     target: store.Store, api_prefixes: Sequence[str] = routes.PREFIXES
 ) -> Iterator[tuple[query.Connection, dict[str, int]]]:
     opened_tables = {name: target.table(name) for name in tables()}
-    unreadable = partial(store.cannot_read, target.location)
+    unreadable = partial(target.unreadable, opened_tables)
     with closing(query.connect(_datasets(target, opened_tables), unreadable, api_prefixes)) as connection:
         yield connection, _versions(opened_tables)
 
@@ -65,7 +65,7 @@ def _focused(
     datasets = _datasets(target, opened_tables)
     if files:
         datasets[focus.LINES] = readable([file.path for file in files])
-    connect = partial(query.connect, datasets, partial(store.cannot_read, target.location), api_prefixes)
+    connect = partial(query.connect, datasets, partial(target.unreadable, opened_tables), api_prefixes)
     with TemporaryDirectory(prefix="lpaudit-") as folder:
         what = focus.Focus(period, files, readable, Path(folder) / "period.duckdb")
         with closing(connect(focused=what)) as near, closing(connect(focused=what, copied=False)) as far:

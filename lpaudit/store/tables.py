@@ -148,6 +148,27 @@ class Store:
         except (DeltaError, OSError) as error:
             raise cannot_read(self.location, error) from error
 
+    def unreadable(self, opened: Mapping[str, DeltaTable | None], error: Exception) -> StoreError:
+        """Say why opened tables cannot be read: as ``cannot_read``, unless their files were removed since.
+
+        A purge does so at once, whoever is reading.
+        """
+        try:
+            there = set(self.sizes())
+            replaced = (
+                set(self._data_files(name, table, None)) - set(self._data_files(name, self.table(name), None))
+                for name, table in opened.items()
+            )
+            purged = any(files - there for files in replaced)
+        except StoreError:
+            purged = False
+        if not purged:
+            return cannot_read(self.location, error)
+        return StoreError(
+            f"the store {self.location} was changed while it was read: old files were removed, as by a purge",
+            hint="run the same command again",
+        )
+
     def refresh(self, table: DeltaTable) -> None:
         """Have a handle see what was committed since. Raises StoreError."""
         try:

@@ -1,12 +1,16 @@
 """`lpaudit retain` as it is typed: what it says, and what it refuses."""
 
 import json
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lpaudit import pipeline
 from lpaudit.cli.times import so_long_before
-from lpaudit.errors import ConfigError
+from lpaudit.errors import ConfigError, StoreError
+from lpaudit.model import Period
+from lpaudit.store import open_store
 from tests.follower import line
 
 OLD = datetime(2025, 3, 1, tzinfo=UTC)
@@ -113,3 +117,34 @@ def test_a_class_that_is_kept_is_refused_with_the_reason(store, lpaudit):
     done = lpaudit("retain", "--keep", "400d", "--class", "proof")
     assert done.returncode == 2
     assert "nothing of the class proof is ever purged" in done.stderr
+
+
+@pytest.mark.parametrize("copied", [False, True], ids=["query", "report"])
+def test_who_reads_while_files_are_purged_is_told_to_ask_again(store, lpaudit, copied):
+    """The store is not damaged; one that lacks a file without a purge is."""
+    period = Period(OLD, OLD + timedelta(days=2))
+
+    @contextmanager
+    def opened():
+        if copied:
+            with pipeline._focused(open_store(str(store)), period, ("/api",)) as (select, _):
+                yield lambda: select("select url_original from access", {})  # which is not copied
+        else:
+            with pipeline.opened(str(store)) as (connection, _):
+                yield lambda: connection.select("select url_original from access")
+
+    with opened() as ask:
+        assert len(ask()) == 4
+        done = lpaudit("retain", "--keep", "400d", "--class", "access", "--reason", "policy", "--as", "ops")
+        assert done.returncode == 0, done.stderr
+        with pytest.raises(
+            StoreError, match="was changed while it was read: old files were removed"
+        ) as caught:
+            ask()
+        assert caught.value.hint == "run the same command again"
+    with opened() as ask:
+        assert len(ask()) == 2
+        for path in (store / "access_event").glob("*.parquet"):
+            path.unlink()
+        with pytest.raises(StoreError, match="is damaged"):
+            ask()
