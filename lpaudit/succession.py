@@ -170,8 +170,10 @@ class Succession:
         if log.begun or log.tail.found.path is None:
             return False
         for search in self.searches:
-            if search.key != log.key or search.generation.source_id == log.source_id:
+            if search.key != log.key:
                 continue
+            if search.generation.source_id == log.source_id:
+                break  # what is searched for after it came after it: that waits for this one
             coming = any(_is_coming(other, clock) for other in _rest(search, logs))
             if coming or _is_unread(search, logs, clock, archives):
                 return True

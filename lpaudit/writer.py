@@ -251,11 +251,20 @@ class Writer:
                     self._observer.retrying(error, pause)
             log.since = None
             if log.cut or isinstance(log.tail, Stream):
-                log.tail.buffer.drop(max(0, min(ahead, len(log.tail.buffer))))
+                self._skip(log, ahead)
             else:
                 log.source_id, log.anew, log.reading = None, log.source_id, None
                 log.tail.start_at(0)
         return found
+
+    def _skip(self, log: Log, ahead: int) -> None:
+        """Go on where the store ends with what cannot be read again. Raises StoreError."""
+        known = store.known(self._target, self.table(log.kind), log.source_id or "")
+        if known is None or ahead < 0:
+            return
+        log.tail.buffer.drop(min(ahead, len(log.tail.buffer)))
+        log.begun, log.line_number, log.formats = True, known.line_number, known.formats
+        log.continued = not store.ends_a_line(self._target.storage, known)
 
     def tell(self) -> None:
         """Record what has happened; what cannot be recorded now waits."""

@@ -1046,6 +1046,20 @@ def test_fault_16_two_followers_while_the_log_is_rotated(
     assert gaps(store) == []
 
 
+def test_fault_16_another_one_has_stored_what_was_cut(log: Path, store: Path) -> None:
+    """What was read and cannot be read again goes on after what the other one stored, in its numbers too."""
+    with Driven(store, log) as slow, Driven(store, log) as quick:
+        old = append(log, lines("one", 3) + line("half")[:-30])
+        for follower in (slow, quick):
+            follower.turn()
+            follower.turn()
+        os.truncate(log, 0)
+        new = append(log, lines("two", 3))
+        quick.wait().stop()
+        slow.wait(LONG).stop()  # it takes the start of a line for its last, as no copy has the rest
+    check(store, old, new)
+
+
 def test_fault_16_an_ingest_beside_a_follower(log: Path, store: Path, lpaudit: Callable) -> None:
     with Driven(store, log) as follower:
         whole = append(log, lines("one", 5))
@@ -1121,6 +1135,30 @@ def test_fault_17_the_disk_of_the_store_is_full_while_the_log_grows(log: Path, s
         subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
         follower.wait(90).stop()
     check(store, whole, new)
+    assert gaps(store) == []
+
+
+def test_fault_17_rotated_again_and_again_before_anything_could_be_stored(
+    log: Path, store: Path, named: Argument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these files waits for the one before it, and none for one after it."""
+    full = True
+
+    def fsync(_: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Driven(store, named(log), segment_bytes=400) as follower:
+        monkeypatch.setattr(os, "fsync", fsync)
+        generations = []
+        for name in ("one", "two", "three", "four"):
+            generations.append(append(log, lines(name, 10)))
+            follower.wait()
+            rotate(log)
+        follower.wait(LONG)
+        full = False
+        follower.wait(3 * LONG).stop()
+    check(store, *generations)
     assert gaps(store) == []
 
 
@@ -1282,6 +1320,34 @@ def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed(
         follower.wait(20)
         assert failed
         whole += append(log, lines("three", 5))
+        follower.wait(60).stop()
+    check(store, whole)
+
+
+def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed_of_a_pipe(
+    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a pipe brought cannot be read again: it is skipped, and lines are numbered on."""
+    failed = []
+
+    def fsync(descriptor: int) -> None:
+        if not failed and re.search(
+            r"access_event/_delta_log/0*2\.json$", str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        ):
+            failed.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    os.mkfifo(log)
+    whole = b""
+    with Driven(store, log) as follower:
+        follower.wait()
+        with log.open("wb", buffering=0) as writer:
+            for name in ("one", "two", "three"):
+                whole += lines(name, 5)
+                writer.write(lines(name, 5))
+                follower.wait(20)
+                monkeypatch.setattr(os, "fsync", fsync)
+            assert failed
         follower.wait(60).stop()
     check(store, whole)
 
