@@ -98,6 +98,7 @@ def signer(note, keys):
     text, _, signatures = note.rpartition("\n\n")
     text += "\n"
     *lines, end = signatures.split("\n")
+    signed = []
     for line in lines:
         try:
             dash, name, encoded = line.split(" ")
@@ -106,6 +107,8 @@ def signer(note, keys):
             return None
         if end or dash != "—" or base64.b64encode(blob).decode() != encoded:
             return None  # other letters may mean the same bytes, but nobody has signed in them
+        signed.append((name, blob))
+    for name, blob in signed:
         for known, key in keys:
             key_id = hashlib.sha256(known.encode() + b"\n\1" + key).digest()[:4]
             if known == name and key_id == blob[:4] and verified(key, text.encode(), blob[4:]):

@@ -19,7 +19,7 @@ from typing import Any, TextIO, cast
 import pyarrow as pa
 
 from lpaudit import act
-from lpaudit.visible import instant, unseen, visible
+from lpaudit.visible import instant, span, unseen, visible
 
 _WIDEST_CELL = 100  # characters, in a table on a terminal
 
@@ -89,6 +89,8 @@ def rows_of(batches: Iterable[pa.RecordBatch]) -> Rows:
 
 def _values(column: pa.Array) -> list[Any]:
     """Return a column as Python values; as text where Python has no such value (a year 290000, infinity)."""
+    if pa.types.is_interval(column.type):
+        return [None if value is None else span(*value) for value in column.to_pylist()]
     try:
         values: list[Any] = column.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException):

@@ -39,10 +39,14 @@ def is_interruption(error: BaseException) -> bool:
     """Tell whether it was Ctrl-C that stopped a command.
 
     DuckDB that asks Python for rows tells of an interruption there as of an error of its own, which has
-    nothing but its name.
+    nothing but its name. It has two ways to tell of one that it has heard of itself.
     """
-    named = type(error).__module__ == "_duckdb" and str(error).rstrip().endswith("KeyboardInterrupt:")
-    return named or isinstance(error, KeyboardInterrupt)
+    words = str(error).rstrip()
+    by_duckdb = type(error).__module__ == "_duckdb" and (
+        type(error).__name__ == "InterruptException" or words.endswith("KeyboardInterrupt:")
+    )
+    heard = type(error) is RuntimeError and words == "Query interrupted"
+    return by_duckdb or heard or isinstance(error, KeyboardInterrupt)
 
 
 class LpauditError(Exception):

@@ -48,9 +48,10 @@ _REFUSED = {
     duckdb.PermissionException: "a query sees the store's tables and nothing else: `lpaudit tables`",
     duckdb.CatalogException: "`lpaudit tables` lists tables, views and columns",
     # Their words are the query's, which may be those of _READING.
-    duckdb.BinderException: None,
-    duckdb.ParserException: None,
+    duckdb.BinderException: "`lpaudit tables` lists tables, views and columns",
+    duckdb.ParserException: "it is DuckDB's SQL; try: select * from access limit 10",
 }
+_WRONG = "`lpaudit tables NAME` has the columns of a view, with their types"
 _CAREFUL = (
     "SET TimeZone = 'UTC'",
     "SET temp_directory = ''",
@@ -207,7 +208,7 @@ class Connection:
                 raise KeyboardInterrupt from None
             if any(words in str(error) for words in _READING):
                 raise self.unreadable(error) from error
-            raise QueryError(_clean(error)) from None
+            raise QueryError(_clean(error), hint=_WRONG) from None
 
     def replace(self, datasets: Mapping[str, Any]) -> None:
         """Ask other tables from now on: these, and all others empty. Views are over them as before."""

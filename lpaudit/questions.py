@@ -14,17 +14,25 @@ _FINDING = "finding"
 _RUNS = """
 select id, name from flow_run_latest where id = $run or name = $run order by created desc, id
 """
-_NAMED = "select count(*) as n from access where resource_type = 'flow_run' and resource_id = $run"
+_NAMED = """
+select count(*) as n from access
+where (resource_type = 'flow_run' and resource_id = $run)
+    or try_cast(prefect_flow_run_id as uuid)::varchar = $run
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a check gave: its rows, and how many of them are findings (a column says which)."""
+    """What a check gave: its rows, and how many of them are findings (a column says which).
+
+    ``lacking`` says why no finding means nothing: what the check needs and the store does not have.
+    """
 
     check: Check
     population: int
     rows: pa.Table
     findings: int
+    lacking: tuple[str, ...]
 
 
 def ask(
@@ -39,8 +47,9 @@ def ask(
     check = report.load_check(check_id, library)
     with pipeline.opened(root, api_prefixes) as (connection, _):
         population, rows, _ = report.ask(check, period, connection.select, parameters)
+        lacking = report.lacking(check, connection.select)
     found = rows.column(_FINDING).to_pylist()
-    return Answer(check, population, rows, sum(map(bool, found)))
+    return Answer(check, population, rows, sum(map(bool, found)), lacking)
 
 
 def run_of(root: str, text: str, api_prefixes: Sequence[str]) -> str:

@@ -137,7 +137,8 @@ def macros(prefixes: Sequence[str]) -> list[str]:
     return [
         *_shapes(catalogue().routes),
         f"create macro prefect_decoded(path) as {_DECODED}",
-        f"create macro prefect_api_path(decoded) as {_api_path(prefixes)}",
+        f"create macro prefect_simplified(path) as {_SIMPLIFIED}",
+        f"create macro prefect_api_path(path) as {_api_path(prefixes)}",
         f"create macro prefect_segments(api_path) as {_SEGMENTS}",
         f"create macro prefect_operation(method, segments) as {_operation(catalogue().routes)}",
         f"create macro prefect_uuid(text) as {_CANONICAL}",
@@ -149,6 +150,16 @@ def macros(prefixes: Sequence[str]) -> list[str]:
 _DECODED = """case when contains(path, '%') then coalesce(
         try(url_decode(path)),
         url_decode(regexp_replace(path, '%[89a-fA-F][0-9a-fA-F]', '%EF%BF%BD', 'g')))
+    else path end"""
+
+# As lighttpd does before it asks Prefect (server.http-parseopts, url-path-dotseg-remove): the log may have
+# what was sent. Few paths are such, and only those are taken apart.
+_SIMPLIFIED = r"""case when contains(path, '//') or contains(path, '/.') then
+    list_reduce(string_split(path, '/'), lambda done, part: case
+        when part in ('', '.') then done
+        when part = '..' then regexp_replace(done, '/[^/]*$', '')
+        else done || '/' || part end, '')
+    || case when regexp_matches(path, '/\.{0,2}$') then '/' else '' end
     else path end"""
 
 # A slash at the end is none: Starlette redirects to the other writing.
@@ -168,9 +179,9 @@ def _api_path(prefixes: Sequence[str]) -> str:
     """Return SQL for what follows the prefix, null for what is below none; the longest prefix wins."""
     literal = sorted((p + "/" for p in prefixes if not p.startswith("*")), key=len, reverse=True)
     endings = [p[1:] + "/" for p in prefixes if p.startswith("*")]
-    cases = [f"when starts_with(decoded, {_text(p)}) then substr(decoded, {len(p)})" for p in literal]
+    cases = [f"when starts_with(path, {_text(p)}) then substr(path, {len(p)})" for p in literal]
     cases += [
-        f"when contains(decoded, {_text(e)}) then substr(decoded, instr(decoded, {_text(e)}) + {len(e) - 1})"
+        f"when contains(path, {_text(e)}) then substr(path, instr(path, {_text(e)}) + {len(e) - 1})"
         for e in endings
     ]
     return f"case {' '.join(cases)} end"

@@ -91,6 +91,12 @@ class Succession:
         path, source_id = log.tail.found.path, log.source_id
         if path is None or source_id is None or log.left is not None or looks_rotated(path.name):
             return  # what was rotated away is the end of something, never the beginning
+        # Was it empty for a moment only, it is no rest of anything. What was cut is another matter.
+        self.searches = [
+            s
+            for s in self.searches
+            if s.key != log.key or s.generation.source_id != source_id or s.seen is not None
+        ]
         before = [g for g in self._known.get(log.key, []) if g.source_id != source_id]
         for generation in before:
             # Also of one that is accounted for: it may be that what came after it is not stored to its end.

@@ -36,3 +36,16 @@ def instant(value: datetime) -> str:
     """Write a time: in UTC, with a fraction only if there is one."""
     utc = value.astimezone(UTC) if value.tzinfo else value
     return utc.replace(tzinfo=None).isoformat(" ") + ("Z" if value.tzinfo else "")
+
+
+def span(months: int, days: int, nanoseconds: int) -> str:
+    """Write a difference of times as DuckDB does: `1 month 2 days 00:00:00.5`."""
+    years = int(months / 12)
+    units = ((years, "year"), (months - 12 * years, "month"), (days, "day"))
+    parts = [f"{count} {unit}{'' if abs(count) == 1 else 's'}" for count, unit in units if count]
+    if nanoseconds or not parts:
+        seconds, rest = divmod(abs(nanoseconds) // 1000, 10**6)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        fraction = f".{rest:06}".rstrip("0") if rest else ""
+        parts.append(f"{'-' if nanoseconds < 0 else ''}{clock}{fraction}")
+    return " ".join(parts)

@@ -1,6 +1,7 @@
 """`lpaudit explain`, `denied`, `bypass` and `orphans`: questions with a command of their own.
 
-Each is a check under reports/checks/questions. A finding makes the exit status 1.
+Each is a check under reports/checks/questions. A finding makes the exit status 1; without one it is 3
+where the store lacks what the check needs, so that nothing is proved.
 """
 
 import sys
@@ -165,4 +166,8 @@ def _tell(answer: "Answer", row_format: Format) -> int:
             f"{console.counted(answer.rows.num_rows, 'row')}; "
             f"looked at: {of_unit(answer.population, answer.check.unit)}"
         )
-    return Exit.NO if answer.findings else Exit.OK
+    for why in answer.lacking:
+        console.say(f"lpaudit: {why}: so this says nothing either way")
+    if answer.findings:
+        return Exit.NO
+    return Exit.FAILED if answer.lacking else Exit.OK

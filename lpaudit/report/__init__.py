@@ -19,7 +19,7 @@ formats.py     a document → files: html.py and markdown.py (with templates.py)
 from lpaudit.report.check import load_check
 from lpaudit.report.csv_ import table_texts, text_pieces
 from lpaudit.report.document import EXCEPTION_ID, Document, Part, document, not_asked
-from lpaudit.report.evaluate import ask, evaluate
+from lpaudit.report.evaluate import ask, evaluate, lacking
 from lpaudit.report.examples import Example, load_examples
 from lpaudit.report.exceptions import exception_ids, exceptions
 from lpaudit.report.formats import FORMATS, check_formats, write
@@ -45,6 +45,7 @@ __all__ = [
     "exception_ids",
     "exceptions",
     "framework_ids",
+    "lacking",
     "load_check",
     "load_examples",
     "load_framework",

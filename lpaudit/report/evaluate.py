@@ -38,10 +38,9 @@ def _result(
     section: Section, check: Check, period: Period, select: Select, incomplete: list[dict[str, object]]
 ) -> Result:
     result = partial(Result, check=check, section=section)
-    missing = tuple(why for name, why in check.needs.items() if not _holds_rows(name, select, check))
-    if missing:
+    if without := lacking(check, select):
         return result(
-            parameters={}, outcome=Outcome.NO_DATA, reasons=missing, population=0, rows=pa.table({})
+            parameters={}, outcome=Outcome.NO_DATA, reasons=without, population=0, rows=pa.table({})
         )
     try:
         _look_at(check)
@@ -88,6 +87,11 @@ def _concerned(check: Check, table: str) -> bool:
     if not set(ALWAYS) & set(_used(check)):
         return False
     return table == "access" or any(name == table or name.startswith(f"{table}_") for name in check.needs)
+
+
+def lacking(check: Check, select: Select) -> tuple[str, ...]:
+    """Return why a check can tell nothing: what it needs and the store does not have. Raises CheckError."""
+    return tuple(why for name, why in check.needs.items() if not _holds_rows(name, select, check))
 
 
 def _holds_rows(name: str, select: Select, check: Check) -> bool:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from polars.exceptions import PanicException
 
-from lpaudit.errors import LpauditError
+from lpaudit.errors import LpauditError, is_interruption
 
 
 class What(StrEnum):
@@ -49,5 +49,7 @@ def as_findings(where: str, found: Iterable[Finding]) -> Iterator[Finding]:
     except LpauditError as error:
         yield Finding(What.UNREADABLE, where, error.message)
     except (Exception, PanicException) as error:  # noqa: BLE001 -- what comes after it is still to be read
+        if is_interruption(error):
+            raise KeyboardInterrupt from None
         text = f"it says what cannot be: {type(error).__name__}: {error}"
         yield Finding(What.UNREADABLE, where, text)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lpaudit import store
+from lpaudit.core import line_count
 from lpaudit.errors import FormatError, StoreError
 from lpaudit.logformat import compile_layout
 from lpaudit.model import LogFormat, LogKind, Provenance, Segment
@@ -236,6 +237,10 @@ def _compare(
     begin: int = 0,
 ) -> Iterator[Finding]:
     """Compare the rows of bytes, which begin there in a segment, with what these say."""
+    if data and not rows.num_rows:
+        text = f"its bytes are {line_count(data):,} lines, and {name} has no row of them"
+        yield Finding(What.DIFFERENT, segment.name, text)
+        return
     kind = next(kind for kind in LogKind if kind.table == name)
     lines, alike = 0, [column for column in rows.column_names if column not in _GIVEN]
     for again in _again(kind, data, segment, rows, formats, begin):

@@ -21,7 +21,7 @@ from lpaudit.evidence import (
     read_checkpoint,
 )
 from lpaudit.store import Store
-from lpaudit.verification.finding import Finding, What
+from lpaudit.verification.finding import Finding, What, as_findings
 
 _NAME = re.compile(r"(\d{20})\.batch")
 
@@ -56,6 +56,14 @@ class Told:
                 self.files[leaf.path] = leaf.sha256
 
 
+@dataclass(slots=True)
+class _SoFar:
+    """The tree after the batches that were read, and the last of them."""
+
+    tree: Tree = field(default_factory=Tree)
+    before: Batch | None = None
+
+
 def read_tree(target: Store, keys: Sequence[PublicKey], told: Told) -> Iterator[Finding]:
     """Read all batches into ``told``; yield what is wrong with them.
 
@@ -68,27 +76,35 @@ def read_tree(target: Store, keys: Sequence[PublicKey], told: Told) -> Iterator[
             yield Finding(What.ADDED, f"{FOLDER}/{name}", "it is no batch")
     for number in sorted(set(range(numbers[-1] + 1 if numbers else 0)) - set(numbers)):
         yield Finding(What.MISSING, batch_name(number), "a later batch is there, and this one is not")
-    tree, before = Tree(), None
+    so_far = _SoFar()
     for number in numbers:
         where = batch_name(number)
-        try:
-            batch = read_batch(target.storage.read(where))
-            if batch.head.number != number or not _goes_on(before, batch, tree):
-                yield Finding(What.FORKED, where, "it does not go on from the batch before it")
-                tree = batch.head.tree
-        except EvidenceError as error:
-            yield Finding(What.CHANGED, where, error.message)
-            continue
-        except OSError as error:
-            yield Finding(What.UNREADABLE, where, str(error))
-            continue
-        yield from _leaves(before, batch, where, tree, told)
-        yield from _checkpoint(batch, where, tree, keys, told)
-        told.roots[tree.size] = tree.root
-        told.batches, told.size, told.origin = told.batches + 1, tree.size, batch.head.origin
-        before = batch
-    if before is None:
+        # Whatever it says, the ones after it are still to be read.
+        yield from as_findings(where, _read_one(target, number, where, keys, told, so_far))
+    if so_far.before is None:
         yield Finding(What.UNSIGNED, FOLDER, "nothing of this store was ever signed (`lpaudit keys init`)")
+
+
+def _read_one(
+    target: Store, number: int, where: str, keys: Sequence[PublicKey], told: Told, so_far: "_SoFar"
+) -> Iterator[Finding]:
+    try:
+        batch = read_batch(target.storage.read(where))
+        if batch.head.number != number or not _goes_on(so_far.before, batch, so_far.tree):
+            yield Finding(What.FORKED, where, "it does not go on from the batch before it")
+            so_far.tree = batch.head.tree
+    except EvidenceError as error:
+        yield Finding(What.CHANGED, where, error.message)
+        return
+    except OSError as error:
+        yield Finding(What.UNREADABLE, where, str(error))
+        return
+    tree = so_far.tree
+    yield from _leaves(so_far.before, batch, where, tree, told)
+    yield from _checkpoint(batch, where, tree, keys, told)
+    told.roots[tree.size] = tree.root
+    told.batches, told.size, told.origin = told.batches + 1, tree.size, batch.head.origin
+    so_far.before = batch
 
 
 def _goes_on(before: Batch | None, batch: Batch, tree: Tree) -> bool:

@@ -453,3 +453,53 @@ def test_a_bug_is_four(tmp_path: Path) -> None:
     )
     assert ran.returncode == 4
     assert "this is a bug in lpaudit" in ran.stderr
+
+
+@pytest.mark.parametrize("row_format", ["table", "csv", "json", "markdown"])
+def test_a_difference_of_times_is_written_as_duckdb_writes_it(row_format, lpaudit, tmp_path) -> None:
+    spans = [
+        "interval 0 second",
+        "interval 792263027 microsecond",
+        "interval 26 month",
+        "-interval 14 month",
+        "interval 1 day + interval 2 hour",
+        "-interval 500 millisecond",
+        "interval 100 hour",
+    ]
+    query = " union all ".join(f"select {n} as n, {one} as span" for n, one in enumerate(spans))
+    written = f"select span, span::varchar as text from ({query}) order by n"
+    ran = lpaudit("sql", "--format", row_format, written, "--store", made(lpaudit, tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    assert "MonthDayNano" not in ran.stdout
+    if row_format == "json":
+        assert [row["span"] for row in json.loads(ran.stdout)] == [
+            row["text"] for row in json.loads(ran.stdout)
+        ]
+    else:
+        assert ran.stdout.count("00:13:12.263027") == 2
+
+
+def made(lpaudit, folder):
+    """Return a store with one line."""
+    (folder / "one.log").write_bytes(
+        b'1.2.3.4 h - [23/Nov/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 2 "-" "-"\n'
+    )
+    assert (
+        lpaudit("ingest", "-q", "--host", "gw1", "--store", folder / "one", folder / "one.log").returncode
+        == 0
+    )
+    return folder / "one"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("select nosuch from access", "select cast('x' as int)", "select * from access where time > 'foo'"),
+        *("selec 1", "select sum(path) from access", "select (select 1 union all select 2)"),
+        "select nosuch.x",
+    ],
+)
+def test_what_is_wrong_with_a_query_comes_with_a_hint(query, lpaudit, tmp_path) -> None:
+    ran = lpaudit("sql", query, "--store", made(lpaudit, tmp_path))
+    assert ran.returncode == 2, ran.stderr
+    assert "hint:" in ran.stderr

@@ -1,12 +1,14 @@
 """What somebody can try who may write the store, but has not the key: each is found, and called by its name."""
 
 import json
+import re
 import shutil
 import threading
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,6 +24,7 @@ from lpaudit.nightly.lock import only_one
 from lpaudit.store import open_store
 from lpaudit.verification import Asked, verify
 from lpaudit.verification import rows as again
+from lpaudit.verification.finding import as_findings
 from tests.stores import zstd
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -176,6 +179,83 @@ def test_one_row_of_a_segment_names_another_origin(evidence, column):
     found = [(f.where, f.text) for f in evidence.verify().findings]
     where = f"access_event/{rows.column('line_id')[2]}"
     assert (where, f"its {column} is not that of its segment") in found
+
+
+def said_of(path, **bounds):
+    """Have the commit of a data file say of columns that they are from a value to another one."""
+    for entry in (path.parent / "_delta_log").glob("*.json"):
+        actions = [json.loads(line) for line in entry.read_text().splitlines()]
+        for action in actions:
+            if action.get("add", {}).get("path") == path.name:
+                told = json.loads(action["add"]["stats"])
+                for column, (least, most) in bounds.items():
+                    told["minValues"][column], told["maxValues"][column] = least, most
+                action["add"]["stats"] = json.dumps(told)
+                entry.write_text("\n".join(map(json.dumps, actions)))
+
+
+@pytest.mark.parametrize("forged", ["its rows", "what the commit says of them"])
+def test_rows_that_are_not_found_where_they_should_be(evidence, forged):
+    """The commit is not signed yet, and the log is gone; rows are looked for by what a commit says of its file."""
+    for part in range(3):  # which are read again together: were there no file at all, that would be seen
+        evidence.write("a.log", *(line(f"10:00:{part}{n}", f"GET /api/{part}/{n}") for n in range(4)))
+    path = min((evidence.root / "access_event").glob("*.parquet"))
+    rows = pq.read_table(path)
+    [segment] = rows.column("segment").unique().to_pylist()
+    if forged == "its rows":
+        name, value = "source_id", "0" * 16
+        said_of(path, source_id=(value, value))
+    else:
+        name, value = "http_response_status_code", 299
+        said_of(path, byte_offset=(10**9, 2 * 10**9))
+    place = rows.schema.get_field_index(name)
+    field = rows.schema.field(place)
+    pq.write_table(rows.set_column(place, field, pa.array([value] * rows.num_rows, field.type)), path)
+    for log in evidence.root.parent.rglob("*.log"):
+        log.unlink()
+    found = {(str(f.what), f.where): f.text for f in evidence.verify().findings}
+    assert found["different", segment] == "its bytes are 4 lines, and access_event has no row of them"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Query interrupted"),
+        duckdb.InterruptException("Interrupted!"),
+        duckdb.InvalidInputException("Python exception\nKeyboardInterrupt: "),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_ctrl_c_is_no_finding_however_it_is_told(error):
+    def stopped():
+        raise error
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        list(as_findings("rows", stopped()))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (r'"tables":{[^}]*}', '"tables":null'),
+        (r'"files":{[^}]*}', '"files":[]'),
+        (r'"size":\d+', '"size":null'),
+        (r'"batch":\d+', '"batch":null'),
+        (r'"frontier":\[[^]]*\]', '"frontier":[1]'),
+        (r'\n(.*?)"table":"[a-z_]*"', r'\n\1"table":["x"]'),
+        (r'\n(.*?)"version":\d+', r'\n\1"version":{}'),
+    ],
+)
+def test_a_batch_that_says_what_cannot_be_is_a_finding(signed, written, instead):
+    """And what is damaged beside it is found, too."""
+    first, _, third = sorted((signed.root / "evidence").glob("*.batch"))
+    told = first.read_text()
+    first.write_text(re.sub(written, instead, told, count=1))
+    assert first.read_text() != told
+    third.write_bytes(third.read_bytes()[:-20])
+    found = {where for _, where in whats(signed)}
+    assert {f"evidence/{first.name}", f"evidence/{third.name}"} <= found
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,13 @@ def test_it_finds_nothing_and_what_lpaudit_finds(every_kind):
                 (str(found.what), found.where) for found in every_kind.verify().findings
             }
             batch.write_bytes(data)
+    last = max((every_kind.root / "evidence").glob("*.batch"))
+    data = last.read_bytes()
+    last.write_bytes(data + b"x\n")
+    assert run(every_kind)[0] == 1
+    assert ("changed", f"evidence/{last.name}") in {
+        (str(found.what), found.where) for found in every_kind.verify().findings
+    }
+    last.write_bytes(data)
     other = str(every_kind.signer.public).replace("gw1+2414a140", "gw2+2414a140")
     assert run(every_kind, other)[0] == 1

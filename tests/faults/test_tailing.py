@@ -254,6 +254,28 @@ def test_fault_02_renamed_while_stopped_and_the_new_file_is_empty_yet(
     assert gaps(store) == []
 
 
+def test_fault_02_the_file_is_empty_for_a_moment_only(log: Path, store: Path, named: Argument) -> None:
+    """A log that is put back from a copy is its own rest: nothing is missing, and what is missing later is told."""
+    old = append(log, lines("old", 5))
+    restarted(store, named(log))
+    os.truncate(log, 0)
+    with Driven(store, named(log)) as follower:
+        follower.wait()
+        log.write_bytes(old)
+        follower.wait(LONG)
+        assert gaps(store) == []
+        old += append(log, lines("more", 5))
+        follower.wait().stop()
+    check(store, old)
+    append(log, lines("lost", 5))
+    log.unlink()
+    new = append(log, lines("new", 5))
+    with Driven(store, named(log)) as follower:
+        follower.wait(LONG).stop()
+    check(store, old, new)
+    assert [gap["from_offset"] for gap in gaps(store)] == [len(old)]
+
+
 def test_fault_02_with_a_real_process(log: Path, store: Path) -> None:
     old = append(log, lines("old", 50))
     with Following(store, log) as follower:

@@ -184,11 +184,60 @@ def test_explain_tells_who_created_it_and_what_failed(whole, ask, lpaudit, sampl
 
 
 @pytest.mark.parametrize("command", ["denied", "bypass", "orphans"])
-def test_a_store_without_anything_of_the_kind_has_no_findings(command, ask, lpaudit, tmp_path) -> None:
+def test_a_store_without_anything_of_the_kind_has_no_findings(command, lpaudit, tmp_path) -> None:
+    """Without Prefect's records nobody can tell, and that is no good news."""
     line = b'1.2.3.4 h - [23/Nov/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 2 "-" "-"\n'
     (tmp_path / "access.log").write_bytes(line)
     assert lpaudit("ingest", "--host", "gw1", "access.log").returncode == 0
-    assert ask(tmp_path / "lpaudit-store", command) == (0, [])
+    ran = lpaudit(command, "--format", "json")
+    assert json.loads(ran.stdout) == []
+    assert ran.returncode == (0 if command == "denied" else 3)
+    nothing = "are not in the store (`lpaudit sync`): so this says nothing either way"
+    assert (nothing in ran.stderr) == (command != "denied")
+
+
+@pytest.mark.parametrize("log", ["no log", "empty", "errors"])
+def test_where_there_is_no_access_log_nobody_went_around_it(log, lpaudit, tmp_path, sample_logs) -> None:
+    if log == "empty":
+        (tmp_path / "access.log").touch()
+    elif log == "errors":
+        (tmp_path / "error.log").write_bytes(b"2026-11-23 10:15:00: (server.c.1) server started\n")
+    for path in tmp_path.glob("*.log"):
+        assert lpaudit("ingest", "-q", "--host", "gw1", path).returncode == 0
+    assert lpaudit("sync", "-q", "--from-dump", sample_logs / "prefect").returncode == 0
+    ran = lpaudit("bypass")
+    assert ran.returncode == 0
+    assert "0 findings in 0 rows; looked at: 0 runs" in ran.stderr
+
+
+def test_what_was_purged_is_no_way_around_the_gateway(lpaudit, tmp_path, sample_logs) -> None:
+    """Two holds keep what is before and after it."""
+    (tmp_path / "lpaudit.toml").write_text('key = "signing/key.pem"\n')
+    log = gzip.decompress((sample_logs / "audit.log.gz").read_bytes()).splitlines(keepends=True)
+    assert lpaudit("keys", "init", "--as", "gw1").returncode == 0
+    third = len(log) // 3
+    for part in (log[:third], log[third : 2 * third], log[2 * third :]):
+        with (tmp_path / "access.log").open("ab") as file:
+            file.writelines(part)
+        assert lpaudit("ingest", "-q", "--host", "gw1", "access.log").returncode == 0
+    assert lpaudit("sync", "-q", "--from-dump", sample_logs / "prefect").returncode == 0
+    assert lpaudit("correlate", "-q").returncode == 0
+    sql = """select first_time as first, first_time + interval 1 second as and_a_second,
+        last_time - interval 1 second as but_a_second, last_time as last from segment order by start_offset"""
+    segments = json.loads(lpaudit("sql", "--format", "json", sql).stdout)
+    for start, end in (
+        (segments[0]["first"], segments[0]["and_a_second"]),
+        (segments[2]["but_a_second"], segments[2]["last"]),
+    ):
+        assert lpaudit("hold", "add", "--reason", "x", "--from", start, "--to", end).returncode == 0
+    before = lpaudit("bypass")
+    assert before.returncode == 0, before.stderr
+    assert lpaudit("retain", "--keep", "1d").returncode == 0
+    ran = lpaudit("bypass", "--format", "json")
+    assert ran.returncode == 0, ran.stderr
+    purged = [row for row in json.loads(ran.stdout) if row["explanation"] == "the log was purged there"]
+    assert purged
+    assert all(segments[0]["first"] < row["time"] < segments[2]["last"] for row in purged)
 
 
 def test_a_wrong_period_is_refused(lpaudit) -> None:

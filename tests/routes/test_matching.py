@@ -89,14 +89,25 @@ CASES = [
     # A slash at the end is none, as Starlette redirects; elsewhere it counts.
     ("POST", "/api/flow_runs", "/flow_runs/", "create", None),
     ("POST", "/api/flow_runs/filter//", "/flow_runs/filter", "read", None),
-    ("POST", "/api//flow_runs/filter", None, None, None),
     ("GET", "/api/work_pools//", None, None, None),
     ("PATCH", "/api/work_pools//queues/x", None, None, None),
+    # lighttpd takes doubled slashes and dots out before it asks Prefect.
+    ("POST", "/api//flow_runs/filter", "/flow_runs/filter", "read", None),
+    ("POST", f"//api/deployments/{ID}/create_flow_run", "/deployments/{id}/create_flow_run", "execute", ID),
+    ("POST", f"/./api/deployments/./{ID}//create_flow_run/.", "/deployments/{id}/create_flow_run", "execute", ID),
+    ("POST", f"/x/../api/flow_runs/{OTHER}/../{ID}/resume", "/flow_runs/{id}/resume", "approve", ID),
+    ("POST", f"/x/y/../../../%2e%2E/%2fapi/flow_runs/{ID}/resume", "/flow_runs/{id}/resume", "approve", ID),
+    ("GET", "/api/flows/../flow_runs/" + ID, "/flow_runs/{id}", "read", ID),
+    ("GET", f"/api/../flow_runs/{ID}", None, None, None),
+    ("GET", "/api/work_pools/..a", "/work_pools/{name}", "read", "..a"),
+    ("GET", "/" + "../" * 5000 + "api/work_pools/a", "/work_pools/{name}", "read", "a"),
+    # A websocket over HTTP/2 is a CONNECT (RFC 8441), of which lighttpd makes a GET.
+    ("CONNECT", "/api/events/out", "/events/out", "read", None),
+    ("CONNECT", "prefect:4200", None, None, None),
     # What Prefect would not take for any route.
     ("get", f"/api/flow_runs/{ID}", None, None, None),
     ("GET", f"/api/Flow_Runs/{ID}", None, None, None),
     ("PUT", f"/api/flow_runs/{ID}", None, None, None),
-    ("GET", "/api/flows/../flow_runs/" + ID, None, None, None),
     ("GET", "/api/" + "a/" * 5000, None, None, None),
     ("GET", "/api/", None, None, None),
     (None, f"/api/flow_runs/{ID}", None, None, None),
@@ -173,7 +184,7 @@ def test_prefects_own_router_decides_the_same(version):
         if routes.catalogue().prefect.index(r.since) <= at
         and (not r.until or routes.catalogue().prefect.index(r.until) >= at)
     }
-    truth = decided(version)
+    truth = [one for one in decided(version) if as_lighttpd_asks(one[1])]
     rows = asked([(method, "/api" + path) for method, path, _ in truth])
     agreed = 0
     for (method, path, template), row in zip(truth, rows, strict=True):
@@ -184,6 +195,11 @@ def test_prefects_own_router_decides_the_same(version):
         # Another version's, or no UUID where this one needs it to be one.
         assert (method, row["route"]) not in there or a_uuid_is_missing(row)
     assert agreed > 800
+
+
+def as_lighttpd_asks(path):
+    """The router was asked for these as well, and lighttpd would not ask so: see CASES."""
+    return not re.search("//|/[.]", unquote(path))
 
 
 def a_uuid_is_missing(row):
@@ -204,7 +220,7 @@ def test_the_first_template_in_starlettes_order_is_the_one(version):
         for row in csv.DictReader(text.splitlines())
     ]
     known = {(method, template) for method, template, _ in ordered}
-    requests = [(method, path) for method, path, _ in decided("3.4.0")]
+    requests = [(method, path) for method, path, _ in decided("3.4.0") if as_lighttpd_asks(path)]
     rows = asked([(method, "/api" + path) for method, path in requests])
     found = 0
     for (method, path), row in zip(requests, rows, strict=True):

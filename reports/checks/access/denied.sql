@@ -8,7 +8,7 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 Denied is 401, 403, 407 or 429. On a 401 lighttpd logs no user, whoever tried: the name that was tried is at best in lighttpd's error log.
-`known noise` marks what Prefect's own clients do: they open the websockets `/api/events/out` and `/api/work_pools/…/workers/connect` without credentials first. An attacker may do the same, so these rows are counted like all others and only listed last.
+`known noise` marks what Prefect's own clients do: they open the websockets `/events/out` and `/work_pools/…/workers/connect` of its API without credentials first. An attacker may do the same, so these rows are counted like all others and only listed last.
 UUIDs in paths are written {id}. The query is left out: it may hold secrets."""
 */
 with request as (
@@ -19,8 +19,8 @@ with request as (
         regexp_replace(path, '[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}', '{id}', 'g') as path_template,
         status,
         time,
-        status = 401 and "user" is null and method = 'GET'
-            and regexp_matches(path, '(^|/)api/(events/out|work_pools/[^/]+/workers/connect)$') as noise
+        status = 401 and "user" is null and method in ('GET', 'CONNECT')
+            and regexp_matches(api_path, '^/(events/out|work_pools/[^/]+/workers/connect)/?$') as noise
     from access
     where time >= $start and time < $end and status in (401, 403, 407, 429)
 )

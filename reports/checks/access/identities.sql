@@ -21,7 +21,8 @@ with request as (
             when method <> 'POST' or method is null then 'other'
             when path like '%/bulk_delete' or path like '%/bulk_delete/' then 'delete'
             when path like '%/filter' or path like '%/get_scheduled_flow_runs' or path like '%/workers/heartbeat' then 'read'
-            when regexp_matches(path, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$|(^|/)api/(logs|events|ui)(/|$)') then 'read'
+            when regexp_matches(path, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$') then 'read'
+            when regexp_matches(api_path, '^/(logs|events|ui)(/|$)') then 'read'
             else 'write'
         end as act
     from access

@@ -8,7 +8,7 @@ severity = "critical"
 tags = ["D18", "T1090", "T1562.006"]
 key = ["flow_run_id", "what", "time"]
 population = """
-with covered as (select min(first_time) as first, max(last_time) as last from segment where kind = 'access')
+with covered as (select min(first_time) as first, max(last_time) as last from segment where kind = 'access' having count(*) > 0)
 select (
     select count(*) from flow_run_latest, covered
     where created >= greatest($start, first) and created < least($end, last)
@@ -21,7 +21,7 @@ unit = "runs and changes of state that were recorded while there is a log"
 limits = """
 Looked at is what Prefect recorded between the first and the last line of the log. A request counts if it was there when Prefect's record says that it happened, give or take $slack_seconds seconds: clocks of two hosts differ. Where they hardly do, a request explains one change.
 Every change from one state to another counts, whatever the state is called: also that a run is to be run again, or goes on. The state that a run begins with belongs to its creation.
-Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); changes that an automation made, as Prefect's event about it says; what Prefect's server does by itself (late runs, subflows of a cancelled run, pauses and cancellations that took too long); and what lies in a gap of the log.
+Explained are: runs that a schedule made; runs that say that an automation made them (a header that a client can forge, unless the gateway strips it); changes that an automation made, as Prefect's event about it says; what Prefect's server does by itself (late runs, subflows of a cancelled run, pauses and cancellations that took too long); and what lies in a gap of the log, or where it was purged.
 A bulk request names no run, so any that was there explains a change of state."""
 [needs]
 flow_run = "Prefect's flow runs are not in the store (`lpaudit sync`)"
@@ -40,9 +40,12 @@ default = 300
 why = "Prefect's PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_CANCELLING_TIMEOUT_SECONDS, after which it ends a cancellation itself"
 */
 with covered as (
-    select min(first_time) as first, max(last_time) as last from segment where kind = 'access'
+    select min(first_time) as first, max(last_time) as last from segment where kind = 'access' having count(*) > 0
 ), missing as (
     select "from" as start, coalesce("to", detected_at) as "end" from open_gap
+), purged as (
+    select first_time - to_seconds($slack_seconds) as start, last_time + to_seconds($slack_seconds) as "end"
+    from purged_segment where table_name = 'access_event'
 ), run as (
     select run.* from flow_run_latest as run, covered
     where run.created >= greatest($start, first) and run.created < least($end, last)
@@ -149,7 +152,10 @@ select
     coalesce(explanation, gap) as explanation
 from (
     select everything.*,
-        case when exists (select 1 from missing where everything.time between missing.start and missing."end") then 'the log has a gap there' end as gap
+        case
+            when exists (select 1 from missing where everything.time between missing.start and missing."end") then 'the log has a gap there'
+            when exists (select 1 from purged where everything.time between purged.start and purged."end") then 'the log was purged there'
+        end as gap
     from everything
     where not found
 )

@@ -27,6 +27,10 @@ with family as (
     select line_id, resource_id, 'target', 'path', 'exact', null
     from access where resource_type = 'flow_run' and resource_id in (select flow_run_id from family)
         and resource_id not in (select id from flow_run)
+    union
+    select line_id, try_cast(prefect_flow_run_id as uuid)::varchar, 'claim', 'header', 'weak', null
+    from access where try_cast(prefect_flow_run_id as uuid)::varchar in (select flow_run_id from family)
+        and try_cast(prefect_flow_run_id as uuid)::varchar not in (select id from flow_run)
 ), line as (
     select line_id, min_by(flow_run_id, rank) as flow_run_id, min_by(relation, rank) as relation,
         min_by(confidence, rank) as confidence, min_by(link_method, rank) as link_method
