@@ -179,7 +179,7 @@ class Follower:
         tail.refresh()
         others = [o for o in self.logs if o is not log and o.source_id == known.source_id and o.active]
         owners = [other for other in others if other.owns]
-        longer = tail.size > known.offset and all(o.drained and o.look_at <= now for o in owners)
+        longer = tail.size > known.offset and all(o.drained and (o.cut or o.tail.unchanged()) for o in owners)
         if position < known.offset or (owners and not longer):
             # It is shorter than what was read of it, or a copy of what is being read.
             for owner in owners:

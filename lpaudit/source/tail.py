@@ -70,6 +70,11 @@ class Tail:
         status = os.fstat(self._descriptor)
         self.size, self.modified, self.links = status.st_size, status.st_mtime_ns, status.st_nlink
 
+    def unchanged(self) -> bool:
+        """Tell if all of it was read when it was looked at last, and nothing has come since."""
+        status = os.fstat(self._descriptor)
+        return (status.st_size, status.st_mtime_ns) == self._looked and status.st_size == self.position
+
     def reader(self) -> Reader:
         """Return a reader of the whole file, whatever it is called now."""
         raw = os.fdopen(os.dup(self._descriptor), "rb")

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -635,6 +635,23 @@ def test_fault_07_generations_of_one_log_that_begin_alike(log: Path, store: Path
             rotate(log)
         follower.wait(LONG).stop()
     check(store, *generations)
+    assert gaps(store) == []
+
+
+@pytest.mark.parametrize("followers", [1, 2])
+def test_fault_07_the_next_generation_begins_with_all_of_the_last_which_was_quiet_for_long(
+    log: Path, store: Path, named: Argument, followers: int
+) -> None:
+    with ExitStack() as stack:
+        every = [stack.enter_context(Driven(store, named(log))) for _ in range(followers)]
+        same = append(log, lines("same", 2))
+        for follower in every:
+            follower.wait(LONG)
+        rotate(log, "gz")
+        new = append(log, same + lines("more", 2))
+        for follower in every:
+            follower.wait(LONG).stop()
+    check(store, new)
     assert gaps(store) == []
 
 
