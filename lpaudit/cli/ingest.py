@@ -242,7 +242,8 @@ def _sign(settings: config.Config) -> None:
         signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
         _, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
     except LpauditError as error:
-        failed = [f"not signed: {error.message}"]
+        console.fail(f"not signed: {error.message}", error.hint)
+        return
     for sentence in failed:
         console.say(f"lpaudit: {sentence}")
 
@@ -263,6 +264,9 @@ def _ingested(
         return Exit.FAILED
     if max_rejects is not None and result.rejected > max_rejects:
         rejected = console.counted(result.rejected, "line")
-        console.say(f"lpaudit: {rejected} rejected, more than {max_rejects}; they are stored, in quarantine")
+        console.fail(
+            f"{rejected} rejected, more than {max_rejects}; they are stored, in quarantine",
+            "the view quarantine has them, and why",
+        )
         return Exit.NO
     return Exit.OK

@@ -103,6 +103,7 @@ def _night(text: str | None, begun: datetime) -> date:
     start = moment("--date", text, lambda day: day)
     if start + timedelta(days=1) > begun:
         raise ConfigError(
-            f"the day {start:%Y-%m-%d} is not over", hint=f"it is {begun.astimezone(UTC):%H:%M} in UTC"
+            f"the day {start:%Y-%m-%d} is not over",
+            hint=f"it is {begun.astimezone(UTC):%Y-%m-%d %H:%M} in UTC",
         )
     return start.date()
