@@ -117,7 +117,7 @@ class Files:
         except LpauditError as error:
             self.complain(error)
         choice = fitting.Fitting(tail.found, told, self._options.kind, self._formats, self._options.timezone)
-        log = Log(tail, self._options.host_of(tail.found), choice, now)
+        log = Log(tail, self._options.host_of(tail.found), choice, now, now)
         self.logs.append(log)
         self.open[tail.file] = log
         return log

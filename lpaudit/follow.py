@@ -6,6 +6,7 @@ account for what has ended. Whoever kills it loses nothing: where to go on is in
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lpaudit import archived, fitting, source, store, succession
@@ -57,7 +58,7 @@ class Follower:
         self.archives = archived.reading(
             self.target, formats, options, observer, around, lambda: self.stopping
         )
-        self.succession = Succession(succession.generations(self.target), self.now)
+        self.succession = Succession(partial(succession.generations, self.target), self.now)
         self.files = Files(arguments, options, formats, observer, self.clock)
         self.writer = Writer(self.target, formats, options, observer, around, self.files, self.succession)
         self.logs = self.files.logs
@@ -169,6 +170,7 @@ class Follower:
         tail = log.tail
         if isinstance(tail, Stream):
             return self._identify_stream(log, now)
+        self.succession.learn(log, now)
         found = self._recognise(log)
         if found is None:
             return False

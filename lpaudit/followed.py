@@ -34,14 +34,15 @@ class Log:
 
     ``source_id`` is None until it is recognised; until then ``kind`` means nothing. ``looked``
     is when it was looked at last, ``look_at`` when it is next; ``since`` is when the oldest
-    line that is not stored may have come, ``grew`` when it last grew, ``left`` since when its
-    name leads elsewhere.
+    line that is not stored may have come, ``grew`` when it last grew, ``opened`` when it was
+    opened, ``left`` since when its name leads elsewhere.
     """
 
     tail: Tail
     host: str | None
     fitting: Fitting
     grew: float
+    opened: float
     kind: LogKind = LogKind.ACCESS
     source_id: str | None = None
     anew: str | None = None

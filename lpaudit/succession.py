@@ -5,6 +5,7 @@ what became of the one before: whether it was read to its end, and if not, where
 What could be found out neither by then nor from the files beside the path is a gap.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,12 +68,27 @@ class Succession:
     ``told`` collects what has to be recorded in the store.
     """
 
-    def __init__(self, known: dict[Key, list[Generation]], now: Callable[[], datetime]) -> None:
-        self._known = known
+    def __init__(self, read: Callable[[], dict[Key, list[Generation]]], now: Callable[[], datetime]) -> None:
+        """``read`` asks the store what it knows of every path. Raises StoreError."""
+        self._read = read
+        self._known = read()
+        self._known_at = -math.inf  # by the clock that waiting is measured with
+        self._begun: set[Key] = set()
         self._now = now
         self._found: dict[str, set[FileId]] = {}
         self.searches: list[Search] = []
         self.told: list[Gap | SourceEvent] = []
+
+    def learn(self, log: Log, clock: float) -> None:
+        """Ask the store anew about a path that holds a log for the first time. Raises StoreError.
+
+        While this follower started, another one may have stored what the path held before.
+        """
+        if log.key in self._begun or log.opened <= self._known_at:
+            return
+        known = self._read()
+        self._known |= {key: found for key, found in known.items() if key not in self._begun}
+        self._known_at = clock
 
     def found(self, source_id: str, file: FileId) -> None:
         """Note that a file holds a source, under whatever name."""
@@ -102,6 +118,7 @@ class Succession:
             # Also of one that is accounted for: it may be that what came after it is not stored to its end.
             if not generation.settled or (not log.begun and generation is before[-1]):
                 self._search(path, log, generation, logs, clock)
+        self._begun.add(log.key)
         self._known[log.key] = [Generation(source_id, log.last_time, _newest(log))]
         self._note(log.key, source_id, SourceChange.FOLLOWED, 0, None)
 

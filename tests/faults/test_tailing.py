@@ -1085,6 +1085,22 @@ def test_fault_16_two_followers_while_the_log_is_rotated(
     assert gaps(store) == []
 
 
+def test_fault_16_what_another_one_stored_while_this_one_started(
+    log: Path, store: Path, named: Argument
+) -> None:
+    """The other one dies, and the log is rotated, before this one has looked at anything."""
+    with Driven(store, named(log)) as late:
+        with Driven(store, named(log)) as early:
+            old = append(log, lines("one", 5))
+            early.wait().crash()
+        old += append(log, lines("rest", 5))
+        rotate(log, "gz")
+        new = append(log, lines("two", 5))
+        late.wait(LONG).stop()
+    check(store, old, new)
+    assert gaps(store) == []
+
+
 def test_fault_16_another_one_has_stored_what_was_cut(log: Path, store: Path) -> None:
     """What was read and cannot be read again goes on after what the other one stored, in its numbers too."""
     with Driven(store, log) as slow, Driven(store, log) as quick:
