@@ -8,6 +8,7 @@ figures are.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -154,11 +155,19 @@ def main() -> int:
             found.append(run)
             print(f"{run.load.name}: {run.lines:,} lines, p99 {run.p99:.2f} s", file=sys.stderr)
         quiet = [idle(Path(top) / f"idle-{count}", count, options.idle) for count in options.files]
+    _remove(Path(top))
     text = report(options, found, quiet)
     print(text)
     if options.into:
         put_into(options.into, text, "bench-follow", "Following under load")
     return int(any(run.wrong for run in found))
+
+
+def _remove(folder: Path) -> None:
+    """Remove what a compaction that a follower began on the side has written after everything was removed."""
+    for _ in range(10):
+        time.sleep(0.2)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _numbers(text: str) -> list[int]:
