@@ -1354,11 +1354,9 @@ def test_fault_17_a_store_that_may_not_be_written_until_somebody_allows_it(log: 
     check(store, whole)
 
 
-def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed(
-    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk fails when the log entry is synced: the lines are there, and must not come again."""
-    failed = []
+def failing_once() -> tuple[list[int], Callable[[int], None]]:
+    """Return an fsync that fails when the second commit's log entry is synced, and what it has failed for."""
+    failed: list[int] = []
 
     def fsync(descriptor: int) -> None:
         if not failed and re.search(
@@ -1367,6 +1365,14 @@ def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed(
             failed.append(descriptor)
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+    return failed, fsync
+
+
+def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed(
+    log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails when the log entry is synced: the lines are there, and must not come again."""
+    failed, fsync = failing_once()
     with Driven(store, log) as follower:
         whole = append(log, lines("one", 5))
         follower.wait()
@@ -1383,15 +1389,7 @@ def test_fault_17_a_commit_that_was_made_and_is_reported_as_failed_of_a_pipe(
     log: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a pipe brought cannot be read again: it is skipped, and lines are numbered on."""
-    failed = []
-
-    def fsync(descriptor: int) -> None:
-        if not failed and re.search(
-            r"access_event/_delta_log/0*2\.json$", str(Path(f"/proc/self/fd/{descriptor}").readlink())
-        ):
-            failed.append(descriptor)
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
+    failed, fsync = failing_once()
     os.mkfifo(log)
     whole = b""
     with Driven(store, log) as follower:
