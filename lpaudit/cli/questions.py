@@ -95,7 +95,8 @@ def bypass(
     """List runs and changes of state for which there is no request: did somebody go around the gateway?
 
     Looks at what Prefect recorded while there is a log. Schedules, automations, Prefect's own doing and
-    gaps of the log are listed with their explanation. Exit status 1: something has none.
+    gaps of the log are listed with their explanation. Exit status 1: something has none. 3: nobody can tell,
+    as Prefect's records are not in the store.
 
     Example:
 
@@ -115,7 +116,7 @@ def orphans(
 ) -> int:
     """List requests that name a flow run of which there is no record: deleted, never synced, or invented.
 
-    Exit status 1: there are some.
+    Exit status 1: there are some. 3: nobody can tell, as Prefect's records are not in the store.
 
     Example:
 
