@@ -252,3 +252,23 @@ def test_a_period_that_holds_no_time_is_no_answer(command, lpaudit) -> None:
     assert ran.returncode == 2
     assert "holds no time" in ran.stderr
     assert "hint: --until comes after --since" in ran.stderr
+
+
+@pytest.mark.parametrize("prefix", ["/api", "/pf/v1"])
+def test_sections_know_the_api_by_its_prefix(prefix, lpaudit, tmp_path) -> None:
+    """What Prefect's clients ask, report and try without credentials is no write, and noise, wherever its API is."""
+    (tmp_path / "access.log").write_text(
+        f'10.0.0.1 gw - [01/Mar/2025:10:00:01 +0000] "GET {prefix}/events/out HTTP/1.1" 401 347 "-" "prefect"\n'
+        f'10.0.0.1 gw w [01/Mar/2025:10:00:01 +0000] "POST {prefix}/logs/ HTTP/1.1" 201 4 "-" "prefect"\n'
+    )
+    assert lpaudit("ingest", "-q", "--host", "gw1", "access.log").returncode == 0
+    told = ("--api-prefix", prefix, "--period", "2025-03-01", "--format", "json", "--out", "out", "-q")
+    ran = lpaudit("report", "access", *told)
+    assert ran.returncode == 0, ran.stderr
+    sections = {
+        section["check"]: [dict(zip(section["columns"], row, strict=True)) for row in section["rows"]]
+        for section in json.loads((tmp_path / "out" / "access.json").read_text())["sections"]
+    }
+    assert [row["known_noise"] for row in sections["denied"]] == [True]
+    [worker] = [row for row in sections["identities"] if row["identity"] == "w"]
+    assert (worker["reads"], worker["writes"]) == (1, 0)
