@@ -6,7 +6,7 @@ so, with its type, its meaning and its names in the neighbouring standards.
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -73,7 +73,7 @@ class View:
     relation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A stored table."""
 
@@ -87,7 +87,7 @@ class Table:
     dump: str | None = None
     drop: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def travelling(self) -> pa.Schema:
         """The same as rows have it on their way to a file: a text that many rows have is there once."""
         return pa.schema(
@@ -95,7 +95,7 @@ class Table:
             metadata=self.arrow.metadata,
         )
 
-    @property
+    @cached_property
     def arrow(self) -> pa.Schema:
         """The Arrow schema; each field's metadata explains it, so that a Parquet file explains itself."""
         return pa.schema(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from lpaudit import __version__, config, console
 from lpaudit.console import counted, print_line
 from lpaudit.model import IngestResult, SourceResult
-from lpaudit.pipeline import CompactResult, Status
 from lpaudit.redaction import masked
 from lpaudit.visible import instant
 
 if TYPE_CHECKING:
     from lpaudit.anchors import Standing, State  # they know how to send, which takes time to load
+    from lpaudit.pipeline import CompactResult, Status  # it asks DuckDB, which an ingest does not
 
 _SHOWN_SOURCES = 20
 
@@ -63,7 +63,7 @@ def _source_line(source: SourceResult) -> str:
     return f"{source.source}: {', '.join(parts)}"
 
 
-def print_compact(result: CompactResult) -> None:
+def print_compact(result: "CompactResult") -> None:
     """Print a line for each thing that a compaction did."""
     lines = [
         f"compacted {counted(done.files, 'file')} into {done.into:,} in {name}"
@@ -85,7 +85,7 @@ def print_compact(result: CompactResult) -> None:
         print_line(line)
 
 
-def status_json(found: Status, standing: "Standing") -> dict[str, object]:
+def status_json(found: "Status", standing: "Standing") -> dict[str, object]:
     """Return a status with its totals, as it is written for programs."""
     times = [t for s in found.sources for t in (s["first_time"], s["last_time"]) if isinstance(t, datetime)]
     return {
@@ -119,7 +119,7 @@ def status_json(found: Status, standing: "Standing") -> dict[str, object]:
     }
 
 
-def print_status(found: Status, standing: "Standing") -> None:
+def print_status(found: "Status", standing: "Standing") -> None:
     """Print a status."""
     facts = status_json(found, standing)
     print_line(

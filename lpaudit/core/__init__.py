@@ -14,7 +14,7 @@ LIBRARY = Path(__file__).with_name("libcore.so")
 SWITCH = "LPAUDIT_CORE"
 """Environment variable: where it is 0, the core is not used."""
 
-_VERSION = 3
+_VERSION = 4
 _Int, _Number, _Pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS = {
     "lpaudit_fields": (

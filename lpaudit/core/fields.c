@@ -10,10 +10,19 @@
 #include <string.h>
 
 #include "view.h"
+#include "wide.h"
 
-const int32_t lpaudit_core = 3; /* raised with every change that __init__.py has to know of */
+const int32_t lpaudit_core = 4; /* raised with every change that __init__.py has to know of */
 
 enum { BEGIN, END, RUN, TEXT, LITERAL, ANY = INT32_MAX };
+
+enum { HOLES = 3 };
+
+/* A set of bytes. If it is `wide`, it has those from the first one on, and so many more, but for the holes. */
+typedef struct {
+    uint8_t has[256]; /* 0 or 1 */
+    uint8_t wide[WIDE], first[WIDE], more[WIDE], holes[HOLES][WIDE];
+} set_t;
 
 typedef struct {
     int32_t what;
@@ -46,23 +55,25 @@ static void put_view(view_t *view, const uint8_t *block, const uint8_t *stop, co
 }
 
 /* Return where the first byte is that is not in a set. No set has the line end, which is never passed. */
-static const uint8_t *run(const uint8_t *at, const uint8_t *set)
+static const uint8_t *run(const uint8_t *at, const set_t *set, const uint8_t *stop)
 {
-    for (;; at += 4) {
-        if (!set[at[0]])
-            return at;
-        if (!set[at[1]])
-            return at + 1;
-        if (!set[at[2]])
-            return at + 2;
-        if (!set[at[3]])
-            return at + 3;
+    for (; set->wide[0] && stop - at >= WIDE; at += WIDE) {
+        const wide_t bytes = wide(at);
+        wide_t others = (wide_t)(bytes - wide(set->first) > wide(set->more));
+        for (int hole = 0; hole < HOLES; hole++)
+            others |= (wide_t)(bytes == wide(set->holes[hole]));
+        const int before = first_of(others);
+        if (before < WIDE)
+            return at + before;
     }
+    while (set->has[*at])
+        at++;
+    return at;
 }
 
-static const uint8_t *short_run(const uint8_t *at, const uint8_t *set, int32_t most)
+static const uint8_t *short_run(const uint8_t *at, const set_t *set, int32_t most)
 {
-    while (most-- && set[*at])
+    while (most-- && set->has[*at])
         at++;
     return at;
 }
@@ -76,8 +87,9 @@ static int same(const uint8_t *one, const uint8_t *other, int32_t length)
 }
 
 /* Follow the program from `at` to the line end at `end`; say whether it fits. */
-static int fits(const step_t *step, const step_t *last, const uint8_t (*sets)[256], const uint8_t *literals,
-                const uint8_t *at, const uint8_t *end, const uint8_t **begins, const uint8_t **ends)
+static int fits(const step_t *step, const step_t *last, const set_t *sets, const uint8_t *literals,
+                const uint8_t *at, const uint8_t *end, const uint8_t *stop, const uint8_t **begins,
+                const uint8_t **ends)
 {
     for (; step < last; step++) {
         const uint8_t *begin = at;
@@ -89,14 +101,14 @@ static int fits(const step_t *step, const step_t *last, const uint8_t (*sets)[25
             ends[step->number] = at;
             break;
         case RUN:
-            at = step->most == ANY ? run(at, sets[step->number]) : short_run(at, sets[step->number], step->most);
+            at = step->most == ANY ? run(at, sets + step->number, stop) : short_run(at, sets + step->number, step->most);
             if (at - begin < step->least)
                 return 0;
             break;
         case TEXT: /* bytes of a set, and escapes: a backslash and a printable byte */
-            at = run(at, sets[step->number]);
+            at = run(at, sets + step->number, stop);
             while (*at == '\\' && at[1] >= 0x20 && at[1] <= 0x7e)
-                at = run(at + 2, sets[step->number]);
+                at = run(at + 2, sets + step->number, stop);
             break;
         default: /* LITERAL */
             if (end - at < step->least || !same(at, literals + step->number, step->least))
@@ -111,8 +123,13 @@ static int fits(const step_t *step, const step_t *last, const uint8_t (*sets)[25
 int64_t lpaudit_ends(const uint8_t *block, int64_t size)
 {
     int64_t count = 0;
-    for (int64_t at = 0; at < size; at++)
-        count += block[at] == '\n';
+    for (int64_t at = 0; at < size;) {
+        const int64_t stop = size - at < UINT8_MAX ? size : at + UINT8_MAX;
+        uint8_t some = 0; /* a small number: many of them are added at once */
+        for (; at < stop; at++)
+            some += block[at] == '\n';
+        count += some;
+    }
     return count;
 }
 
@@ -122,7 +139,7 @@ int64_t lpaudit_ends(const uint8_t *block, int64_t size)
  * Lines of more than `longest` bytes, and a last one without its end, are not looked at; `begins` and
  * `ends` have room for a pointer a field. */
 void lpaudit_fields(const uint8_t *block, int64_t size, int64_t lines, int64_t longest, const step_t *steps,
-                    int64_t count, int64_t fields, const uint8_t (*sets)[256], const uint8_t *literals,
+                    int64_t count, int64_t fields, const set_t *sets, const uint8_t *literals,
                     const uint8_t **begins, const uint8_t **ends, view_t *views, uint8_t *found, int64_t *lengths)
 {
     const uint8_t *at = block, *stop = block + size;
@@ -130,7 +147,7 @@ void lpaudit_fields(const uint8_t *block, int64_t size, int64_t lines, int64_t l
         const uint8_t *end = memchr(at, '\n', (size_t)(stop - at)), *next = end ? end + 1 : stop;
         lengths[line] = next - at;
         found[line] = end && next - at <= longest &&
-                      fits(steps, steps + count, sets, literals, at, end, begins, ends);
+                      fits(steps, steps + count, sets, literals, at, end, stop, begins, ends);
         view_t *view = views + line;
         for (int64_t field = 0; field < fields; field++, view += lines) {
             if (found[line])

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "wide.h"
+
 /* Sets of bytes, as redact.py has them in _CLASSES. None has the line end. */
 enum {
     WORD = 1 << 0,     /* \w */
@@ -29,7 +31,6 @@ enum {
     GIVEN = 1 << 12,   /* [A-Za-z0-9+/._~=-] */
     BASE64 = 1 << 13,  /* [A-Za-z0-9+/] */
     CHANCE = 1 << 14,  /* [A-Za-z0-9+/_-] */
-    SIGN = 1 << 15,    /* what `look` knows */
 };
 
 enum { PREFECT, WEB_TOKEN, CREDENTIALS, IN_URL, PARAMETER, KEY, AWS, GITHUB, SLACK, GOOGLE, FIELD, ALONE, CHANCES, KINDS };
@@ -253,6 +254,8 @@ static ptrdiff_t word(const search_t *search, const uint8_t *at)
     if (!one_of(small(*at), "acpst"))
         return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (*words[i] != small(*at))
+            continue;
         ptrdiff_t length = named(at, search->end, words[i]), before = at - search->begin;
         if (length == 0)
             continue;
@@ -477,14 +480,21 @@ static void look(search_t *search, const uint8_t *at)
     }
 }
 
-static const uint8_t *next_sign(const search_t *search, const uint8_t *at)
+/* Return where the next byte is that `look` knows, or where the line ends; the block ends at `stop`. */
+static const uint8_t *next_sign(const search_t *search, const uint8_t *at, const uint8_t *stop)
 {
-    const uint16_t *of = search->classes;
-    while (search->end - at >= 4 && !((of[at[0]] | of[at[1]] | of[at[2]] | of[at[3]]) & SIGN))
-        at += 4;
-    while (at < search->end && !(of[*at] & SIGN))
+    static const char signs[] = "=:_JKzxBDk";
+    int before = WIDE;
+    for (; before == WIDE && stop - at >= WIDE && at < search->end; at += before) {
+        const wide_t bytes = wide(at);
+        wide_t found = bytes == (uint8_t)signs[0];
+        for (size_t i = 1; i < sizeof signs - 1; i++)
+            found |= (wide_t)(bytes == (uint8_t)signs[i]);
+        before = first_of(found);
+    }
+    while (before == WIDE && at < search->end && !one_of(*at, signs))
         at++;
-    return at;
+    return at < search->end ? at : search->end;
 }
 
 /* Look for secrets in the lines of a block from the one on that begins at byte `from`. There is room for
@@ -502,7 +512,7 @@ int64_t lpaudit_secrets(const uint8_t *block, int64_t size, int64_t from, const 
         search.end = end ? end : stop;
         for (int kind = 0; kind < KINDS; kind++)
             search.until[kind] = line;
-        for (const uint8_t *at = next_sign(&search, line); at < search.end; at = next_sign(&search, at + 1))
+        for (const uint8_t *at = line; (at = next_sign(&search, at, stop)) < search.end; at++)
             look(&search, at);
         if (search.count > room)
             return line - block;

@@ -25,7 +25,6 @@ _CLASSES = (
     rb"[A-Za-z0-9+/._~=-]",
     rb"[A-Za-z0-9+/]",
     rb"[A-Za-z0-9+/_-]",
-    rb"[=:_JKzxBDk]",
 )
 _OF_BYTES = [
     sum(bool(re.fullmatch(each, bytes([byte]))) << bit for bit, each in enumerate(_CLASSES))

@@ -20,6 +20,7 @@ from lpaudit.core.texts import VIEW, Texts
 from lpaudit.logformat.layout import Layout
 
 _BEGIN, _END, _RUN, _TEXT, _LITERAL = range(5)  # as in fields.c
+_HOLES, _WIDE = 3, 16
 _ANY = 2**31 - 1
 _Step = tuple[int, int, int, int]
 
@@ -207,7 +208,7 @@ class _Translation:
             tuple(self._names),
             b"".join(struct.pack("=4i", *step) for step in self._steps),
             len(self._steps),
-            b"".join(self._sets),
+            b"".join(map(_described, self._sets)),
             self._literals,
             max(1, shortest),
         )
@@ -226,3 +227,14 @@ def _members(characters: str) -> bytes | None:
         plain = f"(?![{without}){allowed}]"
     members = bytes(re.fullmatch(plain, chr(code)) is not None for code in range(256))
     return None if members[ord("\n")] or any(members[128:]) else members
+
+
+def _described(members: bytes) -> bytes:
+    """Return a set as the core wants it: also where it begins, how far it goes and its few holes."""
+    inside = [byte for byte, there in enumerate(members) if there]
+    first, last = (inside[0], inside[-1]) if inside else (0, 0)
+    holes = [byte for byte in range(first, last) if not members[byte]]
+    wide = bool(inside) and len(holes) <= _HOLES
+    holes += [ord("\n")] * _HOLES  # which is in no set
+    told = (wide, first, last - first, *holes[:_HOLES])
+    return members + b"".join(bytes([byte]) * _WIDE for byte in told)

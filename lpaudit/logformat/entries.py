@@ -48,21 +48,27 @@ class _Entries:
 
     def unescape(self, lines: pl.Series, escaping: Escaping) -> None:
         """Undo the escapes of all values at once, of those lines (indices) that have some: mostly few."""
-        found = [(place, name, place[name].gather(lines)) for place, name in self._escaped if len(lines)]
-        found = [one for one in found if one[2].str.contains("\\", literal=True).any()]
-        if not found:
+        if not len(lines) or not self._escaped:
             return
-        plain = unescape(pl.concat([values for _, _, values in found], rechunk=True), escaping)
-        for number, (place, name, _) in enumerate(found):
-            of_this = plain.slice(number * len(lines), len(lines))
-            place[name] = place[name].clone().scatter(lines, of_this)
+        columns = [place[name].alias(str(number)) for number, (place, name) in enumerate(self._escaped)]
+        some = pl.DataFrame(columns).select(pl.all().gather(lines))
+        found = some.select(pl.all().str.contains("\\", literal=True).any()).row(0)
+        places = [number for number, escaped in enumerate(found) if escaped]
+        if not places:
+            return
+        plain = unescape(pl.concat([some.to_series(number) for number in places], rechunk=True), escaping)
+        for start, number in zip(range(0, len(plain), len(lines)), places, strict=True):
+            place, name = self._escaped[number]
+            place[name] = place[name].clone().scatter(lines, plain.slice(start, len(lines)))
 
     def integer(self, values: pl.Series, limit: int = 2**63 - 1) -> pl.Series:
         """Numbers; null for ``-`` and nothing. What does not fit rejects its line."""
         numbers = values.cast(pl.Int64, strict=False)
-        numbers = numbers.set(numbers > limit, None)
-        absent = (values == "-") | (values == "") | values.is_null()
-        self.reject(numbers.is_null() & ~absent, RejectReason.NUMBER_OUT_OF_RANGE)
+        if (numbers > limit).any():
+            numbers = numbers.set(numbers > limit, None)
+        if numbers.null_count() > values.null_count():
+            absent = (values == "-") | (values == "") | values.is_null()
+            self.reject(numbers.is_null() & ~absent, RejectReason.NUMBER_OUT_OF_RANGE)
         return numbers
 
     def reject(self, where: pl.Series, reason: RejectReason) -> None:

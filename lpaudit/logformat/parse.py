@@ -86,13 +86,15 @@ def _entries(layout: Layout, block: bytes, read: _Read) -> Parsed:
     height = len(read.lengths)
     if block and not block.endswith(b"\n"):
         notes[ParseNote.NO_LINE_END] = pl.int_range(height, eager=True) == height - 1
+    partly = pl.arg_where(reasons.is_not_null(), eager=True)
+    if len(partly):
+        # A line that cannot be read in full is not read in part: its text is kept instead.
+        columns = columns.with_columns(_without(column, partly) for column in columns)
     if len(read.left):
         reasons = reasons.scatter(read.left, _explanations(read.lines, read.where))
     raw, words = nothing(height), note_texts(notes, height)
     rejected = pl.arg_where(reasons.is_not_null(), eager=True)
     if len(rejected):
-        # A line that cannot be read in full is not read in part: its text is kept instead.
-        columns = columns.with_columns(_without(column, rejected) for column in columns)
         words = words.scatter(rejected, None)
         lines = split(_lines_at(block, read.lengths, rejected), layout.log_format.escaping)
         raw = raw.scatter(rejected, lines.texts.str.strip_chars_end("\r").str.slice(0, RAW_TEXT))
@@ -132,7 +134,10 @@ def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tup
 
 def fits(layout: Layout, block: bytes) -> list[bool]:
     """Tell of each line of a block whether it matches the layout, and its client is an address."""
-    return _matches(layout, split(block, layout.log_format.escaping), plausible=True).to_list()
+    lines = split(block, layout.log_format.escaping)
+    if not lines.readable.str.contains(layout.full).any():  # as hardly any line of another format does
+        return [False] * len(lines.readable)
+    return _matches(layout, lines, plausible=True).to_list()
 
 
 def _matches(layout: Layout, lines: Lines, *, plausible: bool) -> pl.Series:

@@ -68,14 +68,11 @@ def ahead(pieces: Iterable[_T]) -> Generator[_T]:
 
 
 def blocks(piece: bytes, size: int) -> Iterator[bytes]:
-    """Cut a piece into blocks of about ``size`` bytes at line ends."""
-    start = 0
-    while start < len(piece):
-        if len(piece) - start <= size:
-            end = len(piece)
-        else:
-            end = piece.rfind(b"\n", start, start + size) + 1
-            if not end:
-                end = piece.find(b"\n", start + size) + 1 or len(piece)
-        yield piece[start:end]
-        start = end
+    """Cut a piece at line ends into blocks of about ``size`` bytes, none much smaller than the others."""
+    start, count = 0, max(1, round(len(piece) / size))
+    for number in range(1, count + 1):
+        cut = len(piece) * number // count
+        if cut > start:  # else a long line has taken it in already
+            end = piece.find(b"\n", cut - 1) + 1 or len(piece)
+            yield piece[start:end]
+            start = end

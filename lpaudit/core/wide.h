@@ -1,0 +1,31 @@
+/* Bytes that are looked at all at once. Compilers know such vectors on any machine (GCC's vector extensions). */
+#ifndef LPAUDIT_WIDE_H
+#define LPAUDIT_WIDE_H
+
+#include <stdint.h>
+#include <string.h>
+
+enum { WIDE = 16 };
+
+typedef uint8_t wide_t __attribute__((vector_size(WIDE)));
+
+static inline wide_t wide(const uint8_t *bytes)
+{
+    wide_t found;
+    memcpy(&found, bytes, WIDE);
+    return found;
+}
+
+/* Return the number of the first byte that is not 0; WIDE: all are. */
+static inline int first_of(wide_t bytes)
+{
+    uint64_t halves[2];
+    memcpy(halves, &bytes, WIDE);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return halves[0] ? __builtin_ctzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_ctzll(halves[1]) / 8 : WIDE;
+#else
+    return halves[0] ? __builtin_clzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_clzll(halves[1]) / 8 : WIDE;
+#endif
+}
+
+#endif
