@@ -56,12 +56,19 @@ class AccessReading:
         """Return the rows of access_event for a block of redacted lines."""
         block = block.replace(MASK, b"*").replace(VEIL, SHOWN_VEIL.encode())
         rows = _read(self.layouts[0], block, where)
+        left = _unread(rows)
         for layout in self.layouts[1:]:
-            left = pc.indices_nonzero(pc.is_in(rows.column("reject_reason"), _UNREAD))
             if not len(left):
                 break
-            rows = _read_again(layout, block, where, rows, left)
+            before, rows = rows, _read_again(layout, block, where, rows, left)
+            if rows is not before:
+                left = _unread(rows)
         return rows
+
+
+def _unread(rows: pa.Table) -> pa.UInt64Array:
+    """Return the places of lines that another format may be able to read."""
+    return pc.indices_nonzero(pc.is_in(rows.column("reject_reason"), _UNREAD))
 
 
 def _read(layout: Layout, block: bytes, where: Provenance) -> pa.Table:

@@ -21,11 +21,14 @@ from lpaudit.veil import named
 if TYPE_CHECKING:
     from datetime import datetime
 
-BLOCK = 8 << 20
-"""Bytes that are parsed at once: 1 and 16 MiB were slower or hungrier."""
+BLOCK = 16 << 20
+"""Bytes that are parsed at once, about: each block takes some milliseconds, however small it is."""
 
 _AHEAD = 2
 """Blocks that are parsed while another one is written: polars and pyarrow let other threads run meanwhile."""
+
+_SMALL = 1 << 20
+"""Bytes of a piece that is parsed faster than handed to another thread."""
 
 _TIMES = ("event_end", "event_start", "time")
 
@@ -85,15 +88,15 @@ class Rows:
             yield rows
 
     def begin(self) -> None:
-        """Have the first blocks parsed on the side already. Of a piece of one block nothing is gained."""
-        while len(self._piece) > BLOCK and len(self._parsing) < _AHEAD:
+        """Have the first blocks parsed on the side already. Of a small piece nothing is gained."""
+        while len(self._piece) > _SMALL and len(self._parsing) < _AHEAD:
             block = next(self._rest, None)
             if block is None:
                 break
             self._parsing.append(_pool(os.getpid()).submit(self._reading.rows, *block))
 
     def _tables(self) -> Iterator[pa.Table]:
-        if len(self._piece) <= BLOCK:
+        if len(self._piece) <= _SMALL:
             yield from (self._reading.rows(block, where) for block, where in self._rest)
             return
         try:

@@ -6,10 +6,12 @@ Vectorised throughout: a hostile line costs what a good one costs.
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit.logformat import core
 from lpaudit.logformat.directives import Kind
-from lpaudit.logformat.entries import convert, note_texts, nothing
+from lpaudit.logformat.entries import VIEWS, convert, note_texts, nothing
 from lpaudit.logformat.layout import HEAD, Layout
 from lpaudit.logformat.lines import MAX_LINE, RAW_TEXT, Lines, split
 from lpaudit.model import ParseNote, RejectReason
@@ -89,7 +91,8 @@ def _entries(layout: Layout, block: bytes, read: _Read) -> Parsed:
     partly = pl.arg_where(reasons.is_not_null(), eager=True)
     if len(partly):
         # A line that cannot be read in full is not read in part: its text is kept instead.
-        columns = columns.with_columns(_without(column, partly) for column in columns)
+        kept = pl.repeat(True, height, eager=True).scatter(partly, False)  # noqa: FBT003
+        columns = columns.with_columns(_where(kept, column) for column in columns)
     if len(read.left):
         reasons = reasons.scatter(read.left, _explanations(read.lines, read.where))
     raw, words = nothing(height), note_texts(notes, height)
@@ -101,14 +104,18 @@ def _entries(layout: Layout, block: bytes, read: _Read) -> Parsed:
     return Parsed(columns.with_columns(parse_note=words, reject_reason=reasons, raw=raw), read.lengths)
 
 
-def _without(column: pl.Series, places: pl.Series) -> pl.Series:
-    """Return a column with nothing at some places (indices)."""
+def _where(kept: pl.Series, column: pl.Series) -> pl.Series:
+    """Return a column with nothing where a line is not ``kept`` (Boolean, no nulls)."""
     if column.null_count() == len(column):
         return column
-    if column.dtype != pl.List:
-        return column.scatter(places, None)
-    kept = pl.repeat(True, len(column), eager=True).scatter(places, False)  # noqa: FBT003
-    return pl.select(pl.when(kept).then(column)).to_series().alias(column.name)
+    array = column.to_arrow(compat_level=VIEWS)
+    if column.dtype == pl.List or array.offset:
+        return pl.select(pl.when(kept).then(column)).to_series().alias(column.name)
+    # What is there stays: only that it is there is said anew.
+    there = pc.and_(kept.to_arrow(), array.is_valid()).buffers()[1]
+    return pl.Series(
+        column.name, pa.Array.from_buffers(array.type, len(array), [there, *array.buffers()[1:]])
+    )
 
 
 def _lines_at(block: bytes, lengths: pl.Series, places: pl.Series) -> bytes:
