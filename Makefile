@@ -46,7 +46,7 @@ test: $(DEV) lighttpd logrotate lua oidc chromium prefect ## Run the tests, also
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 test-e2e: $(DEV) lighttpd lua oidc prefect ## Record a real Prefect behind a real lighttpd, and hold the store against it.
-	$(BIN)/python -m pytest -m e2e --timeout 900 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m e2e -n 2 --dist loadgroup --timeout 900 $(PYTEST_ARGS)
 
 check: check-format check-lint check-types check-imports check-spelling check-docs check-security ## Format, lint, types, import contract, spelling, generated docs, dependencies.
 check-format: $(DEV)

@@ -47,6 +47,8 @@ def pytest_collection_modifyitems(items):
     """Have tests that need a real program fail without it; skip them only if that was asked for."""
     for item in items:
         # One worker runs all that share a server or a recording, which take seconds to make.
+        if item.get_closest_marker("xdist_group"):
+            continue
         if "prefect" in item.keywords:
             item.add_marker(pytest.mark.xdist_group("prefect"))
         elif any(str(item.path).endswith(f"/{module}.py") for module in SHARING):

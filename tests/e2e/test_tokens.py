@@ -22,7 +22,10 @@ from tests.recording.upstream import wait_for
 from tests.rig import free_ports
 from tests.stores import stored_rows
 
-pytestmark = [pytest.mark.e2e, pytest.mark.lighttpd, pytest.mark.prefect, needs_lua, needs_provider]
+pytestmark = [
+    *(pytest.mark.e2e, pytest.mark.lighttpd, pytest.mark.prefect, needs_lua, needs_provider),
+    pytest.mark.xdist_group("tokens"),  # it shares nothing with the recording
+]
 
 LEEWAY = 30  # seconds for which the gateway still takes a token that is over
 PLUGIN = {"env": {"PREFECT_PLUGINS_ENABLED": "true"}}
