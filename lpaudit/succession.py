@@ -197,8 +197,8 @@ class Succession:
                 continue
             if search.generation.source_id == log.source_id:
                 break  # what is searched for after it came after it: that waits for this one
-            coming = any(_is_coming(other, clock) for other in _rest(search, logs))
-            if coming or _is_unread(search, logs, clock, archives):
+            rest = (other for other in _rest(search, logs) if not _came_before(log, other))
+            if any(_is_coming(other, clock) for other in rest) or _is_unread(search, logs, clock, archives):
                 return True
         if log.after is None:
             log.after = [(other, other.tail.size) for other in logs if _came_before(other, log)]
