@@ -42,6 +42,8 @@ MAX_FIELDS = 127  # mod_accesslog refuses more; a run of literal text counts as 
 _MASKED = ("%{mask}a", "%{mask}h")
 _LEAVE_OUT = "leave it out of accesslog.format"
 
+_FORM = re.compile(r"(.*%[-_0^#]?[EO]?[A-Za-z])([^%]+)", re.DOTALL)
+
 # A format string knows backslash escapes since lighttpd 1.4.56.
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 
@@ -115,6 +117,8 @@ def compile_layout(log_format: LogFormat) -> Layout:
         hint = "lighttpd takes no more; a run of literal text counts as one"
         raise FormatError(f"it has more than {MAX_FIELDS} fields", text, position, hint=hint)
     _refuse_two_clocks(text, slots)
+    parts = tuple(_apart(parts))
+    slots = tuple(p for p in parts if isinstance(p, Slot))
     pieces = tuple(_pieces(parts, log_format.escaping, full=False))
     return Layout(
         log_format,
@@ -134,7 +138,7 @@ def expression_around(log_format: LogFormat, chosen: Callable[[Slot], bool]) -> 
     """
     parts = tuple(
         part.encode().decode("latin-1") if isinstance(part, str) else part
-        for part in split_format(log_format.format_string)
+        for part in _apart(split_format(log_format.format_string))
     )
     expression, before = "", ""
     for part, piece in zip(parts, _pieces(parts, log_format.escaping, full=True), strict=True):
@@ -237,6 +241,28 @@ def _parts(text: str) -> Iterator[str | Slot]:
             position = after
     if literal:
         yield literal
+
+
+def _apart(parts: tuple[str | Slot, ...]) -> Iterator[str | Slot]:
+    """Part what a strftime form ends with from it where a fraction follows: a carry may change it."""
+    for before, part, following in zip(("", *parts), parts, (*parts[1:], ""), strict=False):
+        if isinstance(part, Slot) and _is_fraction(part) and (end := _end(before)):
+            yield replace(part, literal=end[2][-1])
+        elif _is_fraction(following) and isinstance(part, Slot) and (end := _end(part)):
+            clock = compile_strftime(end[1])
+            yield replace(part, clock=clock, directive=replace(part.directive, pattern=clock.pattern))
+            yield end[2]
+        else:
+            yield part
+
+
+def _is_fraction(part: str | Slot) -> bool:
+    return isinstance(part, Slot) and part.directive.kind is Kind.FRACTION
+
+
+def _end(part: str | Slot) -> re.Match[str] | None:
+    """Return a strftime form in two: up to its last conversion, and the literal text after it."""
+    return _FORM.fullmatch(part.clock.form) if isinstance(part, Slot) and part.clock else None
 
 
 def _after(slot: Slot, literal: str) -> Slot:

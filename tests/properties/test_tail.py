@@ -126,6 +126,7 @@ class Following(RuleBasedStateMachine):
         self.time, self.disk = Time(), Disk()
         self.followers: list[Follower] = []
         self.first: int | None = None  # the first generation that was followed
+        self.followed: set[int] = set()
         self.half: tuple[Generation, str] | None = None
         self.lossless = True
         self.kept = ExitStack()
@@ -301,14 +302,15 @@ class Following(RuleBasedStateMachine):
         return f"{next(self.numbers):08x}"
 
     def _note_first(self, *more: Follower) -> None:
-        """Note which generation was the first that its path was followed with: from there on all counts."""
+        """Note which generations were followed: from the first one on all counts."""
         try:
             inode = self.log.base.stat().st_ino
         except FileNotFoundError:
             return
         for log in itertools.chain.from_iterable(f.logs for f in (*self.followers, *more)):
-            if log.tail.file[1] == inode and log.begun and not log.cut and self.first is None:
-                self.first = self.log.current.number
+            if log.tail.file[1] == inode and log.begun and not log.cut:
+                self.followed.add(self.log.current.number)
+                self.first = min(self.followed)
 
     # What must be there.
 
@@ -376,6 +378,8 @@ class Following(RuleBasedStateMachine):
             )
             if generation.deleted and self.argument != "file":
                 continue  # the store may know it only by its rotated name, and nobody asks for that
+            if generation.number not in self.followed:
+                continue  # whoever ingests it by hand cannot know that there was more
             if generation.seen:
                 missing = min(missing, min(generation.seen) - len(stored))
             if generation.path is None and missing > 0 and stored:
