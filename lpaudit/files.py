@@ -116,7 +116,10 @@ class Files:
             told = fitting.told_format(tail.found, self._options.format_of)
         except LpauditError as error:
             self.complain(error)
-        choice = fitting.Fitting(tail.found, told, self._options.kind, self._formats, self._options.timezone)
+        options = self._options
+        choice = fitting.Fitting(
+            tail.found, told, options.kind, self._formats, options.timezone, options.former
+        )
         log = Log(tail, self._options.host_of(tail.found), choice, now, now)
         self.logs.append(log)
         self.open[tail.file] = log

@@ -27,7 +27,7 @@ class Fitting:
 
     ``told`` is an access log's format, ``asked`` which kind of log the input is; each is None
     to tell it from the lines. ``stored`` are the formats that the store has lines of, by
-    name; it may grow meanwhile.
+    name; it may grow meanwhile. ``former`` are told, too: older lines may be in them.
     """
 
     found: source.Input
@@ -35,6 +35,7 @@ class Fitting:
     asked: LogKind | None
     stored: Mapping[str, LogFormat]
     timezone: tzinfo
+    former: tuple[LogFormat, ...] = ()
 
     def kind_of(self, lines: bytes, own: Sequence[str] = ()) -> LogKind:
         """Return which kind of log begins with some lines.
@@ -103,7 +104,7 @@ class Fitting:
             raise NotALog("lighttpd's error log, not an access log: skipped")
         layouts = [logformat.compile_layout(candidate) for candidate in self._candidates(own)]
         best, most, readable = layouts[0], 0, 0
-        for layout in layouts[:1] if self.told else layouts:
+        for layout in layouts[: 1 + len(self.former)] if self.told else layouts:
             matched, readable = match_count(layout, sample, plausible=self.told is None)
             if matched > most:
                 best, most = layout, matched
@@ -115,7 +116,7 @@ class Fitting:
 
     def _candidates(self, own: Sequence[str]) -> list[LogFormat]:
         """Return the formats that lines may be in: what was told, the source's own, any other."""
-        found = [self.told] if self.told else []
+        found = [*([self.told] if self.told else ()), *self.former]
         found += [self.stored[name] for name in own if name in self.stored]
         if not self.told:
             found += [preset.log_format(self.timezone) for preset in logformat.PRESETS.values()]

@@ -4,7 +4,7 @@ The answer is a question to be asked of every input: one configuration file may 
 several access logs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -34,6 +34,23 @@ def choose(setting: str, escaping: str, timezone: ZoneInfo) -> Told:
         return _configured(Path(setting[1:]), escaping, timezone)
     chosen = _one(setting, escaping, timezone)
     return Told(lambda _: chosen)
+
+
+def former(settings: Sequence[str], escaping: str, timezone: ZoneInfo) -> tuple[LogFormat, ...]:
+    """Return what is told of formats that lines were in before: presets and format strings.
+
+    Raises ConfigError or FormatError.
+    """
+    found = []
+    for setting in settings:
+        chosen = (
+            None if setting.startswith("@") else _one(setting, escaping if "%" in setting else "", timezone)
+        )
+        if chosen is None:
+            hint = "name a preset or a format string: the lines tell where one is in it"
+            raise ConfigError(f"{setting} is no format that lines may have been in", hint=hint)
+        found.append(chosen)
+    return tuple(found)
 
 
 def _one(setting: str, escaping: str, timezone: ZoneInfo) -> LogFormat | None:

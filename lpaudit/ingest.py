@@ -47,7 +47,7 @@ class IngestOptions:
     """What the user asked of an ingest.
 
     ``format_of`` says an access log's format by its label, ``kind`` which log of lighttpd's
-    the inputs are; None: it is told from the lines.
+    the inputs are; None: it is told from the lines. ``former`` are formats that older lines may be in.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
     before its end; ``compact`` is called now and then while one brings its lines. ``fingerprint_key``
@@ -68,6 +68,7 @@ class IngestOptions:
     compact: Callable[[], object] = lambda: None
     fingerprint_key: bytes | None = None
     pseudonyms: Pseudonyms | None = None
+    former: tuple[LogFormat, ...] = ()
 
     def identity(self, kind: LogKind, line: bytes) -> bytes:
         """Return what a new source is known by, of its first line."""
@@ -213,7 +214,12 @@ class OneInput:
         try:
             told = fitting.told_format(self.input, self.options.format_of)
             self.fitting = fitting.Fitting(
-                self.input, told, self.options.kind, self.formats, self.options.timezone
+                self.input,
+                told,
+                self.options.kind,
+                self.formats,
+                self.options.timezone,
+                self.options.former,
             )
             reader = source.open_reader(self.input, self.options.stopping)
         except LpauditError as error:

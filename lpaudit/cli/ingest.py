@@ -48,6 +48,14 @@ def ingest(  # noqa: PLR0913 -- options of a command
             "@FILE for lighttpd's configuration, or auto. [default: auto]",
         ),
     ] = None,
+    former_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--former-format",
+            metavar="FORMAT",
+            help="A preset or a format string that older lines of the same logs may be in; once for each.",
+        ),
+    ] = None,
     kind: Annotated[
         Kind,
         typer.Option("--kind", help="Which of lighttpd's logs the files are; auto: their first lines tell."),
@@ -170,6 +178,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         leave=follow_symlinks,
         fingerprint_key=_fingerprint_key(settings, dry_run=dry_run),
         pseudonyms=pseudonyms(settings, dry_run=dry_run),
+        former=told_formats.former(former_format or (), settings["escaping"].value, zone),
     )
     root = settings["store"].value
     if follow:

@@ -137,6 +137,27 @@ def test_what_was_told_is_not_read_in_a_format_that_was_not(tmp_path: Path, lpau
     assert "15 new lines, 5 rejected" in ran.stdout
 
 
+def test_an_archive_of_formats_that_nobody_knows(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    other = "%{%Y-%m-%d %H:%M:%S}t;%a;%s"
+    (tmp_path / "access.log").write_bytes(odd(0, 5) + b"2026-11-23 12:00:00;192.0.2.7;404\n" + odd(5, 2))
+    for told in ((ODD, other), (other, ODD)):
+        ran = lpaudit("ingest", "--log-format", told[0], "--former-format", told[1], "access.log")
+        assert ran.returncode == 0, ran.stderr
+    assert asked(lpaudit, "select count(*) n, count(reject_reason) bad from access_event") == [
+        {"n": 8, "bad": 0}
+    ]
+    lines = asked(lpaudit, "select line_number from format_change order by line_number")
+    assert lines == [{"line_number": 6}, {"line_number": 7}]
+
+
+@pytest.mark.parametrize("former", ["auto", "@lighttpd.conf", "nonsense"])
+def test_what_is_no_former_format(lpaudit: Lpaudit, former: str) -> None:
+    ran = lpaudit("ingest", "--former-format", former, "access.log")
+    assert ran.returncode == 2
+    assert former in ran.stderr
+    assert "hint:" in ran.stderr
+
+
 def test_the_newest_format_is_tried_first_the_next_time(
     tmp_path: Path, lpaudit: Lpaudit, recorded: dict[str, list[bytes]]
 ) -> None:
