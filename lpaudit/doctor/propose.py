@@ -43,7 +43,7 @@ _JSON_KEY = re.compile(r'"([A-Za-z_@][\w.@-]{0,60})"\s{0,4}:\s{0,4}(?=["\d{\[-])
 _KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=(?=\S)")
 _LABEL = re.compile(r"([A-Za-z_][\w-]{0,60}):(?=[^\t])")  # of labelled tab-separated values
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
-_PATH = re.compile(r"/[^\s\"]*")
+_PATH = re.compile(r"/[^\s\"|]*")
 _WORD = re.compile(r'[^\s",;|{}()\[\]<>]+')
 _TABBED = re.compile(r'[^\t"]+')
 _WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.]+\]|[A-Za-z][\w-]*(?:\.[\w-]+)+):(\d{1,5})")
@@ -57,6 +57,7 @@ _NUMBER = re.compile(r"-?\d+|-")
 _PORT = re.compile(r"\d{1,5}|-")
 _STATE = re.compile("[-+X]")
 _URL = re.compile(r"https?:.*|-")
+_QUERY = re.compile(r"[^\s=]+=\S*|")
 _AGENT = re.compile(r".*(?:Mozilla|curl|/\d|bots?\b|Bot|python|prefect).*|-", re.DOTALL)
 _ANY = re.compile(r"(?s:.*)")
 
@@ -221,6 +222,7 @@ class _Guess:
         ]
         self.lines = len(lines)
         self.used: set[str] = set()
+        self.last = ""
         self.made_up = 0
         self.ends = any(
             isinstance(p, _Value) and _END_KEYS.search(p.key) and not _BEGIN_KEYS.search(p.key)
@@ -240,7 +242,7 @@ class _Guess:
             values += 1
             texts.append(self._time(piece, self.columns[index]) or self._directive(index, piece))
         evidence = (
-            bool(self.used & {"%a", "%h"}),
+            bool(self.used & {"%a", "%h", "%u"}),
             "time" in self.used,
             bool(self.used & {"%r", "%m", "%U"}),
             "%s" in self.used,
@@ -267,6 +269,7 @@ class _Guess:
 
     def _take(self, directive: str) -> str:
         self.used.add(directive)
+        self.last = directive
         return directive
 
     def _time(self, value: _Value, texts: Sequence[str]) -> str | None:
@@ -284,25 +287,32 @@ class _Guess:
 
     def _by_look(self, index: int, texts: Sequence[str]) -> str | None:
         before = str(self.pieces[index - 1]) if index else ""
-        if before.endswith('"'):
-            return self._quoted(texts)
-        if before == ":":
-            return "%p" if {"%v", "%A"} & self.used else "%{remote}p"
+        if before == ":" or (self.last == "%h" and self._are_ports(texts)):
+            return "%p" if before == ":" and {"%v", "%A"} & self.used else "%{remote}p"
+        if "%r" not in self.used and sum(bool(_REQUEST.fullmatch(t)) for t in texts) * 2 > len(texts):
+            return "%r"
+        quoted = before.endswith('"')
         looks: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
-            (_ADDRESS, ("%h", "%A")),
+            (_ADDRESS, () if quoted else ("%h", "%A")),
             (_STATUS, ("%s",)),
             (_STATE, ("%X",) if set(texts) & {"+", "X"} else ()),
             (_METHOD, ("%m",) if any(texts) else ()),
             (_PROTOCOL, ("%H",)),
             (re.compile(r"[/*].*", re.DOTALL), ("%U",)),
+            (_QUERY, ("%q",) if self.last == "%U" and any(texts) else ()),
         )
         for look, directives in looks:
             free = next((d for d in directives if d not in self.used), None)
             if free and all(look.fullmatch(t) for t in texts):
                 return free
+        if quoted and not all(_NUMBER.fullmatch(t) and t != "-" for t in texts):
+            return self._quoted(texts)
         if all(_NUMBER.fullmatch(t) for t in texts) and set(texts) != {"-"}:
             return self._number(texts)
-        return self._quoted(texts) if "%s" in self.used else self._word(texts)
+        return self._quoted(texts) if "%s" in self.used else self._word(index, texts)
+
+    def _are_ports(self, texts: Sequence[str]) -> bool:
+        return all(_PORT.fullmatch(t) and t != "-" and 1023 < int(t) < 65536 for t in texts)
 
     def _number(self, texts: Sequence[str]) -> str | None:
         """Numbers behind the status are sizes, those before it durations."""
@@ -312,9 +322,6 @@ class _Guess:
         return duration if "time" in self.used and duration not in self.used else None
 
     def _quoted(self, texts: Sequence[str]) -> str | None:
-        requests = sum(bool(_REQUEST.fullmatch(t)) for t in texts)
-        if requests > len(texts) / 2 and "%r" not in self.used:
-            return "%r"
         if all(_ADDRESS.fullmatch(t.split(",")[0]) or t == "-" for t in texts) and set(texts) != {"-"}:
             return "%{X-Forwarded-For}i" if "%h" in self.used else "%h"
         named = ("%{Referer}i", "%{User-Agent}i", "%{X-Forwarded-For}i")
@@ -326,12 +333,19 @@ class _Guess:
         urls = set(texts) == {"-"} or any(t != "-" and _URL.fullmatch(t) for t in texts)
         return next((d for d in (named if urls else named[1:]) if d not in self.used), None)
 
-    def _word(self, texts: Sequence[str]) -> str | None:
-        """Words between address and time are Host and user, or Apache's ident and user."""
+    def _word(self, index: int, texts: Sequence[str]) -> str | None:
+        """Words between address and time are Host and user, or ident and user; one alone is the user."""
         if not self.used & {"%h", "%a"}:
             dotted = any("." in t for t in texts) and not self.used
             return "%v" if dotted else None
         if not self.used & {"%V", "%l", "%u", "time"}:
+            following = next((column for column in self.columns[index + 1 :] if column), [])
+            if (
+                following
+                and _time_form(max(following, key=len), following)
+                and not any("." in t for t in texts)
+            ):
+                return "%u"
             return "%l" if set(texts) == {"-"} else "%V"
         return "%u" if "%u" not in self.used else None
 

@@ -36,6 +36,26 @@ WRITTEN = {
         '{"a":"10.0.0.1","r":"GET /x y HTTP/1.1","s":200,"t":"1795428823855992","D":12}',
         '{"a":"::1","r":"  ","s":400,"t":"1795428823855999","D":-1}',
     ),
+    "%h\\t%u\\t%{end:%d/%b/%Y:%H:%M:%S %z}t\\t%r\\t%s\\t%b\\t%{User-Agent}i": (
+        "10.0.0.1\tbob\t30/Nov/2026:13:27:43 +0000\tGET /a HTTP/1.1\t200\t55\tcurl/8",
+        "10.0.0.2\tann\t30/Nov/2026:13:27:44 +0000\tGET /b HTTP/1.1\t404\t5\tcurl/8",
+    ),
+    '"%h","%{unknown-1}e","%{end:%Y-%m-%d %H:%M:%S}t","%r","%s","%b","%{User-Agent}i"': (
+        '"10.0.0.1","bob","2026-11-30 13:27:43","GET /a HTTP/1.1","200","55","curl/8"',
+        '"10.0.0.2","ann","2026-11-30 13:27:44","GET /c HTTP/1.1","404","5","curl/8"',
+    ),
+    "%{end:%Y-%m-%d %H:%M:%S}t.%{end:msec_frac}t|%h|%{remote}p|%u|%m|%U|%s|%b|%{User-Agent}i": (
+        "2026-11-30 13:27:43.123|10.0.0.1|51234|bob|GET|/api/x|200|12|curl/8.1",
+        "2026-11-30 13:27:43.124|10.0.0.3|51236|ann|POST|/api/y|201|12|curl/8.1",
+    ),
+    '%h %u %t "%m" "%U" "%q" "%H" %s': (
+        '10.0.0.1 bob [30/Nov/2026:13:27:43 +0000] "GET" "/a" "x=1" "HTTP/1.1" 200',
+        '10.0.0.1 ann [30/Nov/2026:13:27:44 +0000] "POST" "/b" "" "HTTP/1.1" 201',
+    ),
+    '{"t":%{end:usec}t,"u":"%u","r":"%r","b":%b,"ua":"%{User-Agent}i"}': (
+        '{"t":1796045185000000,"u":"bob","r":"GET / HTTP/1.1","b":12,"ua":"x"}',
+        '{"t":1796045185000010,"u":"ann","r":"GET /q HTTP/1.1","b":13,"ua":"y"}',
+    ),
     "time:%t\\thost:%{Host}i\\treq:%r\\tstatus:%s\\tsize:%b\\tua:%{User-Agent}i": (
         "time:[23/Nov/2026:10:15:45 +0000]\thost:rig\treq:GET / HTTP/1.1\tstatus:200\tsize:12\tua:Mozilla x",
         "time:[23/Nov/2026:10:15:46 +0000]\thost:rig\treq:  \tstatus:400\tsize:12\tua:-",
