@@ -74,6 +74,7 @@ class LogObserver(Observer):
         self._next = clock() + _SUMMARY_EVERY
         self._lines = 0
         self._rejected = 0
+        self._unread = False  # whether most lines of the last commit fitted no format
         self._lag = Lag(0, 0, 0.0)
 
     def source_opened(self, source: str, size: int | None) -> None:
@@ -112,6 +113,12 @@ class LogObserver(Observer):
         text = f"{counted(lines, 'line')} of {counted(sources, 'log')} stored in {seconds:.3f} s"
         facts: Facts = {"sources": sources, "lines": lines, "rejects": rejected, "bytes": size}
         self._write(Level.DEBUG, "commit", text, facts | {"seconds": round(seconds, 3)})
+        unread = rejected * 2 > lines
+        if unread and not self._unread:
+            text = f"{rejected:,} of {counted(lines, 'line')} fit no format, and are in quarantine"
+            text += "; hint: was accesslog.format changed? tell the new one with --log-format"
+            self._write(Level.WARNING, "rejects", text, facts)
+        self._unread = unread
 
     def lagging(self, lag: Lag) -> None:
         """Keep the lag for the summary."""

@@ -120,6 +120,16 @@ def test_no_line_is_so_long_that_journald_breaks_it(logging, style):
     assert "…" in line
 
 
+def test_that_most_lines_fit_no_format_is_said_once(logging):
+    observer, lines = logging()
+    for rejected in (1, 6, 10, 0, 5, 9):
+        observer.committed(1, 10, rejected, 1000, 0.01)
+    assert [(fact["level"], fact["event"], fact["rejects"]) for fact in map(of_logfmt, lines())] == [
+        ("warning", "rejects", "6"),
+        ("warning", "rejects", "9"),
+    ]
+
+
 def test_a_busy_follower_says_one_line_a_minute(logging, clock):
     observer, lines = logging()
     for _ in range(180):
