@@ -118,7 +118,13 @@ class Files:
             self.complain(error)
         options = self._options
         choice = fitting.Fitting(
-            tail.found, told, options.kind, self._formats, options.timezone, options.former
+            tail.found,
+            told,
+            options.kind,
+            self._formats,
+            options.timezone,
+            options.former,
+            options.format_now,
         )
         log = Log(tail, self._options.host_of(tail.found), choice, now, now)
         self.logs.append(log)

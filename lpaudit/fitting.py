@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from lpaudit import errorlog, logformat, source
-from lpaudit.errors import ConfigError, SourceError
+from lpaudit.errors import ConfigError, LpauditError, SourceError
 from lpaudit.logformat.lines import MAX_LINE
-from lpaudit.logformat.parse import match_count
+from lpaudit.logformat.parse import fits, match_count
 from lpaudit.model import LogFormat, LogKind
 from lpaudit.reading import ERRORLOG, AccessReading, ErrorReading, Reading
 from lpaudit.redaction import MASK, masked
@@ -27,7 +27,8 @@ class Fitting:
 
     ``told`` is an access log's format, ``asked`` which kind of log the input is; each is None
     to tell it from the lines. ``stored`` are the formats that the store has lines of, by
-    name; it may grow meanwhile. ``former`` are told, too: older lines may be in them.
+    name; it may grow meanwhile. ``former`` are told, too: older lines may be in them. ``now`` asks anew
+    what is told: the configuration may have been changed.
     """
 
     found: source.Input
@@ -36,6 +37,7 @@ class Fitting:
     stored: Mapping[str, LogFormat]
     timezone: tzinfo
     former: tuple[LogFormat, ...] = ()
+    now: Callable[[str], LogFormat | None] | None = None
 
     def kind_of(self, lines: bytes, own: Sequence[str] = ()) -> LogKind:
         """Return which kind of log begins with some lines.
@@ -92,7 +94,7 @@ class Fitting:
         that is no wonder.
         """
         if isinstance(current, AccessReading) and own:
-            return current.newest(own[0])
+            return self._changed(current.newest(own[0]), piece)
         if current:
             return current
         sample = _sample(piece)
@@ -113,6 +115,21 @@ class Fitting:
         if most or not readable or best.log_format.name in own:
             return AccessReading(tuple(layouts)).newest(best.log_format.name)
         raise self._wrong_format(sample)
+
+    def _changed(self, current: AccessReading, piece: bytes) -> AccessReading:
+        """Take in what the configuration says now, if a piece ends in a format that is not known yet."""
+        if self.now is None:
+            return current
+        last = piece[piece.rfind(b"\n", 0, -1) + 1 :]
+        if len(last) > MAX_LINE or any(any(fits(layout, last)) for layout in current.layouts):
+            return current
+        try:
+            told = self.now(self.found.label)
+        except LpauditError:
+            return current  # it is just being written, or says nothing of this log any more
+        if told is None or told.name in {layout.log_format.name for layout in current.layouts}:
+            return current
+        return AccessReading((logformat.compile_layout(told), *current.layouts))
 
     def _candidates(self, own: Sequence[str]) -> list[LogFormat]:
         """Return the formats that lines may be in: what was told, the source's own, any other."""

@@ -6,6 +6,7 @@ several access logs.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,10 +21,14 @@ FormatOf = Callable[[str], LogFormat | None]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the user has told of formats. ``notes`` are for the user's eyes."""
+    """What the user has told of formats. ``notes`` are for the user's eyes.
+
+    ``now`` asks anew: a configuration may have been changed. None: there is none.
+    """
 
     format_of: FormatOf
     notes: tuple[str, ...] = ()
+    now: FormatOf | None = None
 
 
 def choose(setting: str, escaping: str, timezone: ZoneInfo) -> Told:
@@ -75,13 +80,15 @@ def _compiled(format_string: str, escaping: str, timezone: ZoneInfo) -> LogForma
 
 
 def _configured(path: Path, escaping: str, timezone: ZoneInfo) -> Told:
-    found = lighttpd.load(path, lighttpd.find_lighttpd())
+    def load() -> lighttpd.Configuration:
+        return lighttpd.load(path, lighttpd.find_lighttpd())
 
-    def format_of(label: str) -> LogFormat:
+    def format_in(found: lighttpd.Configuration, label: str) -> LogFormat:
         log = lighttpd.choose(found.logs, label)
         return _compiled(log.format_string, escaping or str(log.escaping), timezone)
 
-    return Told(format_of, found.notes)
+    found = load()
+    return Told(partial(format_in, found), found.notes, lambda label: format_in(load(), label))
 
 
 def configuration(filename: str) -> str:

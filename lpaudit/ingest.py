@@ -47,7 +47,8 @@ class IngestOptions:
     """What the user asked of an ingest.
 
     ``format_of`` says an access log's format by its label, ``kind`` which log of lighttpd's
-    the inputs are; None: it is told from the lines. ``former`` are formats that older lines may be in.
+    the inputs are; None: it is told from the lines. ``former`` are formats that older lines may be in;
+    ``format_now`` says the format anew, as ``format_of`` did.
     ``host`` is None if not told. ``flush_interval`` is how many seconds lines may wait for
     more. ``leave``: symbolic links may lead out of a directory. ``stopping`` ends a pipe
     before its end; ``compact`` is called now and then while one brings its lines. ``fingerprint_key``
@@ -69,6 +70,7 @@ class IngestOptions:
     fingerprint_key: bytes | None = None
     pseudonyms: Pseudonyms | None = None
     former: tuple[LogFormat, ...] = ()
+    format_now: Callable[[str], LogFormat | None] | None = None
 
     def identity(self, kind: LogKind, line: bytes) -> bytes:
         """Return what a new source is known by, of its first line."""
@@ -220,6 +222,7 @@ class OneInput:
                 self.formats,
                 self.options.timezone,
                 self.options.former,
+                self.options.format_now,
             )
             reader = source.open_reader(self.input, self.options.stopping)
         except LpauditError as error:

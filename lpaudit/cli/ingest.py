@@ -179,6 +179,7 @@ def ingest(  # noqa: PLR0913 -- options of a command
         fingerprint_key=_fingerprint_key(settings, dry_run=dry_run),
         pseudonyms=pseudonyms(settings, dry_run=dry_run),
         former=told_formats.former(former_format or (), settings["escaping"].value, zone),
+        format_now=told.now,
     )
     root = settings["store"].value
     if follow:

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from lpaudit import logformat
 from lpaudit.model import Provenance, Segment
 from lpaudit.reading import AccessReading
-from tests.follower import Driven, append
+from tests.follower import Driven, Following, append
 from tests.stores import stored_bytes, stored_rows
 
 Lpaudit = Callable[..., subprocess.CompletedProcess[str]]
 
 DEFAULT = b'192.0.2.%d gw alice [23/Nov/2026:10:%02d:%02d +0000] "GET /a/%d HTTP/1.1" 200 22 "-" "-"\n'
 ODD = "%h|%{%Y-%m-%d %H:%M:%S}t|%m|%U|%>s"
+OTHER = "%{%Y-%m-%d %H:%M:%S}t;%a;%s"
 FORMATS = ("default", "audit", "auditjson")
 """Presets of which none reads the lines of another."""
 
@@ -137,10 +138,33 @@ def test_what_was_told_is_not_read_in_a_format_that_was_not(tmp_path: Path, lpau
     assert "15 new lines, 5 rejected" in ran.stdout
 
 
+def configure(file: Path, log: Path, form: str) -> None:
+    file.write_text(
+        f'server.modules = ("mod_accesslog")\naccesslog.filename = "{log}"\naccesslog.format = "{form}"\n'
+    )
+
+
+def test_the_configuration_is_read_again_while_the_log_is_followed(tmp_path: Path) -> None:
+    log, store, configuration = (tmp_path / name for name in ("access.log", "store", "lighttpd.conf"))
+    configure(configuration, log, ODD)
+    whole = append(log, odd(0, 3))
+    with Following(store, log, options=("--log-format", f"@{configuration}")) as follower:
+        follower.until_stored(3)
+        configuration.write_text("accesslog.format = \n")  # half of it
+        whole += append(log, b"garbage\n")
+        follower.until_stored(4)
+        configure(configuration, log, OTHER)
+        whole += append(log, b"2026-11-23 12:00:00;192.0.2.7;404\n" * 2)
+        follower.until_stored(6)
+        follower.stop()
+    reasons = [(row["reject_reason"], row["http_response_status_code"]) for row in stored_rows(store)]
+    assert reasons == [(None, 200)] * 3 + [("no-match", None)] + [(None, 404)] * 2
+    assert stored_bytes(store) == {str(log): whole}
+
+
 def test_an_archive_of_formats_that_nobody_knows(tmp_path: Path, lpaudit: Lpaudit) -> None:
-    other = "%{%Y-%m-%d %H:%M:%S}t;%a;%s"
     (tmp_path / "access.log").write_bytes(odd(0, 5) + b"2026-11-23 12:00:00;192.0.2.7;404\n" + odd(5, 2))
-    for told in ((ODD, other), (other, ODD)):
+    for told in ((ODD, OTHER), (OTHER, ODD)):
         ran = lpaudit("ingest", "--log-format", told[0], "--former-format", told[1], "access.log")
         assert ran.returncode == 0, ran.stderr
     assert asked(lpaudit, "select count(*) n, count(reject_reason) bad from access_event") == [
