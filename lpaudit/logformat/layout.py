@@ -42,7 +42,7 @@ MAX_FIELDS = 127  # mod_accesslog refuses more; a run of literal text counts as 
 _MASKED = ("%{mask}a", "%{mask}h")
 _LEAVE_OUT = "leave it out of accesslog.format"
 
-_FORM = re.compile(r"(.*%[-_0^#]?[EO]?[A-Za-z])([^%]+)", re.DOTALL)
+_FORM = re.compile(r"(.*%[-_0^#]?[0-9]*[EO]?[A-Za-z])([^%]+)", re.DOTALL)
 
 # A format string knows backslash escapes since lighttpd 1.4.56.
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}

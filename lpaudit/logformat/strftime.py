@@ -2,7 +2,7 @@
 
 lighttpd hands whatever stands in ``%{…}t`` to the C library, in the C locale (it sets
 LC_TIME itself). What is here is what glibc, musl and the BSDs write alike, and glibc's
-flags for padding and case.
+flags for padding and case, and its widths of numbers.
 """
 
 import re
@@ -50,7 +50,9 @@ _COMPOUND: Mapping[str, str] = {
 _SAME: Mapping[str, str] = {"e": "d", "h": "b", "B": "b", "A": "a", "k": "H", "l": "I", "P": "p"}
 # Alternative eras and digits: the C locale has none, so they change nothing.
 _MODIFIABLE: Mapping[str, str] = {"": "", "E": "cCxXyY", "O": "deHIkmlMSuUVwWy"}
-_CONVERSION = re.compile("%(?P<flag>[-_0^#]?)(?P<modifier>[EO]?)(?P<letter>.?)", re.DOTALL)
+_CONVERSION = re.compile(
+    "%(?P<flag>[-_0^#]?)(?P<width>[0-9]{0,2})(?P<modifier>[EO]?)(?P<letter>.?)", re.DOTALL
+)
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -105,24 +107,29 @@ def compile_strftime(form: str) -> Strftime:
 def _expanded(found: re.Match[str]) -> str:
     if found["letter"] not in _COMPOUND:
         return found[0]
-    if found["flag"] or (found["modifier"] and found["letter"] not in _MODIFIABLE[found["modifier"]]):
+    changed = found["flag"] or found["width"]
+    if changed or (found["modifier"] and found["letter"] not in _MODIFIABLE[found["modifier"]]):
         raise ValueError(found[0])
     return _COMPOUND[found["letter"]]
 
 
 def _pattern(found: re.Match[str]) -> str:
-    flag, modifier, letter = found.group("flag", "modifier", "letter")
+    flag, width, modifier, letter = found.group("flag", "width", "modifier", "letter")
     if modifier and letter not in _MODIFIABLE[modifier]:
         raise ValueError(found[0])
-    if letter in _WORDS and flag in ("", "^", "#"):
+    if letter in _WORDS and flag in ("", "^", "#") and not width:
         return _WORDS[letter][flag != ""]
-    if letter in _OTHERS and not flag:
+    if letter in _OTHERS and not flag and not width:
         return _OTHERS[letter]
+    if letter == "s" and flag in ("", "-", "_", "0"):
+        return " *[0-9]+" if flag == "_" else "[0-9]+"
     digits = _ZEROS.get(letter) or _SPACES.get(letter)
     if digits is None or flag in ("^", "#"):
         raise ValueError(found[0])
-    if flag == "-":
-        return f"[0-9]{{1,{digits}}}"
+    least = max(1, int(width or 0))
+    if flag == "-":  # no zeros, but a width is kept
+        return f"[0-9 ]{{{least - 1}}}[0-9]{{1,{max(digits - least, 0) + 1}}}"
+    digits = max(digits, least)
     if digits > 1 and (flag == "_" or (letter in _SPACES and flag != "0")):
         return f"[0-9 ]{{{digits - 1}}}[0-9]"
     return f"[0-9]{{{digits}}}"
@@ -151,7 +158,7 @@ def read_strftime(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Ser
     """
     found = texts.str.extract_groups(clock.parts).struct.unnest()
     if clock.seconds:
-        seconds = found["s"].cast(pl.Int64, strict=False)
+        seconds = found["s"].str.strip_chars_start(" ").cast(pl.Int64, strict=False)
         return (seconds.set(seconds >= YEAR_10000, None) * 1_000_000).cast(pl.Datetime("us", "UTC"))
     naive = _naive(found)
     if clock.has_offset:
@@ -167,7 +174,7 @@ def _naive(found: pl.DataFrame) -> pl.Series:
 
 
 def _number(kind: str) -> pl.Expr:
-    return pl.col(kind).str.strip_chars(" ").str.zfill(_ZEROS[kind])
+    return pl.col(kind).str.strip_chars_start(" 0").str.zfill(_ZEROS[kind])
 
 
 def _date(kinds: AbstractSet[str]) -> tuple[pl.Expr, str]:
@@ -204,9 +211,9 @@ def _month(kinds: AbstractSet[str]) -> pl.Expr:
 def _weekday(kinds: AbstractSet[str]) -> pl.Expr:
     """Return the day of the week, 1 to 7."""
     if "u" in kinds:
-        return pl.col("u")
+        return _number("u")
     if "w" in kinds:
-        return pl.col("w").replace("0", "7")
+        return _number("w").replace("0", "7")
     numbers = {name: str(number) for number, name in enumerate(_DAYS, 1)}
     return pl.col("a").str.to_lowercase().replace_strict(_and_short(numbers), default=None)
 

@@ -55,7 +55,7 @@ CASES = {
         5,
         "strftime conversion %f is not",
     ),
-    "strftime width": ("%{%10Y}t", 2, "strftime conversion %1"),
+    "width of a word": ("%{%10a}t", 2, "strftime conversion %10a"),
     "strftime modifier that is none": ("%{%Ed}t", 2, "strftime conversion %Ed"),
     "flag of a compound": ("%{%-F}t", 2, "strftime conversion %-F"),
     "unknown unit": ("%{fortnight}T", 0, "%{fortnight}T has an unknown unit"),

@@ -24,7 +24,7 @@ instants = st.one_of(
 )
 
 # Each list says a day, or a time of it; the flags change how it looks, not what it says.
-NUMBER = ["", "-", "_", "0"]
+NUMBER = ["", "-", "_", "0", "6", "_5", "010", "-3", "1"]
 WORD = ["", "^", "#"]
 DAYS = [
     ["Y", "m", "d"], ["C", "y", "m", "e"], ["y", "b", "d"], ["Y", "B", "e"], ["Y", "h", "d"], ["Y", "j"], ["F"],

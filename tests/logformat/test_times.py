@@ -143,6 +143,7 @@ def test_fractions(form: str, line: bytes, microsecond: int) -> None:
         # The character may be the last of a strftime form.
         ("%{begin:%FT%T.}t%{begin:usec_frac}t", b"2026-11-23T10:16:08/000000"),
         ("%{begin:%s - }t%{begin:msec_frac}t", b"1795428968 -!000"),
+        ("%{begin:%_12s.}t%{begin:msec_frac}t", b"  1795428968/000"),
         # Up to 1.4.61 the 1 of 1000 stands where the literal's last character was.
         ("%{begin:sec}t.%{begin:msec_frac}t", b"17954289681000"),
         ("%{begin:sec}t %{begin:usec_frac}t", b"17954289681000000"),
