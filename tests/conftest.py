@@ -77,7 +77,7 @@ def find_lighttpd():
     return find("lighttpd")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def lighttpd():
     """Path of the real lighttpd: fails without one. For tests marked ``lighttpd``."""
     found = find_lighttpd()

@@ -30,8 +30,8 @@ def effective(source: Source, method: str, path: str) -> Settings:
     first: dict[tuple[tuple[str, str, str], ...], int] = {}
     for block in source.blocks:
         if all(one.subject for one in block.path[1:]):
-            first.setdefault(_written(block), block.index)
-    for block in sorted(source.blocks, key=lambda b: first.get(_written(b), b.index)):
+            first.setdefault(block.written, block.index)
+    for block in sorted(source.blocks, key=lambda b: first.get(b.written, b.index)):
         chain = (block.parent.index if block.parent else -1, block.chain)
         inside = block.parent is None or block.parent.index in held
         if inside and (block.parent is None or chain not in taken) and _holds(block, method, path):
@@ -40,10 +40,6 @@ def effective(source: Source, method: str, path: str) -> Settings:
                 taken.add(chain)
             settings |= block.settings
     return settings
-
-
-def _written(block: Block) -> tuple[tuple[str, str, str], ...]:
-    return tuple((one.subject, one.operator, one.operand) for one in block.path[1:])
 
 
 def rewritten(settings: Settings, path: str) -> str:

@@ -47,11 +47,13 @@ def load(path: Path, lighttpd: str | None, run: Run = run_program) -> Configurat
     """Read the access logs that a configuration file makes lighttpd write. Raises ConfigError.
 
     `lighttpd -p` resolves what only lighttpd knows, but it also executes every
-    `include_shell`: so the file is looked at first, and if there is one, lighttpd is not asked.
+    `include_shell`: so the file is looked at first, and if one is or may be there, lighttpd is not asked.
     """
     source = read_file(path)
     notes = list(source.notes)
-    if lighttpd is not None and not source.shell:
+    if lighttpd is not None and source.shell:
+        notes.append(f"{lighttpd} -p is not asked: it would execute every include_shell, and {source.shell}")
+    elif lighttpd is not None:
         source, complaint = _ask(lighttpd, path, source, run)
         notes = [complaint, *notes] if complaint else list(source.notes)
     notes += unresolved(source)
