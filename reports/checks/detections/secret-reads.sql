@@ -10,7 +10,7 @@ key = ["identity", "client", "first"]
 population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
-Whether a GET asked for secrets stands in its query. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
+Whether a GET asked for secrets stands in its query, which is read as Prefect reads it: decoded, `true`, `t`, `yes`, `y`, `on` and `1` in upper or lower case, and of several the last. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
 Runs read the blocks that they need with Prefect's client; the user interface reads with a browser. A program can claim to be either in its User-Agent.
 A block counts at its first reading by that identity from that address in the period."""
 [parameters.documents]
@@ -23,17 +23,21 @@ with reading as (
         client,
         coalesce(resource_id, route, '') as document,
         coalesce(user_agent not like 'prefect/%', true) as other_program,
-        coalesce(query like '%include_secrets=true%' or query like '%include_secrets=1%', false) as asked,
+        -- An encoded & or = is no separator, and no other character of the name or of a value is beyond ASCII.
+        coalesce(lower(regexp_extract(
+            url_decode(regexp_replace(query, '%(26|3[dD]|[89a-fA-F][0-9a-fA-F])', '?', 'g')), '(?s).*(^|&)include_secrets=([^&]*)', 2
+        )) in ('true', 't', 'yes', 'y', 'on', '1'), false) as asked,
+        method = 'POST' as in_a_body,
         time
     from access
     where time >= $start and time < $end and status < 400
         and (contains(path, 'block_') or contains(path, '%')) and action = 'secret_read'
-        and (method = 'POST' or query like '%include_secrets=%')
 ),
 document as (
     select identity, client, document, min(time) as time, count(*) as requests,
         count(*) filter (where other_program and asked) as by_other_programs
     from reading
+    where asked or in_a_body
     group by identity, client, document
 ),
 counted as (
