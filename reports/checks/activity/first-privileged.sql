@@ -11,7 +11,7 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 Looked back is from the period's start for $days days, and no further than the store reaches: in a young store everything is a first time.
-A thing counts as done if it was answered with a status below 400. States that are set are left out: every run does that.
+`client` is the address of the first such request. A thing counts as done if it was answered with a status below 400. States that are set are left out: every run does that.
 A deploy with Prefect's client sends `DELETE /automations/owned-by/prefect.deployment.<id>` by itself, also where there are no automations."""
 [parameters.days]
 default = 90
@@ -19,7 +19,7 @@ why = "a quarter: what somebody does each quarter is not new"
 */
 with done as (
     select coalesce("user", '(unauthenticated)') as identity, method, route, any_value(action) as action,
-        min(time) as first, count(*) filter (where time >= $start) as times, min(client) as client
+        min(time) as first, count(*) filter (where time >= $start) as times, arg_min(client, (time, line_id)) as client
     from access
     where time >= $start - to_days($days) and time < $end and status < 400
         and (method not in ('GET', 'HEAD', 'OPTIONS') or contains(path, 'block_') or contains(path, '%'))
