@@ -9,7 +9,7 @@ unit = "lines of the period"
 limits = """
 Counted is what reached lighttpd: when it was down, nothing was counted, and the section on silent stretches says more.
 Durations are known if the format logs them; websockets, which last as long as they please, are left out of them (status 101). Days are those of UTC.
-A trigger is a request to run a deployment; how many runs came of them is counted by when Prefect created them, whoever asked."""
+A trigger is a request to run a deployment; how many runs came of them is counted by when Prefect created them, whoever asked. A day of which there is neither a line nor a run has no row."""
 */
 with line as (
     select
@@ -18,8 +18,8 @@ with line as (
         count(*) filter (where status >= 500) as failed,
         count(*) filter (where status = 503) as busy,
         count(*) filter (where status = 429) as throttled,
-        count(*) filter (where contains(path, '/create_flow_run')) as triggers,
-        count(*) filter (where contains(path, '/create_flow_run') and status >= 400) as triggers_refused,
+        count(*) filter (where action = 'execute' and resource_type = 'deployment') as triggers,
+        count(*) filter (where action = 'execute' and resource_type = 'deployment' and status >= 400) as triggers_refused,
         quantile_disc(duration_us, 0.95) filter (where status <> 101) as most
     from access
     where time >= $start and time < $end
@@ -32,15 +32,15 @@ created as (
     group by floor(extract(epoch from created) / 86400)
 )
 select
-    cast(to_timestamp(line.day * 86400) as timestamp with time zone) as day,
-    requests,
-    failed,
-    busy,
-    throttled,
-    triggers,
-    triggers_refused,
+    cast(to_timestamp(coalesce(line.day, created.day) * 86400) as timestamp with time zone) as day,
+    coalesce(requests, 0) as requests,
+    coalesce(failed, 0) as failed,
+    coalesce(busy, 0) as busy,
+    coalesce(throttled, 0) as throttled,
+    coalesce(triggers, 0) as triggers,
+    coalesce(triggers_refused, 0) as triggers_refused,
     runs as runs_created,
     round(most / 1000.0, 1) as p95_ms
 from line
-left join created on created.day = line.day
+full join created on created.day = line.day
 order by day

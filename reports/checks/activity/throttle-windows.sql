@@ -26,8 +26,8 @@ with minute as (
         count(*) as requests,
         count(*) filter (where status = 429) as throttled,
         count(*) filter (where status = 503) as busy,
-        count(*) filter (where contains(path, '/create_flow_run')) as triggers,
-        count(*) filter (where contains(path, '/create_flow_run') and status in (429, 503)) as triggers_refused
+        count(*) filter (where action = 'execute' and resource_type = 'deployment') as triggers,
+        count(*) filter (where action = 'execute' and resource_type = 'deployment' and status in (429, 503)) as triggers_refused
     from access
     where time >= $start and time < $end
     group by floor(extract(epoch from time) / 60)
