@@ -306,6 +306,13 @@ def test_a_login_in_several_places_at_once_is_an_exception_and_so_is_a_generic_n
     assert team.ask("shared-accounts", clients_at_once=3, generic_names=[])[1] == []
 
 
+def test_requests_that_are_a_moment_too_far_apart_are_two_visits(team):
+    team.directory().log(
+        line("10:00:00.05", READ), line("10:02", READ, client="192.0.2.8"), line("10:05:00.95", READ)
+    )  # fmt: skip
+    assert team.ask("shared-accounts") == (1, [])
+
+
 def test_one_place_after_the_other_and_machines_everywhere_are_none(team):
     team.directory().log(
         line("10:00", READ, client="192.0.2.1"), line("10:01", READ, client="192.0.2.2"),
@@ -455,6 +462,14 @@ def test_a_token_that_is_used_beside_its_successor_is_an_exception(team):
     assert team.ask("token-age", overlap_days=13)[1] == []
 
 
+def test_a_day_of_age_has_24_hours(team):
+    team.directory().log(
+        line("2026-11-20T23:59", READ, user="svc-ci", token="a"), line("23:58", READ, user="svc-ci", token="a")
+    )  # fmt: skip
+    assert team.ask("token-age", cadence_days=2) == (1, [])
+    assert some(team.ask("token-age", cadence_days=1)[1], "age_days") == [(2,)]
+
+
 def test_tokens_within_their_cadence_are_none(team):
     team.directory(TOKENS).log(
         line("10:00", READ, user="svc-ci", token="t-new"), line("10:01", READ, user="worker-etl", token="t-gone"),
@@ -485,6 +500,22 @@ def test_approvals_name_who_approved_and_who_had_asked(team):
         ("alice", "human", "bob", "human", 30, False, True, 201, "rousing-whale"),
         ("copilot", "agent", "bob", "human", 31, False, True, 403, "rousing-whale"),
     ]
+
+
+@pytest.mark.parametrize("check_id", ["approvals", "segregation-of-duties"])
+@pytest.mark.parametrize(
+    ("asked", "approved", "minutes"),
+    [
+        ("10:00:59.900000", "10:01:00.100000", 0),
+        ("10:00:00.100001", "10:01:00.100000", 0),
+        ("10:00:00.100001", "10:01:00.100001", 1),
+        ("10:00:00", "10:59:59.999999", 59),
+    ],
+)
+def test_minutes_are_whole_ones_that_went_by(team, check_id, asked, approved, minutes):
+    team.directory().log(line(asked, CREATE, 201), line(approved, RESUME, 201)).prefect([run(asked)])
+    _, [row] = team.ask(check_id)
+    assert row["minutes"] == minutes
 
 
 def test_of_a_run_that_nobody_asked_for_only_the_approver_is_known(team):

@@ -28,7 +28,7 @@ select
     created.identity as requester,
     created.kind as requester_kind,
     created.time as requested_at,
-    date_diff('minute', created.time, approval.time) as minutes,
+    cast(floor(round(extract(epoch from approval.time) - extract(epoch from created.time), 6) / 60) as bigint) as minutes,
     created.identity = approval.identity as same_identity,
     created.client = approval.client as same_client,
     approval.status,

@@ -42,7 +42,7 @@ select
     created.identity as requester,
     created.kind as requester_kind,
     created.time as requested_at,
-    date_diff('minute', created.time, approval.time) as minutes,
+    cast(floor(round(extract(epoch from approval.time) - extract(epoch from created.time), 6) / 60) as bigint) as minutes,
     approval.client,
     approval.line_id,
     created.line_id as requester_line_id

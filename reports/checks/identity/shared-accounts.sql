@@ -40,7 +40,7 @@ with request as (
     where client is not null
     group by identity, client, piece
 ), spaced as (
-    select *, date_diff('second', lag(last) over (partition by identity, client order by piece), first) as gap
+    select *, round(extract(epoch from first) - extract(epoch from lag(last) over (partition by identity, client order by piece)), 6) as gap
     from piece
 ), numbered as (
     select

@@ -10,7 +10,7 @@ population = "select count(distinct identity) from access_identity where time >=
 unit = "identities that were used"
 limits = """
 A token is known by its id, which the gateway logs (`%{AUTH_JTI}e`); of a password only what a directory says is known: it counts as used while its identity made requests without a token's id, from its issue until it was revoked.
-Age is counted in days from its issue, or, if no directory has it, from its first request in the log, to its last request before the period's end: at least that old.
+Age is counted in whole days of 24 hours from its issue, or, if no directory has it, from its first request in the log, to its last request before the period's end: at least that old.
 Machines without either are listed as well: of theirs nobody knows the age. People's passwords without a record are not.
 A password that was changed without a record of it looks as old as the record says."""
 [needs]
@@ -45,8 +45,8 @@ with request as (
         true as logged, followed.identity, followed.kind, followed.owner, followed.token_id, known.identity as registered_to,
         known.issued_at, followed.first, followed.last, followed.requests, known.revoked_at,
         coalesce(known.cadence_days, $cadence_days) as cadence_days,
-        case when successor_first < last then date_diff('day', successor_first, last) end as overlap_days,
-        date_diff('day', coalesce(known.issued_at, followed.first), followed.last) as age_days
+        case when successor_first < last then cast(floor(round(extract(epoch from last) - extract(epoch from successor_first), 6) / 86400) as bigint) end as overlap_days,
+        cast(floor(round(extract(epoch from followed.last) - extract(epoch from coalesce(known.issued_at, followed.first)), 6) / 86400) as bigint) as age_days
     from followed
     left join token_latest as known on known.token_id = followed.token_id
     where followed.requests > 0
@@ -55,7 +55,7 @@ with request as (
         false, without.identity, without.kind, without.owner, known.token_id, known.identity,
         known.issued_at, without.first, without.last, without.requests, known.revoked_at,
         coalesce(known.cadence_days, $cadence_days), null,
-        date_diff('day', known.issued_at, least(without.last, coalesce(known.revoked_at, without.last)))
+        cast(floor(round(extract(epoch from least(without.last, coalesce(known.revoked_at, without.last))) - extract(epoch from known.issued_at), 6) / 86400) as bigint)
     from without
     -- A password that was revoked before, or issued after, cannot be the one that was used.
     left join (select * from token_latest where token_id not in (select token_id from seen)) as known

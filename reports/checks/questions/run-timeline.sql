@@ -78,7 +78,7 @@ with family as (
         case
             when layer is null or noise then null
             when good is null then 'not recovered'
-            else 'recovered after ' || round(date_diff('millisecond', time, good) / 1000.0, 1)::varchar || ' s'
+            else 'recovered after ' || round(extract(epoch from good) - extract(epoch from time), 1)::varchar || ' s'
         end as outcome,
         relation,
         confidence,
