@@ -9,7 +9,7 @@ unit = "lines of the period"
 limits = """
 The identity is the user that lighttpd authenticated; lines without one are the row that is not authenticated, whatever name was tried. A shared login is one identity.
 Reads are GET, HEAD and OPTIONS, and those POSTs by which Prefect's clients ask or report: filter, count, paginate, history, get_scheduled_flow_runs, heartbeats, logs, events and the UI's queries. Deletes are DELETE and bulk_delete, writes the other POST, PUT and PATCH; other is any other method, also none at all. The four add up to the requests, whatever their outcome. Denied is 401, 403, 407 or 429, and already counted among them.
-With a format that logs the path before rewriting or decoding, a path that is written unusually can be sorted wrongly."""
+Paths of the API are read as lighttpd hands them on, decoded and without dots and doubled slashes; others, which are all if `api_prefix` is another prefix, as they were logged."""
 */
 with request as (
     select
@@ -19,14 +19,13 @@ with request as (
             when method in ('GET', 'HEAD', 'OPTIONS') then 'read'
             when method in ('PUT', 'PATCH') then 'write'
             when method <> 'POST' or method is null then 'other'
-            when path like '%/bulk_delete' or path like '%/bulk_delete/' then 'delete'
-            when path like '%/filter' or path like '%/get_scheduled_flow_runs' or path like '%/workers/heartbeat' then 'read'
-            when regexp_matches(path, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$') then 'read'
+            when asked like '%/bulk_delete' or asked like '%/bulk_delete/' then 'delete'
+            when asked like '%/filter' or asked like '%/get_scheduled_flow_runs' or asked like '%/workers/heartbeat' then 'read'
+            when regexp_matches(asked, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$') then 'read'
             when regexp_matches(api_path, '^/(logs|events|ui)(/|$)') then 'read'
             else 'write'
         end as act
-    from access
-    where time >= $start and time < $end
+    from (select *, coalesce(api_path, path) as asked from access where time >= $start and time < $end)
 )
 select
     coalesce("user", '(unauthenticated)') as identity,

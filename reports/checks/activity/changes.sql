@@ -21,7 +21,6 @@ with change as (
     from access
     where time >= $start and time < $end
         and method not in ('GET', 'HEAD', 'OPTIONS')
-        and not contains(path, '/set_state') and not contains(path, '/create_flow_run')
         and action in ('create', 'update', 'delete', 'bulk_delete') and privileged
         and resource_type in (
             'deployment', 'deployment_schedule', 'block_document', 'block_type', 'block_schema', 'variable',

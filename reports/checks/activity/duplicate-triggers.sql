@@ -7,7 +7,7 @@ section = "S16"
 severity = "medium"
 tags = ["D28"]
 key = ["identity", "deployment_id", "first"]
-population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and (contains(path, 'create_flow_run') or contains(path, '%')) and action = 'execute' and resource_type = 'deployment'"
+population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and (contains(path, 'create_flow_run') or contains(path, '%')) and route like '/deployments/{id}/create_flow_run%'"
 unit = "requests to run a deployment"
 limits = """
 A server that answers with an error, or whose answer is lost, may have created the run. Prefect prevents a second one only if the client sends an idempotency key, which is in the body.
@@ -26,7 +26,7 @@ with trigger as (
     from access
     where time >= $start and time < $end + to_seconds($seconds) and method = 'POST'
         and (contains(path, 'create_flow_run') or contains(path, '%'))
-        and action = 'execute' and resource_type = 'deployment' and (status < 400 or status = 408 or status >= 500)
+        and route like '/deployments/{id}/create_flow_run%' and (status < 400 or status = 408 or status >= 500)
 ),
 repeated as (
     select

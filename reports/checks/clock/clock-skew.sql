@@ -7,7 +7,7 @@ section = "S19"
 severity = "medium"
 tags = ["D22", "T1070.006"]
 key = ["host", "hour"]
-population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and status < 400 and contains(path, '/set_state') and route = '/flow_runs/{id}/set_state'"
+population = "select count(*) from access where time >= $start and time < $end and method = 'POST' and status < 400 and (contains(path, 'set_state') or contains(path, '%')) and route = '/flow_runs/{id}/set_state'"
 unit = "requests of the period that set the state of a run"
 limits = """
 Compared is the time at which Prefect says that a run got a state with the request that set it: with right clocks it lies between the request's begin and end. The one that is nearest counts; where it is within, the difference is 0.
@@ -38,8 +38,8 @@ with state as (
 request as (
     select line_id, host, time as begin, coalesce(time_end, time) as "end", resource_id as flow_run_id
     from access
-    where time >= $start and time < $end and method = 'POST' and status < 400 and contains(path, '/set_state')
-        and route = '/flow_runs/{id}/set_state'
+    where time >= $start and time < $end and method = 'POST' and status < 400
+        and (contains(path, 'set_state') or contains(path, '%')) and route = '/flow_runs/{id}/set_state'
 ),
 pair as (
     -- 0 if Prefect's time lies within the request, else how far it is outside of it.

@@ -18,7 +18,7 @@ default = 10
 why = "the client asks as soon as the deployment is stored; a busy server takes some seconds for that"
 */
 with act as (
-    select line_id, time, "user", client, action, method, route, resource_type, resource_id, status, path, user_agent
+    select line_id, time, "user", client, action, method, route, resource_type, resource_id, status, api_path, user_agent
     from access
     where time >= $start and time < $end
         and (method in ('POST', 'PUT', 'PATCH', 'DELETE') or contains(path, '%'))
@@ -33,7 +33,7 @@ deploy as (
     select line_id, time, coalesce("user", '') as identity, client, resource_id
     from access
     where time >= $start - to_seconds($seconds) and time < $end and status < 400
-        and method in ('POST', 'PATCH') and contains(path, '/deployments/')
+        and method in ('POST', 'PATCH') and (contains(path, '/deployments') or contains(path, '%'))
         and (route = '/deployments/' or route = '/deployments/{id}') and user_agent like 'prefect/%'
 ),
 follows as (
@@ -45,7 +45,7 @@ follows as (
         on act.time between deploy.time and deploy.time + to_seconds($seconds)
         and coalesce(act."user", '') = deploy.identity
         and act.client = deploy.client
-        and contains(act.path, '/owned-by/prefect.deployment.' || coalesce(deploy.resource_id, ''))
+        and starts_with(act.api_path, '/automations/owned-by/prefect.deployment.' || coalesce(deploy.resource_id, ''))
     where act.status < 400 and act.method = 'DELETE' and act.route = '/automations/owned-by/{resource_id}'
         and act.user_agent like 'prefect/%'
 )

@@ -21,7 +21,6 @@ with request as (
     from access
     where time >= $start - to_minutes($minutes) and time < $end and status < 400 and method in ('POST', 'PATCH')
         and (contains(path, '/deployments') or contains(path, '/work_pools') or contains(path, '%'))
-        and not contains(path, '/filter') and not contains(path, 'get_scheduled') and not contains(path, 'heartbeat')
         and (
             action in ('create', 'update') and resource_type in ('deployment', 'work_pool')
             or action = 'execute' and resource_type = 'deployment'

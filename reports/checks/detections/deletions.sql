@@ -19,7 +19,7 @@ why = "the client asks as soon as the deployment is stored; a busy server takes 
 */
 with deleted as (
     select line_id, time, "user", client, action, method, route, resource_type, resource_id, parent_type, parent_id, status,
-        path, user_agent
+        api_path, user_agent
     from access
     where time >= $start and time < $end and status < 400
         and (method = 'DELETE' or contains(path, 'bulk_delete') or contains(path, '%'))
@@ -29,7 +29,7 @@ deploy as (
     select line_id, time, coalesce("user", '') as identity, client, resource_id
     from access
     where time >= $start - to_seconds($seconds) and time < $end and status < 400
-        and method in ('POST', 'PATCH') and contains(path, '/deployments/')
+        and method in ('POST', 'PATCH') and (contains(path, '/deployments') or contains(path, '%'))
         and (route = '/deployments/' or route = '/deployments/{id}') and user_agent like 'prefect/%'
 ),
 follows as (
@@ -41,7 +41,7 @@ follows as (
         on deleted.time between deploy.time and deploy.time + to_seconds($seconds)
         and coalesce(deleted."user", '') = deploy.identity
         and deleted.client = deploy.client
-        and contains(deleted.path, '/owned-by/prefect.deployment.' || coalesce(deploy.resource_id, ''))
+        and starts_with(deleted.api_path, '/automations/owned-by/prefect.deployment.' || coalesce(deploy.resource_id, ''))
     where deleted.method = 'DELETE' and deleted.route = '/automations/owned-by/{resource_id}'
         and deleted.user_agent like 'prefect/%'
 ),

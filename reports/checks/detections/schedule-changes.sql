@@ -23,7 +23,6 @@ with change as (
     from access
     where time >= $start and time < $end
         and method in ('POST', 'PATCH', 'DELETE') and (contains(path, '/deployments/') or contains(path, '%'))
-        and not contains(path, '/create_flow_run')
         and privileged
         and (
             resource_type = 'deployment_schedule'
