@@ -44,6 +44,20 @@ def select(root: str, table: str, sql: str, parameters: dict[str, object] | None
 
 
 @contextmanager
+def as_if(root: str, besides: Mapping[str, pa.Table]) -> Iterator[query.Connection]:
+    """Open a snapshot of a store for reading, as if these rows were stored, too."""
+    target = store.open_store(root)
+    opened_tables = {name: target.table(name) for name in tables()}
+    datasets = _datasets(target, opened_tables)
+    for name, rows in besides.items():
+        stored = datasets[name]
+        datasets[name] = rows if stored is None else pa.concat_tables([stored.to_table(), rows])
+    unreadable = partial(target.unreadable, opened_tables)
+    with closing(query.connect(datasets, unreadable)) as connection:
+        yield connection
+
+
+@contextmanager
 def _snapshot(
     target: store.Store, api_prefixes: Sequence[str] = routes.PREFIXES
 ) -> Iterator[tuple[query.Connection, dict[str, int]]]:
@@ -203,12 +217,13 @@ def reports(  # noqa: PLR0913 -- what, where to, and how
     about: Mapping[str, str] | None = None,
     library: "Library | None" = None,
     seconds: float | None = None,
+    instead: Mapping[str, Select] | None = None,
 ) -> Written:
     """Evaluate frameworks over a period, all of one snapshot, and write a report of each in each format.
 
-    A check that takes longer than ``seconds`` is one that could not be asked. ``about`` may name
-    the ``entity`` and the ``system`` for the cover. Either all files are new and whole, or none
-    is. Raises LpauditError.
+    A check that takes longer than ``seconds`` is one that could not be asked; ``instead`` has what else some
+    are asked of. ``about`` may name the ``entity`` and the ``system`` for the cover. Either all files are new
+    and whole, or none is. Raises LpauditError.
     """
     from lpaudit import report  # noqa: PLC0415 -- templates are for reports alone: start-up time
 
@@ -222,6 +237,7 @@ def reports(  # noqa: PLR0913 -- what, where to, and how
             about=about,
             library=library,
             seconds=seconds,
+            instead=instead,
         ) as (documents, _),
         together(out) as draft,
     ):
@@ -240,6 +256,7 @@ def asked(
     about: Mapping[str, str] | None,
     library: "Library | None",
     seconds: float | None,
+    instead: Mapping[str, Select] | None = None,
 ) -> "Iterator[tuple[list[Document], Select]]":
     """Evaluate frameworks over a period, and let more be asked of the same snapshot. As ``reports``."""
     from lpaudit import report  # noqa: PLC0415 -- as above
@@ -264,7 +281,9 @@ def asked(
         )
         yield (
             [
-                report.document(report.evaluate(framework, period, select, head, library), checkpoint)
+                report.document(
+                    report.evaluate(framework, period, select, head, library, instead or {}), checkpoint
+                )
                 for framework in frameworks
             ],
             limited,

@@ -155,6 +155,12 @@ def recorded(root: str, run: Run, now: datetime, unique: Callable[[], str]) -> R
     return run
 
 
+def as_ended(run: Run, now: datetime) -> pa.Table:
+    """Return the row of a run that ends now, with what is known of it so far."""
+    ended = replace(run, revision=run.revision + 1, ended_at=now, exit_status=int(run.status))
+    return pa.Table.from_pylist([_row(ended, now)], schema=tables()[_TABLE].arrow)
+
+
 def _select(root: str, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = pipeline.select(root, _TABLE, sql, dict(parameters)).to_pylist()
     return rows

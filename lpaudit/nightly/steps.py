@@ -6,7 +6,8 @@ so checks and reports need them.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -31,12 +32,14 @@ from lpaudit import (
 )
 from lpaudit.console import counted
 from lpaudit.errors import StoreError
-from lpaudit.model import LogKind, Outcome, Period, Result, Section, Segment
+from lpaudit.model import LogKind, Outcome, Result, Section, Segment, Select
 from lpaudit.nightly import news, record
 from lpaudit.nightly.record import Run
 
 _SAMPLE = 20  # segments that are read again, line by line: others each night
 _KEEP_REPLACED = 24  # hours: `lpaudit compact`'s default
+_OF_NIGHTS = "missed-nights"
+"""The check that judges nights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,12 @@ def _checks(night: Night, run: Run) -> Done:
     """Ask every control that there is, and record its exceptions."""
     first = report.load_framework(run.frameworks[0], night.library)
     asked = replace(first, sections=tuple(map(Section, controls(night.library))))
-    with pipeline.opened(night.root, night.api_prefixes) as (connection, versions):
+    with (
+        pipeline.opened(night.root, night.api_prefixes) as (connection, versions),
+        _not_judging_itself(night, run) as instead,
+    ):
         select = partial(connection.select, seconds=night.seconds)
-        results = report.evaluate(asked, run.period, select, {}, night.library).results
+        results = report.evaluate(asked, run.period, select, {}, night.library, instead).results
     added = register.record_night(
         night.root, results, run.period, run.run_id, now=night.now, unique=night.unique
     )
@@ -156,6 +162,13 @@ def _checks(night: Night, run: Run) -> Done:
     return Done(detail, facts, table_versions=versions, problem=problem)
 
 
+@contextmanager
+def _not_judging_itself(night: Night, run: Run) -> Iterator[Mapping[str, Select]]:
+    """Have the check of nights take this one for ended, as it stands: who makes up for a night is at it."""
+    with pipeline.as_if(night.root, {"control_run": record.as_ended(run, night.now())}) as connection:
+        yield {_OF_NIGHTS: partial(connection.select, seconds=night.seconds)}
+
+
 def _reasons(results: tuple[Result, ...], outcome: Outcome) -> dict[str, str]:
     """Return why checks came to an outcome, by the check."""
     return {r.check.id: "; ".join(r.reasons) for r in results if r.outcome is outcome}
@@ -164,24 +177,26 @@ def _reasons(results: tuple[Result, ...], outcome: Outcome) -> dict[str, str]:
 def _report(night: Night, run: Run) -> Done:
     hashes: dict[str, str] = {}
     for framework in run.frameworks:
-        for path in write_report(night, framework, run.period, night.out / run.night):
+        for path in _write_report(night, framework, run):
             hashes[path.relative_to(night.out).as_posix()] = sha256(path.read_bytes()).hexdigest()
     names = ", ".join(sorted(hashes))
     return Done(f"wrote {names}", report_hashes=hashes)
 
 
-def write_report(night: Night, framework: str, period: Period, out: Path) -> list[Path]:
+def _write_report(night: Night, framework: str, run: Run) -> list[Path]:
     """Write what `lpaudit report` writes; return the files."""
-    written = pipeline.reports(
-        night.root,
-        [framework],
-        period,
-        out,
-        formats=("md", "html"),
-        api_prefixes=night.api_prefixes,
-        library=night.library,
-        seconds=night.seconds,
-    )
+    with _not_judging_itself(night, run) as instead:
+        written = pipeline.reports(
+            night.root,
+            [framework],
+            run.period,
+            night.out / run.night,
+            formats=("md", "html"),
+            api_prefixes=night.api_prefixes,
+            library=night.library,
+            seconds=night.seconds,
+            instead=instead,
+        )
     return written.paths
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache, partial
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -19,17 +20,20 @@ def evaluate(
     select: Select,
     store: dict[str, str],
     library: Library = SHIPPED,
+    instead: Mapping[str, Select] = MappingProxyType({}),
 ) -> Report:
     """Ask every check of a framework, in order.
 
-    ``store`` says what was asked, for the report's head. Raises CheckError before anything
+    ``store`` says what was asked, for the report's head; ``instead`` has what else some checks are asked of,
+    by their ids. Raises CheckError before anything
     is asked if a check is broken; a question that fails is a result that says so.
     """
     checks = [load_check(section.check, library) for section in framework.sections]
     _, incomplete, _ = ask(load_check(framework.completeness, library), period, select)
     pairs = zip(framework.sections, checks, strict=True)
     results = tuple(
-        _result(section, check, period, select, incomplete.to_pylist()) for section, check in pairs
+        _result(section, check, period, instead.get(check.id, select), incomplete.to_pylist())
+        for section, check in pairs
     )
     return Report(framework, period, dict(store), results)
 

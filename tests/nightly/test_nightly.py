@@ -3,7 +3,7 @@
 import fcntl
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -216,8 +216,7 @@ def test_the_command_says_what_was_done(nights, lpaudit, tmp_path):
     lines = ran.stdout.splitlines()
     assert [text.split()[0] for text in lines[:-1]] == NAMES
     assert lines[-1].startswith("night 2026-11-23: ")
-    late = datetime.now(UTC) > datetime(2026, 11, 25, 12, tzinfo=UTC)  # the command has the machine's clock
-    assert f" {3 + late} new exceptions, " in lines[-1], "a night that comes late is one, too"
+    assert " 3 new exceptions, " in lines[-1], "that it comes late, by the machine's clock, is none"
     assert sorted(path.name for path in (tmp_path / "mine" / "2026-11-23").iterdir()) == [
         f"{name}.{suffix}" for name in ("access", "operation") for suffix in ("html", "md")
     ]

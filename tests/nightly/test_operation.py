@@ -8,6 +8,7 @@ import pytest
 from report.small import line
 
 from lpaudit import report
+from lpaudit.errors import Exit
 from lpaudit.model import Period
 from lpaudit.report.exceptions import exceptions
 
@@ -73,6 +74,27 @@ def test_a_night_that_did_not_come_to_its_end_is_missed_until_it_does(nights, br
     nights.mark(date(2026, 11, 22))
     _, rows = answer(nights, "missed-nights", "2026-11-22")
     assert [(row["finding"], row["reason"]) for row in rows] == [(False, "done, but late")]
+
+
+def test_a_night_that_is_made_up_for_does_not_miss_itself(nights):
+    finish(nights, "2026-11-20", "2026-11-21", "2026-11-23")
+    nights.time = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    run = nights.run(date(2026, 11, 22))
+    assert run.exit_status in (0, 1)
+    assert nights.select("select * from exception where check_id = 'missed-nights'") == []
+    told = (nights.out / "2026-11-22" / "operation.md").read_text()
+    assert "| `done, but late` |" in told
+    assert "| `it was not finished` |" not in told
+    _, [row] = answer(nights, "missed-nights", "2026-11-22")
+    assert (row["night"], row["finding"], row["done_at"]) == ("2026-11-22", False, run.ended_at)
+
+
+def test_a_night_that_cannot_be_made_up_for_stays_missed(nights):
+    finish(nights, "2026-11-20", "2026-11-21")
+    nights.time = datetime(2026, 11, 27, 9, tzinfo=UTC)
+    assert nights.run(date(2026, 11, 22), left_out=frozenset()).exit_status == Exit.FAILED
+    [row] = nights.select("select * from exception where check_id = 'missed-nights'")
+    assert json.loads(row["row_key"]) == {"night": "2026-11-22"}
 
 
 def interrupted(step, take):
