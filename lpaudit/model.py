@@ -363,7 +363,8 @@ class Check:
     ``severity`` is how much it matters; tables have neither.
     ``section`` is its number among a report's sections: ``S5``. ``tags`` are the detection that
     it is, and the techniques of MITRE ATT&CK that it looks for: ``D13``, ``T1485``.
-    ``file`` is its path below reports/, ``sha256`` that of its bytes.
+    ``file`` is its path below reports/, ``sha256`` that of its bytes. ``fault`` says why it cannot be asked:
+    then the rest is what could be read.
     """
 
     id: str
@@ -382,6 +383,7 @@ class Check:
     key: tuple[str, ...] = ()
     severity: str | None = None
     tags: tuple[str, ...] = ()
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

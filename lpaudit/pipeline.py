@@ -200,10 +200,10 @@ from (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The files of reports, and the questions of each framework that could not be asked."""
+    """The files of reports, and why which checks of each framework could not be asked."""
 
     paths: list[Path]
-    errors: dict[str, list[str]]
+    errors: dict[str, dict[str, str]]
 
 
 def reports(  # noqa: PLR0913 -- what, where to, and how

@@ -31,7 +31,7 @@ class Tried:
 
 
 def try_checks(ids: list[str], library: report.Library) -> Iterator[Tried]:
-    """Try checks with their examples, one after the other. Raises CheckError for one that is broken."""
+    """Try checks with their examples, one by one. Raises CheckError if one of lpaudit's is broken."""
     connection = query.connect({})
     try:
         for check_id in ids:
@@ -41,8 +41,10 @@ def try_checks(ids: list[str], library: report.Library) -> Iterator[Tried]:
 
 
 def try_check(check_id: str, library: report.Library, connection: query.Connection) -> Tried:
-    """Try one check; the connection's tables are replaced. Raises CheckError if it is broken."""
-    check = report.load_check(check_id, library)
+    """Try one check; the connection's tables are replaced. Raises CheckError as ``try_checks``."""
+    check = report.load_any(check_id, library)
+    if check.fault:
+        return Tried(check, 0, (check.fault,))
     examples = report.load_examples(check, library)
     return Tried(check, len(examples), tuple(_problems(check, examples, connection)))
 

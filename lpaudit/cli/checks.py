@@ -29,13 +29,16 @@ def list_checks(
     chosen = library(configured(config_file), config_file, reports)
     from lpaudit import report  # noqa: PLC0415 -- start-up time
 
-    found = [report.load_check(check_id, chosen) for check_id in report.checks(chosen)]
+    found = [report.load_any(check_id, chosen) for check_id in report.checks(chosen)]
     rows = [
         (c.id, c.section, c.kind, c.title, c.severity, " ".join(c.tags), c.file)
         for c in sorted(found, key=lambda c: (int((c.section or "S99")[1:]), c.id))
     ]
     console.WRITERS[row_format](_COLUMNS, iter(rows), sys.stdout)
-    return Exit.OK
+    faults = [check.fault for check in found if check.fault]
+    for fault in faults:
+        console.fail(fault, "`lpaudit checks test` says what else is wrong")
+    return Exit.FAILED if faults else Exit.OK
 
 
 def try_checks(

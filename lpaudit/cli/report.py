@@ -84,6 +84,6 @@ def report(  # noqa: PLR0913 -- a command's options
         for path in written.paths:
             console.print_line(f"wrote {path}")
     for name, errors in written.errors.items():
-        for error in errors:
-            console.fail(f"{name}: a question could not be asked: {error}", None)
+        for check, why in errors.items():
+            console.fail(f"{name}: a question could not be asked: {check}: {why}", None)
     return Exit.FAILED if written.errors else Exit.OK

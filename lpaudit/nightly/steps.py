@@ -124,9 +124,9 @@ def _compact(night: Night, run: Run) -> Done:
 
 
 def controls(library: report.Library) -> list[str]:
-    """Return the checks of which every row is an exception."""
-    found = (report.load_check(name, library) for name in report.checks(library))
-    return [check.id for check in found if check.kind == "control"]
+    """Return the checks of which every row is an exception, and those of which nobody can tell."""
+    found = (report.load_any(name, library) for name in report.checks(library))
+    return [check.id for check in found if check.kind == "control" or check.fault]
 
 
 def _checks(night: Night, run: Run) -> Done:
@@ -152,14 +152,20 @@ def _checks(night: Night, run: Run) -> Done:
         "gone": added.gone,
         "incomplete": incomplete,
         "no_data": sorted(_reasons(results, Outcome.NO_DATA)),
+        "errors": errors,
     }
     detail = (
         f"{counted(len(results), 'control')}: {counted(len(added.new), 'new exception')}, "
         f"{len(added.reopened):,} reopened, {added.seen:,} seen again, {added.gone:,} gone; "
         f"{len(incomplete):,} incomplete"
     )
-    problem = "; ".join(f"{check}: {why}" for check, why in errors.items()) or None
-    return Done(detail, facts, table_versions=versions, problem=problem)
+    return Done(detail, facts, table_versions=versions, problem=_not_asked(errors))
+
+
+def _not_asked(errors: Mapping[str, str]) -> str | None:
+    """Name the checks that could not be asked, each with the reason in a line."""
+    told = (f"{check}: {' '.join(why.split())}" for check, why in errors.items())
+    return "; ".join(told) or None
 
 
 @contextmanager
@@ -175,18 +181,24 @@ def _reasons(results: tuple[Result, ...], outcome: Outcome) -> dict[str, str]:
 
 
 def _report(night: Night, run: Run) -> Done:
+    """Write reports. What could not be asked for them is told here, unless that was a control's."""
     hashes: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for framework in run.frameworks:
-        for path in _write_report(night, framework, run):
+        written = _write_report(night, framework, run)
+        for path in written.paths:
             hashes[path.relative_to(night.out).as_posix()] = sha256(path.read_bytes()).hexdigest()
+        errors |= written.errors.get(framework, {})
     names = ", ".join(sorted(hashes))
-    return Done(f"wrote {names}", report_hashes=hashes)
+    told = run.facts("checks").get("errors", {})
+    errors = {check: why for check, why in errors.items() if check not in told}
+    return Done(f"wrote {names}", {"errors": errors}, report_hashes=hashes, problem=_not_asked(errors))
 
 
-def _write_report(night: Night, framework: str, run: Run) -> list[Path]:
-    """Write what `lpaudit report` writes; return the files."""
+def _write_report(night: Night, framework: str, run: Run) -> pipeline.Written:
+    """Write what `lpaudit report` writes."""
     with _not_judging_itself(night, run) as instead:
-        written = pipeline.reports(
+        return pipeline.reports(
             night.root,
             [framework],
             run.period,
@@ -197,7 +209,6 @@ def _write_report(night: Night, framework: str, run: Run) -> list[Path]:
             seconds=night.seconds,
             instead=instead,
         )
-    return written.paths
 
 
 def _sign(night: Night, run: Run) -> Done:

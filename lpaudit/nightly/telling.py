@@ -11,15 +11,23 @@ from lpaudit.visible import instant
 def in_a_line(run: Run) -> str:
     """Say it in a line."""
     found = run.facts("checks")
+    errors = _errors(run)
     counts = [
-        f"{counted(found.get('controls', 0), 'control')} asked",
+        f"{counted(found.get('controls', 0) - len(found.get('errors', ())), 'control')} asked",
         counted(found.get("new", 0), "new exception"),
         f"{found.get('reopened', 0):,} reopened",
     ]
     counts.append(f"{len(found.get('incomplete', ())):,} incomplete")
+    if errors:
+        counts.append(f"not asked: {', '.join(errors)}")
     if run.failed:
         counts.append(f"{counted(len(run.failed), 'step')} not done")
     return f"night {run.night}: {', '.join(counts)}; run {run.run_id}"
+
+
+def _errors(run: Run) -> dict[str, str]:
+    """Return why checks could not be asked, for the register or for a report."""
+    return {check: why for taken in run.steps for check, why in taken.facts.get("errors", {}).items()}
 
 
 def in_markdown(run: Run) -> str:
@@ -37,6 +45,8 @@ def _lines(run: Run) -> Iterator[str]:
     incomplete = run.facts("checks").get("incomplete", {})
     if incomplete:
         yield from _table(("not wholly known", "why"), incomplete.items())
+    if errors := _errors(run):
+        yield from _table(("not asked", "why"), errors.items())
     if run.report_hashes:
         yield from _table(("report", "SHA-256"), run.report_hashes.items())
 

@@ -16,12 +16,12 @@ formats.py     a document → files: html.py and markdown.py (with templates.py)
                xlsx.py, oscal.py, pdf.py
 """
 
-from lpaudit.report.check import load_check
+from lpaudit.report.check import load_any, load_check
 from lpaudit.report.csv_ import table_texts, text_pieces
-from lpaudit.report.document import EXCEPTION_ID, Document, Part, document, not_asked
+from lpaudit.report.document import Document, Part, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate, lacking
 from lpaudit.report.examples import Example, load_examples
-from lpaudit.report.exceptions import exception_ids, exceptions
+from lpaudit.report.exceptions import EXCEPTION_ID, exception_ids, exceptions
 from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
 from lpaudit.report.json_ import plain
@@ -46,6 +46,7 @@ __all__ = [
     "exceptions",
     "framework_ids",
     "lacking",
+    "load_any",
     "load_check",
     "load_examples",
     "load_framework",

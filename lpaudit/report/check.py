@@ -7,6 +7,7 @@ parameter nobody declared, rows in no order, a question without a population.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -47,6 +48,46 @@ def load_check(check_id: str, library: Library = SHIPPED) -> Check:
     found = files[check_id]
     check = parse_check(_bytes(found), found.name)
     return changed(check, library.changed.get(check_id, {}))
+
+
+def load_any(check_id: str, library: Library = SHIPPED) -> Check:
+    """Read a check; one of the user's own that is broken comes with its ``fault``: it must not stop others.
+
+    Raises CheckError if there is none of that id.
+    """
+    try:
+        return load_check(check_id, library)
+    except CheckError as error:
+        found = checks(library).get(check_id)
+        if found is None or not found.own:
+            raise
+        return _broken(check_id, found, error.message)
+
+
+def _broken(check_id: str, found: Found, fault: str) -> Check:
+    """Return what stands for a check that cannot be asked."""
+    data, raw, sql = b"", toml.Toml(), ""
+    with suppress(CheckError):
+        data = _bytes(found)
+        if head := _HEAD.match(toml.decoded(data, found.name)):
+            sql = head[2].strip()
+            raw = toml.parse(head[1], found.name)
+    texts = {key: value.strip() for key, value in raw.items() if isinstance(value, str) and value.strip()}
+    severity = texts.get("severity")
+    return Check(
+        id=check_id,
+        title=texts.get("title", check_id),
+        question=texts.get("question", "-"),
+        kind="control" if texts.get("kind") == "control" else "table",
+        population=texts.get("population", ""),
+        unit=texts.get("unit", "rows"),
+        sql=sql,
+        limits=texts.get("limits", "-"),
+        file=found.name,
+        sha256=sha256(data).hexdigest(),
+        severity=severity if severity in SEVERITIES else None,
+        fault=fault,
+    )
 
 
 def changed(check: Check, values: Mapping[str, tuple[object, str]]) -> Check:

@@ -20,13 +20,10 @@ from lpaudit.report.cells import Cell, cell, visible
 from lpaudit.report.charts import chart
 from lpaudit.report.check import SEVERITIES
 from lpaudit.report.counts import brief, count, outcome
-from lpaudit.report.exceptions import among, exception_ids
+from lpaudit.report.exceptions import EXCEPTION_ID, among, exception_ids
 from lpaudit.report.matrix import Line, matrix
 from lpaudit.report.svg import Drawing
 from lpaudit.visible import instant
-
-EXCEPTION_ID = "exception_id"
-"""The column that is put before those of a control."""
 
 _ABOUT_COMPLETENESS = ("S2", "S3", "S18", "S19")
 """Sections that say whether the population is complete and its times are right."""
@@ -249,11 +246,6 @@ def _with_ids(result: Result) -> pa.Table:
     rows = result.rows
     if result.check.kind != "control" or not rows.num_columns:
         return rows
-    if EXCEPTION_ID in rows.column_names:
-        raise CheckError(
-            f"{result.check.file}: a column of a control cannot be called {EXCEPTION_ID}",
-            hint="the report puts one of that name before the others: name it otherwise",
-        )
     ids = pa.array(exception_ids(result.check, rows), pa.string())
     with_ids = rows.add_column(0, EXCEPTION_ID, ids)
     known = pc.is_in(ids, value_set=among(result, with_ids).column(EXCEPTION_ID).combine_chunks())
@@ -383,10 +375,10 @@ class Counted:
     population: str
 
 
-def not_asked(document: Document) -> list[str]:
-    """Return the questions that ended in an error, each with the reason."""
-    return [
-        f"{part.check.id}: {'; '.join(part.result.reasons)}"
+def not_asked(document: Document) -> dict[str, str]:
+    """Return why checks could not be asked, by their ids."""
+    return {
+        part.check.id: "; ".join(part.result.reasons)
         for part in document.parts
         if part.result.outcome is Outcome.ERROR
-    ]
+    }

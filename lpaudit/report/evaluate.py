@@ -6,9 +6,10 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from lpaudit.errors import CheckError, QueryError
+from lpaudit.errors import CheckError, QueryError, StoreError
 from lpaudit.model import Check, Framework, Outcome, Period, Report, Result, Section, Select
-from lpaudit.report.check import ALWAYS, load_check, named_parameters
+from lpaudit.report.check import ALWAYS, load_any, load_check, named_parameters
+from lpaudit.report.exceptions import EXCEPTION_ID
 from lpaudit.report.library import SHIPPED, Library
 from lpaudit.report.library import checks as files
 from lpaudit.report.words import slips
@@ -25,10 +26,10 @@ def evaluate(
     """Ask every check of a framework, in order.
 
     ``store`` says what was asked, for the report's head; ``instead`` has what else some checks are asked of,
-    by their ids. Raises CheckError before anything
-    is asked if a check is broken; a question that fails is a result that says so.
+    by their ids. Raises CheckError before anything is asked if a check of lpaudit's is broken; one of the
+    user's that is, and a question that fails, is a result that says so.
     """
-    checks = [load_check(section.check, library) for section in framework.sections]
+    checks = [load_any(section.check, library) for section in framework.sections]
     _, incomplete, _ = ask(load_check(framework.completeness, library), period, select)
     pairs = zip(framework.sections, checks, strict=True)
     results = tuple(
@@ -42,19 +43,18 @@ def _result(
     section: Section, check: Check, period: Period, select: Select, incomplete: list[dict[str, object]]
 ) -> Result:
     result = partial(Result, check=check, section=section)
-    if without := lacking(check, select):
-        return result(
-            parameters={}, outcome=Outcome.NO_DATA, reasons=without, population=0, rows=pa.table({})
-        )
+    not_asked = partial(result, parameters={}, population=0, rows=pa.table({}))
     try:
-        _look_at(check)
-        population, rows, parameters = ask(check, period, select)
+        if without := lacking(check, select):
+            return not_asked(outcome=Outcome.NO_DATA, reasons=without)
+        population, rows, parameters = _asked(check, period, select)
     except (CheckError, QueryError) as error:
-        return result(
-            parameters={}, outcome=Outcome.ERROR, reasons=(error.message,), population=0, rows=pa.table({})
-        )
-    if absent := set(check.key) - set(rows.column_names):
-        raise CheckError(f"{check.file}: the key {min(absent)} is no column of it", hint="name columns")
+        return not_asked(outcome=Outcome.ERROR, reasons=(error.message,))
+    except StoreError as error:
+        # DuckDB's words for a file that cannot be read may be those of a check: error('magic bytes').
+        if check.id in _shipped():
+            raise
+        return not_asked(outcome=Outcome.ERROR, reasons=(error.message,))
     reasons = tuple(str(row["reason"]) for row in incomplete if _concerned(check, str(row["concerns"])))
     if population == 0:
         outcome = Outcome.NO_DATA
@@ -64,6 +64,22 @@ def _result(
     else:
         outcome = Outcome.EXCEPTIONS if check.kind == "control" else Outcome.ROWS
     return result(parameters=parameters, outcome=outcome, reasons=reasons, population=population, rows=rows)
+
+
+def _asked(check: Check, period: Period, select: Select) -> tuple[int, pa.Table, dict[str, object]]:
+    """Ask a check as ``ask`` does, and refuse what is no answer. Raises CheckError, QueryError."""
+    if check.fault is not None:
+        raise CheckError(check.fault)
+    _look_at(check)
+    population, rows, parameters = ask(check, period, select)
+    if absent := set(check.key) - set(rows.column_names):
+        raise CheckError(f"{check.file}: the key {min(absent)} is no column of it", hint="name columns")
+    if check.kind == "control" and EXCEPTION_ID in rows.column_names:
+        raise CheckError(
+            f"{check.file}: a column of a control cannot be called {EXCEPTION_ID}",
+            hint="the report puts one of that name before the others: name it otherwise",
+        )
+    return population, rows, parameters
 
 
 def _look_at(check: Check) -> None:

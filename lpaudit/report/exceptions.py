@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from lpaudit.model import Check, Result
 from lpaudit.visible import instant
 
+EXCEPTION_ID = "exception_id"
+"""The column that is put before those of a control."""
+
 FINDING = "finding"
 """A boolean column by which a control says which of its rows are exceptions. Without it, all are."""
 

@@ -9,7 +9,7 @@ from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Control, Framework, Section
 from lpaudit.report import toml
 from lpaudit.report.charts import CHARTS
-from lpaudit.report.check import load_check, parameter
+from lpaudit.report.check import load_any, parameter
 from lpaudit.report.library import SHIPPED, Library, frameworks
 
 _INHERITED = ("summary", "result", "method", "not_shown", "show", "completeness", "section")
@@ -109,7 +109,7 @@ def _of_controls(controls: Iterable[Control], known: set[str], library: Library)
     """Return the sections of what controls name and the framework does not list, by number and id."""
     named = {check_id for control in controls for check_id in control.checks} - known
     checks = sorted(
-        (load_check(name, library) for name in named), key=lambda c: (int((c.section or "S99")[1:]), c.id)
+        (load_any(name, library) for name in named), key=lambda c: (int((c.section or "S99")[1:]), c.id)
     )
     return tuple(Section(check.id) for check in checks)
 

@@ -32,10 +32,14 @@ SHIPPED = Library()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of a library. ``name`` is what a report calls it: its path below reports/, or the user's."""
+    """A file of a library. ``name`` is what a report calls it: its path below reports/, or the user's.
+
+    ``own`` says that it is the user's.
+    """
 
     path: Path
     name: str
+    own: bool
 
 
 def checks(library: Library = SHIPPED) -> dict[str, Found]:
@@ -72,5 +76,5 @@ def _files(library: Library, pattern: str, what: str) -> dict[str, Found]:
                     f"two {what}s are called {path.stem}: {found[path.stem].name} and {name}",
                     hint="give yours another name",
                 )
-            found[path.stem] = Found(path, name)
+            found[path.stem] = Found(path, name, root != shipped)
     return found

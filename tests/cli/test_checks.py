@@ -60,16 +60,25 @@ def test_a_slip_is_told_with_the_file_and_the_status(tmp_path, lpaudit):
     )
 
 
-def test_a_check_that_is_not_one_is_an_error(tmp_path, lpaudit):
-    folder(tmp_path, "select 1")
-    tried = lpaudit("checks", "test", "ours")
-    assert tried.returncode == 3
-    assert "does not begin with /* TOML */" in tried.stderr
-
-
 def test_a_parameter_of_no_check_is_refused(tmp_path, lpaudit):
     (tmp_path / "lpaudit.toml").write_text("[checks.brute-forse]\nattempts = 3\n")
     listed = lpaudit("checks", "list")
     assert listed.returncode == 2
     assert "there is no check 'brute-forse'" in listed.stderr
     assert "did you mean brute-force?" in listed.stderr
+
+
+def test_a_broken_one_is_told_and_the_others_are_listed_and_tried(tmp_path, lpaudit):
+    folder(tmp_path)
+    (tmp_path / "ours" / "checks" / "own" / "other.sql").write_text("attach 'x'")
+    listed = lpaudit("checks", "list", "--format", "csv", "--reports", "ours")
+    assert listed.returncode == 3
+    assert "mine,,control,Mine,high,,ours/checks/own/mine.sql" in listed.stdout.splitlines()
+    assert "other.sql does not begin with /* TOML */" in listed.stderr
+    tried = lpaudit("checks", "test", "ours")
+    assert tried.returncode == 1
+    assert (
+        tried.stdout
+        == "ours/checks/own/other.sql: ours/checks/own/other.sql does not begin with /* TOML */\n"
+    )
+    assert tried.stderr == "lpaudit: 1 problems in 2 checks with 2 examples\n"

@@ -286,3 +286,55 @@ def test_a_check_of_ones_own_is_asked_sampled_and_registered(nights, tmp_path, m
     done = lpaudit(*asked, "--format", "json", env=given)
     assert done.returncode == 0, done.stderr
     assert [row["line_id"] for row in json.loads(done.stdout)] == [json.loads(found["row_key"])["line_id"]]
+
+
+BROKEN = """/*
+id = "broken"
+title = "Broken"
+question = "Which?"
+kind = "table"
+population = "select count(*) from access"
+unit = "lines"
+limits = "-"
+*/
+attach 'x.db' as x
+"""
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A folder of one's own with a check that is broken."""
+    area = tmp_path / "own" / "checks" / "own"
+    area.mkdir(parents=True)
+    (area / "broken.sql").write_text(BROKEN)
+    return report.Library(own=(tmp_path / "own",))
+
+
+def test_a_broken_check_of_ones_own_is_named_and_all_others_are_asked(nights, broken, monkeypatch):
+    assert "broken" in CONTROLS(broken)
+    monkeypatch.setattr(steps, "controls", lambda _: ["broken", "denied-requests", "incomplete-period"])
+    run = nights.run(library=broken)
+    assert run.exit_status == Exit.FAILED
+    assert [taken.step for taken in run.failed] == ["checks"]
+    [taken] = run.failed
+    assert taken.detail.startswith(f"broken: {broken.own[0]}/checks/own/broken.sql is not one SELECT (")
+    assert nights.select("select * from exception where check_id = 'denied-requests'")
+    assert ": 2 controls asked, " in nightly.in_a_line(run)
+    assert ", not asked: broken, 1 step not done; " in nightly.in_a_line(run)
+    assert "| not asked | why |" in nightly.in_markdown(run)
+
+
+def test_a_broken_table_of_a_report_is_named_too(nights, broken):
+    (broken.own[0] / "frameworks").mkdir()
+    (broken.own[0] / "frameworks" / "mine.toml").write_text(
+        'id = "mine"\ntitle = "Mine"\ndescription = "-"\nbase = "operation"\n'
+        '[[control]]\nid = "one"\nintent = "-"\nchecks = ["broken"]\nnot_shown = "-"\n'
+    )
+    fresh = nightly.fresh(
+        date(2026, 11, 23), ("mine",), nights.now(), run_id="1", host="gw1", user="lpaudit", known=broken
+    )
+    run = nightly.begin_and_run(nights.setup(library=broken), fresh, process=1, told=lambda _: None)
+    assert [taken.step for taken in run.failed] == ["report"]
+    assert "broken.sql is not one SELECT" in run.failed[0].detail
+    assert "Error" in (nights.out / "2026-11-23" / "mine.md").read_text()
+    assert len(run.report_hashes) == 2

@@ -55,7 +55,7 @@ def test_a_question_that_fails_is_exit_status_3_and_the_files_are_there(
 ):
     asked = report.evaluate
 
-    def failing(framework, period, select, store, library):
+    def failing(framework, period, select, store, library, *more):
         def broken(sql, parameters):
             return select(sql.replace("regexp_replace", "no_such_function"), parameters)
 

@@ -196,18 +196,6 @@ def test_why_answers_are_incomplete_is_told_once(store_of):
     assert all(part.brief.endswith(" Incomplete.") for part in incomplete)
 
 
-def test_a_control_has_no_column_of_the_name_that_ids_get(no_lines):
-    """Two columns of one name are no table in a workbook, and none that a binder can filter."""
-    evaluated = no_lines.evaluate()
-    for result in evaluated.results:
-        if result.check.kind == "control":
-            rows = pa.table({"exception_id": ["x"], **{name: ["y"] for name in result.check.key}})
-            with pytest.raises(CheckError, match="cannot be called exception_id"):
-                document(replace(evaluated, results=(replace(result, rows=rows),)))
-            return
-    pytest.fail("there is no control")
-
-
 def test_no_check_of_ours_has_such_a_column(no_lines):
     everything = {name: report.load_check(name) for name in report.checks()}
     period = no_lines.evaluate().period

@@ -9,7 +9,7 @@ from report.small import DAY, line
 
 from lpaudit import config, query, report
 from lpaudit.errors import CheckError, ConfigError, Exit, QueryLimit
-from lpaudit.model import Outcome, Section
+from lpaudit.model import Checkpoint, Outcome, Section
 
 CHECK = """/*
 id = "{id}"
@@ -109,6 +109,63 @@ def test_a_check_that_is_slow_wrong_or_hostile_is_an_error_and_the_others_go_on(
     assert results["bad"].outcome is Outcome.ERROR
     assert re.search(words, results["bad"].reasons[0])
     assert results["deletions"].outcome is Outcome.INCOMPLETE
+
+
+CONTROL = 'key = ["path"]\nseverity = "high"'
+
+
+@pytest.mark.parametrize(
+    ("sql", "more", "words"),
+    [
+        ("select path from access", "", "has no order by"),
+        ("attach 'x.db' as x", "", "is not one SELECT"),
+        ("copy access to 'x.csv' -- order by 1", "", "is not one SELECT"),
+        ("select path from access order by 1; select 1", "", "is not one SELECT"),
+        ("select path from access where status < $most order by 1", "", "does not declare"),
+        ("selec path from access order by 1", "", "is not SQL"),
+        ("select path from access order by 1", "title = 'again'", "is not TOML"),
+        ("select path from access order by 1", "tags = ['x']", "unknown tag"),
+        ("select status from access order by 1", CONTROL, "the key path is no column of it"),
+        ("select path, 1 as exception_id from access order by 1", CONTROL, "cannot be called exception_id"),
+        (
+            "select path from access order by 1",
+            "[needs]\nno_table = '-'",
+            "needs no_table, which is no table",
+        ),
+        ("select error('magic bytes') as path from access order by 1", CONTROL, "magic bytes"),
+    ],
+)
+def test_a_broken_file_is_an_error_in_every_form_of_report_and_the_others_go_on(
+    store_of, tmp_path, sql, more, words
+):
+    write(tmp_path, "bad", sql, more)
+    bad = tmp_path / "checks" / "own" / "bad.sql"
+    bad.write_text(bad.read_text().replace('"table"', '"control"' if more == CONTROL else '"table"'))
+    library = framework(tmp_path, "bad", "deletions")
+    store = store_of(a=[line("10:00:00", "GET /x")])
+    evaluated = report.evaluate(report.load_framework("mine", library), DAY, store.select, {}, library)
+    [result] = [r for r in evaluated.results if r.check.id == "bad"]
+    assert result.outcome is Outcome.ERROR
+    assert words in result.reasons[0]
+    assert [r.check.id for r in evaluated.results if r.outcome is Outcome.ERROR] == ["bad"]
+    document = report.document(evaluated, Checkpoint({}, None, {}))
+    assert list(report.not_asked(document)) == ["bad"]
+    made = [report.write(document, form, tmp_path) for form in report.FORMATS]
+    assert all(path.exists() for path in made)
+    [line_] = [one for one in document.matrix if one.check == "bad"]
+    assert line_.outcome == "error"
+
+
+def test_a_file_that_cannot_be_read_stops_no_other_one(tmp_path):
+    (tmp_path / "checks" / "own" / "bad.sql").mkdir(parents=True)
+    library = framework(tmp_path, "bad", "deletions")
+    assert "cannot read" in report.load_any("bad", library).fault
+    assert {"bad", "deletions"} <= {s.check for s in report.load_framework("mine", library).sections}
+
+
+def test_a_check_that_there_is_not_is_a_fault_of_the_framework(tmp_path):
+    with pytest.raises(CheckError, match="there is no check 'deletion'"):
+        report.load_framework("mine", framework(tmp_path, "deletion"))
 
 
 def test_a_limit_is_neither_an_interruption_nor_a_wrong_question():
