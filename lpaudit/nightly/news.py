@@ -1,9 +1,11 @@
 """What is worth waking somebody for: what is new about a night, and the message that says so."""
 
+from collections.abc import Iterator
+
 from lpaudit import pipeline, report
 from lpaudit.alerts import Message
 from lpaudit.alerts.message import Row
-from lpaudit.nightly.record import Run
+from lpaudit.nightly.record import Run, Taken
 
 _NEW = """
 select exception_id, event, check_id, severity, row_key from exception
@@ -19,9 +21,17 @@ def is_news(run: Run, before: Run | None) -> bool:
     return fresh or bool(_causes(run) - (_causes(before) if before else set()))
 
 
-def _causes(run: Run) -> set[tuple[str, str]]:
+def _causes(run: Run) -> set[tuple[str, ...]]:
     incomplete = run.facts("checks").get("incomplete", {})
-    return {("failed", taken.step) for taken in run.failed} | {("incomplete", check) for check in incomplete}
+    failed = {("failed", taken.step, why) for taken in run.failed for why in _reasons(taken, run)}
+    return failed | {("incomplete", check) for check in incomplete}
+
+
+def _reasons(taken: Taken, run: Run) -> Iterator[str]:
+    """Yield why a step failed, without figures, and without the night: its directory is no other reason."""
+    errors = [f"{check}: {why}" for check, why in taken.facts.get("errors", {}).items()]
+    for why in errors or [taken.facts.get("problem", taken.detail)]:
+        yield why.replace(run.night, "the night")
 
 
 def message(root: str, location: str, run: Run, link: str, library: report.Library) -> Message:

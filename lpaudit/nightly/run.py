@@ -77,4 +77,5 @@ def _outcome(step: Step, night: Night, run: Run, perform: Perform) -> tuple[Outc
 
 
 def _taken(step: Step, outcome: Outcome, begun: datetime, ended: datetime, done: Done) -> Taken:
-    return Taken(step.name, outcome, stamp(begun), stamp(ended), done.detail, done.facts)
+    facts = done.facts if done.problem is None else {**done.facts, "problem": done.problem}
+    return Taken(step.name, outcome, stamp(begun), stamp(ended), done.detail, facts)

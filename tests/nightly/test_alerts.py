@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from lpaudit import alerts, config
+from lpaudit import alerts, config, report
 from lpaudit.alerts.channels import slack_form
 from lpaudit.alerts.message import Message, Row
 from lpaudit.errors import AlertError, ConfigError, Exit
@@ -152,6 +152,47 @@ def test_what_is_as_bad_as_the_night_before_is_known_already(nights):
         nights.run(date(2026, 11, 25), channels=told)
         assert len(got) == 3
         assert [f["step"] for f in got[-1][1]["failed"]] == ["report"]
+
+
+def test_a_step_that_fails_for_another_reason_is_new(nights, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["lpaudit.nightly.steps"], "controls", lambda _: ["a", "b", "missed-nights"]
+    )
+    folder = tmp_path / "own" / "checks" / "own"
+    folder.mkdir(parents=True)
+    library = report.Library(own=(tmp_path / "own",))
+
+    def broken(a, b):
+        for name, text in (("a", a), ("b", b)):
+            (folder / f"{name}.sql").write_text(f"/*\n{text}\n*/\nselect 1 as n order by n\n")
+
+    whole = 'id = "{}"\ntitle = "-"\nquestion = "-"\nkind = "table"\nunit = "-"\nlimits = "-"\n'
+    whole += 'population = "select count(*) from access"'
+    with http_server() as (url, got, _):
+        told = channels(nights, alert_webhook=url)
+        for day, a, b, sent in (
+            (24, whole.format("a"), whole.format("b"), 1),  # after the last line
+            (25, "x", whole.format("b"), 2),  # new
+            (26, "x", whole.format("b"), 2),  # the same
+            (27, "y = 1", whole.format("b"), 3),  # for another reason
+            (28, "y = 1", "y = 1", 4),  # another one, too
+            (29, whole.format("a"), "y = 1", 4),  # one of two is as it was
+        ):
+            broken(a, b)
+            nights.run(date(2026, 11, day), channels=told, library=library)
+            assert len(got) == sent, day
+
+
+def test_the_directory_of_the_night_is_no_other_reason(nights):
+    with http_server() as (url, got, _):
+        told = channels(nights, alert_webhook=url)
+        nights.run(channels=told)
+        nights.out.rename(nights.folder / "aside")
+        nights.out.write_text("in the way")
+        nights.run(date(2026, 11, 24), channels=told)
+        before = len(got)
+        nights.run(date(2026, 11, 25), channels=told)
+        assert len(got) == before
 
 
 def test_an_alert_that_fails_stops_nothing_and_is_tried_again_first(nights):
