@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from lpaudit import STORE_VERSION, __version__, act, focus, query, routes, store
+from lpaudit import STORE_VERSION, __version__, act, focus, guard, query, routes, store
 from lpaudit.model import Checkpoint, Period, Select
 from lpaudit.outfile import together
 from lpaudit.schema import tables
@@ -80,8 +79,8 @@ def _focused(
     if files:
         datasets[focus.LINES] = readable([file.path for file in files])
     connect = partial(query.connect, datasets, partial(target.unreadable, opened_tables), api_prefixes)
-    with TemporaryDirectory(prefix="lpaudit-") as folder:
-        what = focus.Focus(period, files, readable, Path(folder) / "period.duckdb")
+    with guard.scratch() as folder:
+        what = focus.Focus(period, files, readable, folder / "period.duckdb")
         with closing(connect(focused=what)) as near, closing(connect(focused=what, copied=False)) as far:
             yield query.either(near, far), _versions(opened_tables)
 

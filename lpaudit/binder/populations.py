@@ -10,6 +10,7 @@ from functools import partial
 
 import pyarrow as pa
 
+from lpaudit import guard
 from lpaudit.binder.folder import Folder
 from lpaudit.binder.frame import LINES, Frame, frame_of
 from lpaudit.binder.rows import add_rows
@@ -50,8 +51,9 @@ def add_populations(
 def _add(folder: Folder, stem: str, frame: Frame, result: Result, select: Select) -> tuple[str | None, str]:
     """Write the rows of one frame, which must be as many as were counted."""
     try:
-        pieces = _pieces(frame, result, select) if frame.lines else [_asked(frame, result, select)]
-        rows = add_rows(folder, stem, pieces)
+        with guard.asking(result.check.id):
+            pieces = _pieces(frame, result, select) if frame.lines else [_asked(frame, result, select)]
+            rows = add_rows(folder, stem, pieces)
     except QueryError as error:
         why = f"its rows could not be asked for: {error.message.splitlines()[0]}"
     else:

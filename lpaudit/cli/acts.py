@@ -28,6 +28,9 @@ from lpaudit.errors import (
 from lpaudit.guard import Ended as ChildEnded
 
 _MODES = ("best-effort", "required")
+_LONG = {"nightly"}
+"""What does more than ask, and may take for that what it takes."""
+
 _NO_ARGUMENTS = {"store", "config_file", "quiet"}
 
 
@@ -135,8 +138,9 @@ def recording(
     stdout = sys.stdout
     try:
         if memory is not None:
-            guard.watch(memory)  # before anything is opened: what is open does not outlive a fork
-        if first or required:
+            # Before anything is opened: what is open does not outlive a fork.
+            guard.watch(memory, asked_alone=command in _LONG)
+        if (first or required) and not guard.again():
             record.keep("asked", None, None)
         sys.stdout = cast("TextIO", act.Tee(stdout, record.doing))
         yield status

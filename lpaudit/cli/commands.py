@@ -108,7 +108,7 @@ _UNRECORDED = {
 }
 """What asks nothing of the evidence, or leaves other traces in the store. Everything else is recorded."""
 
-_OF_OTHERS = dict.fromkeys(("report", "binder", "sample"), 2 * guard.MEMORY)
+_OF_OTHERS = dict.fromkeys(("report", "binder", "sample", "nightly"), 2 * guard.MEMORY)
 """What runs SQL of others, and how much memory it may have."""
 
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from lpaudit import guard
 from lpaudit.errors import CheckError, QueryError, StoreError
 from lpaudit.model import Check, Framework, Outcome, Period, Report, Result, Section, Select
 from lpaudit.report.check import ALWAYS, load_any, load_check, named_parameters
@@ -71,7 +72,8 @@ def _asked(check: Check, period: Period, select: Select) -> tuple[int, pa.Table,
     if check.fault is not None:
         raise CheckError(check.fault)
     _look_at(check)
-    population, rows, parameters = ask(check, period, select)
+    with guard.asking(check.id):
+        population, rows, parameters = ask(check, period, select)
     if absent := set(check.key) - set(rows.column_names):
         raise CheckError(f"{check.file}: the key {min(absent)} is no column of it", hint="name columns")
     if check.kind == "control" and EXCEPTION_ID in rows.column_names:

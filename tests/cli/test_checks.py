@@ -82,3 +82,39 @@ def test_a_broken_one_is_told_and_the_others_are_listed_and_tried(tmp_path, lpau
         == "ours/checks/own/other.sql: ours/checks/own/other.sql does not begin with /* TOML */\n"
     )
     assert tried.stderr == "lpaudit: 1 problems in 2 checks with 2 examples\n"
+
+
+def test_a_check_that_only_the_end_of_the_process_stops_stops_no_other_one(tmp_path, lpaudit, monkeypatch):
+    """DuckDB computes a constant while it plans, and hears of nothing meanwhile."""
+    folder(tmp_path)
+    endless = "select levenshtein(repeat('a', 300000), repeat('b', 300001))::varchar as line_id order by 1"
+    head = CHECK.partition("[parameters")[0].replace("mine", "endless")
+    (tmp_path / "ours" / "checks" / "own" / "endless.sql").write_text(f"{head}*/\n{endless}\n")
+    (tmp_path / "ours" / "frameworks").mkdir()
+    (tmp_path / "ours" / "frameworks" / "ours.toml").write_text(
+        'id = "ours"\ntitle = "Ours"\ndescription = "-"\nbase = "operation"\n'
+        '[[control]]\nid = "one"\nintent = "-"\nchecks = ["mine", "endless"]\nnot_shown = "-"\n'
+    )
+    (tmp_path / "access.log").write_text(
+        '192.0.2.7 gw alice [23/Nov/2026:10:00:00 +0000] "DELETE /api/flows/1 HTTP/1.1" 204 0 "-" "curl/8"\n'
+    )
+    monkeypatch.setenv("LPAUDIT_CHECK_SECONDS", "1")
+    assert lpaudit("ingest", "--host", "gw1", "access.log").returncode == 0
+    ran = lpaudit("report", "ours", "--reports", "ours", "--period", "2026-11-23", "--out", "out")
+    assert ran.returncode == 3
+    assert ran.stderr.splitlines() == [
+        "lpaudit: ours: a question could not be asked: endless: the query took longer than 1 seconds"
+    ]
+    told = (tmp_path / "out" / "ours.md").read_text()
+    assert "the query took longer than 1 seconds" in told
+    monkeypatch.setenv("LPAUDIT_REPORTS", "ours")
+    ran = lpaudit(
+        "nightly", "--date", "2026-11-23", "--skip", "sync", "--framework", "ours", "--out", "nights"
+    )
+    assert ran.returncode == 3
+    assert "checks failed: endless: the query took longer than 1 seconds (" in ran.stderr
+    assert (tmp_path / "nights" / "2026-11-23" / "ours.html").exists()
+    [trail] = lpaudit(
+        "sql", "select outcome from audit_trail where command = 'nightly'", "--format", "jsonl"
+    ).stdout.splitlines()
+    assert trail == '{"outcome": "error"}'

@@ -376,6 +376,33 @@ except QueryLimit as limit:
     ],
 )
 def test_the_parent_says_what_became_of_its_child(inside, said):
+    assert watched(inside) == said + "\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("held = bytes(b'x') * (1 << 30); time.sleep(60)", "the query needs more memory than 0 GiB"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "the process that asked was ended (SIGSEGV)"),
+        ("with guard.limited(-1.5, 2): time.sleep(60)", "the query took longer than 2 seconds"),
+    ],
+)
+def test_what_a_child_was_ended_for_is_left_out_by_the_next(what, said):
+    inside = f"""folder = guard.scratch()
+    print(folder.__enter__(), flush=True)
+    with guard.asking("good"): pass
+    try:
+        with guard.asking("bad"):
+            {what}
+    except QueryLimit as limit:
+        print("refused", limit.message)
+    sys.exit(3)"""
+    first, _second, *rest = watched(inside).splitlines()
+    assert rest == [f"refused {said}", "ended 3"]
+    assert not Path(first).exists()
+
+
+def watched(inside):
     ran = subprocess.run(
         [sys.executable, "-c", GUARDED.format(inside=inside)],
         capture_output=True,
@@ -383,7 +410,8 @@ def test_the_parent_says_what_became_of_its_child(inside, said):
         timeout=30,
         check=False,
     )
-    assert ran.stdout == said + "\n", ran.stderr
+    assert not ran.stderr
+    return ran.stdout
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
