@@ -3,10 +3,13 @@
 `action = 'delet'` is good SQL, matches nothing, and looks like a clean result. So every literal
 that is compared with a column is held against the words which that column may hold: those of
 schemas/, of the route catalogue, and of the `case` expressions of views and of the check itself.
+
+What would have to be guessed is let be: regular expressions, other functions, `<` and `>`, numbers,
+parameters, and columns that are compared with columns.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -36,6 +39,10 @@ class Words:
         """Return what one of two expressions may hold."""
         return Words(self.words | other.words, self.open or other.open)
 
+    def through(self, function: Callable[[str], str]) -> "Words":
+        """Return what a function makes of them."""
+        return Words(frozenset(map(function, self.words)), self.open)
+
     def refuses(self, literal: str) -> bool:
         """Tell whether a literal is none of them; of open ones only what looks like a slip is refused."""
         if literal in self.words or any("%" in w and _like(literal, w) for w in self.words):
@@ -44,6 +51,9 @@ class Words:
 
     def near(self, literal: str) -> list[str]:
         """Return the word that was meant, if there is one."""
+        for word in sorted(self.words):
+            if word.casefold() == literal.casefold():
+                return [word]
         return get_close_matches(literal, sorted(self.words), n=1, cutoff=_NEAR if self.open else 0.6)
 
 
@@ -59,22 +69,46 @@ def slips(sql: str) -> list[str]:
 
 def _of_scope(scope: Scope) -> Iterator[str]:
     for equal in scope.find_all(exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ):
-        yield from _compared(equal.this, [equal.args["expression"]], scope)
+        yield from _compared(equal.this, _any_of(equal.args["expression"]), scope)
         yield from _compared(equal.args["expression"], [equal.this], scope)
     for each in scope.find_all(exp.In):
         yield from _compared(each.this, each.expressions, scope)
+    for held in scope.find_all(exp.ArrayContains, exp.Contains):
+        if isinstance(held.this, exp.Array):
+            yield from _compared(held.args["expression"], held.this.expressions, scope)
     for case in scope.find_all(exp.Case):
         if case.this is not None:
             yield from _compared(case.this, [branch.this for branch in case.args["ifs"]], scope)
-    for like in scope.find_all(exp.Like):
-        yield from _pattern(like.this, like.args["expression"], "", scope)
+    yield from _of_patterns(scope)
+
+
+def _of_patterns(scope: Scope) -> Iterator[str]:
+    for between in scope.find_all(exp.Between):
+        yield from _between(between, scope)
+    for like in scope.find_all(exp.Like, exp.ILike):
+        if not isinstance(like.parent, exp.Escape):
+            yield from _pattern(like, "", scope)
     for starts in scope.find_all(exp.StartsWith):
-        yield from _pattern(starts.this, starts.args["expression"], "%", scope)
+        yield from _pattern(starts, "%", scope)
+
+
+def _any_of(node: exp.Expr) -> list[exp.Expr]:
+    """Return what `any([…])` has in its list; of anything else, that itself."""
+    if not isinstance(node, exp.Any):
+        return [node]
+    held = node.this.unnest()
+    return list(held.expressions) if isinstance(held, exp.Array) else []
 
 
 def _compared(left: exp.Expr, right: Iterable[exp.Expr], scope: Scope) -> Iterator[str]:
-    literals = [node.name for node in right if isinstance(node, exp.Literal) and node.is_string]
-    if not literals or isinstance(left, exp.Literal):
+    if isinstance(left, exp.Tuple):
+        for row in right:
+            if isinstance(row, exp.Tuple):
+                for one, other in zip(left.expressions, row.expressions, strict=False):
+                    yield from _compared(one, [other], scope)
+        return
+    literals = [text for node in right if (text := _constant(node, scope)) is not None]
+    if not literals or _constant(left, scope) is not None:
         return
     known = _words(left, scope)
     if known is None:
@@ -84,24 +118,53 @@ def _compared(left: exp.Expr, right: Iterable[exp.Expr], scope: Scope) -> Iterat
             yield _sentence(left, literal, known)
 
 
-def _pattern(left: exp.Expr, pattern: exp.Expr, more: str, scope: Scope) -> Iterator[str]:
+def _constant(node: exp.Expr, scope: Scope) -> str | None:
+    """Return the one text that an expression is, whatever the row; None if it is not certain to be one."""
+    known = None if node.find(exp.Column, exp.DPipe) else _words(node, scope)
+    return next(iter(known.words)) if known and len(known.words) == 1 and not known.open else None
+
+
+def _between(between: exp.Between, scope: Scope) -> Iterator[str]:
+    low, high = (_constant(between.args[end], scope) for end in ("low", "high"))
+    known = _words(between.this, scope)
+    if known is None or known.open or low is None or high is None:
+        return
+    # Texts are in the order of their bytes, which is that of their characters.
+    if not any("%" in word or low <= word <= high for word in known.words):
+        yield _told(between.this, f"between {low!r} and {high!r}", _all(known))
+
+
+def _pattern(like: exp.Expr, more: str, scope: Scope) -> Iterator[str]:
+    left, pattern = like.this, like.args["expression"]
     if not isinstance(pattern, exp.Literal):
         return
     known = _words(left, scope)
-    text = pattern.name + more
-    if known is None or known.open or any("%" in w or _like(w, text) for w in known.words):
+    if known is None or known.open or any("%" in word for word in known.words):
         return
-    yield _sentence(left, pattern.name, known)
+    fold = str.casefold if isinstance(like, exp.ILike) else str
+    one = "_" if more else "."  # of a beginning it is no placeholder
+    text = fold(pattern.name + more)
+    if not any(_like(fold(word), text, one) for word in known.words):
+        yield _sentence(left, pattern.name, known)
 
 
 def _sentence(left: exp.Expr, literal: str, known: Words) -> str:
     near = known.near(literal)
-    meant = f"did you mean {near[0]!r}?" if near else "there are: " + ", ".join(sorted(known.words)[:30])
-    return f"{left.sql('duckdb')} is never {literal!r}: {meant}"
+    return _told(left, repr(literal), f"did you mean {near[0]!r}?" if near else _all(known))
 
 
-def _like(text: str, pattern: str) -> bool:
-    return bool(re.fullmatch(".*".join(map(re.escape, pattern.split("%"))), text, re.DOTALL))
+def _all(known: Words) -> str:
+    return "there are: " + ", ".join(sorted(known.words)[:30])
+
+
+def _told(left: exp.Expr, never: str, instead: str) -> str:
+    return f"{left.sql('duckdb')} is never {never}: {instead}"
+
+
+def _like(text: str, pattern: str, one: str = "_") -> bool:
+    """Tell if a text is like a pattern; ``one`` is what `_` stands for, as a regular expression."""
+    parts = (re.escape(part).replace("_", one) for part in pattern.split("%"))
+    return bool(re.fullmatch(".*".join(parts), text, re.DOTALL))
 
 
 # -------------------------------------------------- what an expression may hold; None: anything
@@ -117,19 +180,35 @@ def _words(node: exp.Expr | None, scope: Scope) -> Words | None:
             return Words(frozenset({node.name})) if node.is_string else None
         case exp.Column():
             return _of_column(node, scope)
-        case exp.Case():
-            return _any((*(each.args["true"] for each in node.args["ifs"]), node.args.get("default")), scope)
-        case exp.If():
-            return _any((node.args["true"], node.args.get("false")), scope)
-        case exp.Coalesce():
-            return _any((node.this, *node.expressions), scope)
+        case exp.Case() | exp.If() | exp.Coalesce():
+            return _any(_branches(node), scope)
         case exp.DPipe() if isinstance(node.left, exp.Literal):
             return Words(frozenset({f"{node.left.name}%"}))
         case exp.Bracket():
             return _of_variable(node)
+        case exp.Lower() | exp.Upper() | exp.Trim():
+            return _through(node, scope)
         case exp.Expr() if isinstance(node, _SAME):
             return _words(node.this, scope)
     return None
+
+
+def _branches(node: exp.Case | exp.If | exp.Coalesce) -> list[exp.Expr | None]:
+    match node:
+        case exp.Case():
+            return [*(each.args["true"] for each in node.args["ifs"]), node.args.get("default")]
+        case exp.If():
+            return [node.args["true"], node.args.get("false")]
+    return [node.this, *node.expressions]
+
+
+def _through(node: exp.Lower | exp.Upper | exp.Trim, scope: Scope) -> Words | None:
+    known = _words(node.this, scope)
+    if known is None or (isinstance(node, exp.Trim) and node.args.get("expression")):
+        return None  # trim(action, 'de') would need a second opinion on what DuckDB trims
+    if isinstance(node, exp.Trim):
+        return known if all(word == word.strip() for word in known.words) else None
+    return known.through(str.lower if isinstance(node, exp.Lower) else str.upper)
 
 
 def _any(nodes: Iterable[exp.Expr | None], scope: Scope) -> Words | None:

@@ -6,6 +6,7 @@ from lpaudit import report
 from lpaudit.correlation import Confidence, Method, Relation
 from lpaudit.errorlog.messages import EVENTS
 from lpaudit.model import Escaping, GapCause, RejectReason, SourceChange
+from lpaudit.roster.records import KINDS
 from lpaudit.schema import tables
 
 
@@ -17,6 +18,7 @@ from lpaudit.schema import tables
         ("source_event", "event", SourceChange),
         ("log_format", "escaping", Escaping),
         ("flow_run_link", "relation", Relation),
+        ("identity", "kind", KINDS),
         ("flow_run_link", "method", Method),
         ("flow_run_link", "confidence", Confidence),
         ("server_event", "event", EVENTS),
@@ -65,6 +67,26 @@ def test_the_schema_has_the_words_that_are_written(table, column, words):
             "outer_one.action is never 'zap'",
         ),
         ("select 1 from access group by action having action = 'raed'", "never 'raed'"),
+        ("select 1 from access_identity where kind = 'bot'", "there are: agent, human, service, worker"),
+        ("select 1 from access_identity where coalesce(kind, 'unknown') = 'humann'", "mean 'human'?"),
+        ("select 1 from identity_latest where kind in ('agent', 'agents')", "did you mean 'agent'?"),
+        ("select 1 from access where method = 'delete'", "did you mean 'DELETE'?"),
+        ("select 1 from access where method in ('post', 'PUT')", "did you mean 'POST'?"),
+        ("select 1 from access where lower(action) = 'delet'", "LOWER(action) is never 'delet'"),
+        ("select 1 from access where upper(action) = 'delete'", "did you mean 'DELETE'?"),
+        ("select 1 from access where lower(method) = 'DELETE'", "did you mean 'delete'?"),
+        ("select 1 from access where trim(resource_type) = 'flowrun'", "did you mean 'flow_run'?"),
+        ("select 1 from access where action = lower('DELET')", "never 'delet'"),
+        ("select 1 from access where action = 'delet'::varchar", "never 'delet'"),
+        ("select 1 from access where action ilike 'DELET'", "action is never 'DELET'"),
+        ("select 1 from access where action not ilike '%raed%'", "never '%raed%'"),
+        ("select 1 from access where action between 'x' and 'z'", "never between 'x' and 'z': there are"),
+        ("select 1 from access where action = any(['read', 'delet'])", "never 'delet'"),
+        ("select 1 from access where list_contains(['read', 'delet'], action)", "never 'delet'"),
+        ("select 1 from access where action in ['delet']", "never 'delet'"),
+        ("select 1 from access where (method, action) = ('DELETE', 'delet')", "never 'delet'"),
+        ("select 1 from access where (status, action) in ((200, 'read'), (200, 'raed'))", "never 'raed'"),
+        ("select 1 from access where (action, method) is not distinct from ('read', 'get')", "mean 'GET'?"),
     ],
 )
 def test_a_slip_is_found(sql, slip):
@@ -83,6 +105,16 @@ def test_a_slip_is_found(sql, slip):
         "select coalesce(\"user\", 'nobody') as u from access where u = 'anybody'",
         "select 1 from access where action = $action",
         "with a as (select action || '!' as x from access) select 1 from a where x = 'read!'",
+        "select 1 from access_identity where kind = 'agent' or coalesce(kind, 'unknown') <> 'unknown'",
+        "select 1 from access where lower(action) = 'delete' or upper(action) = 'DELETE' or trim(action) = 'read'",
+        "select 1 from access where lower(method) = 'delete' or method ilike 'delete'",
+        "select 1 from access where action ilike 'DEL%' or action like 'delet_' or action ilike 'BULK_DELETE'",
+        "select 1 from access where action like 'bulk!_delet' escape '!'",
+        "select 1 from access where action between 'd' and 'e' or status between 200 and 299",
+        "select 1 from access where action = any(['read']) or list_contains(['read'], action) or action = any($some)",
+        "select 1 from access where (method, action) in (('GET', 'read'), ('POST', $action))",
+        "select 1 from access where route = '/flow_runs/' || $rest",
+        "select 1 from access where contains([\"user\"], 'delet') or contains(path, 'delet')",
     ],
 )
 def test_what_can_be_there_is_let_be(sql):
