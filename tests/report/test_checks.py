@@ -377,3 +377,14 @@ def test_a_period_that_cuts_hours_counts_only_what_is_inside(store_of):
 def test_a_period_without_lines_has_no_rows_and_no_population(no_lines, check_id):
     result = no_lines.result(check_id, DAY)
     assert (result.rows.num_rows, result.population) == (0, 0)
+
+
+@pytest.mark.parametrize("value", ["True", "%74rue", "tr%75E", "%6fn", "1"])
+@pytest.mark.parametrize(
+    "name", ["include_secrets", "include%5Fsecrets", "%69nclude_secret%73", "include_%73ecrets"]
+)
+def test_a_question_for_secrets_is_found_also_where_redaction_took_it_for_one(store_of, name, value):
+    asked = line("10:00:00", f"GET /api/block_documents/{RUN}?{name}={value}", user="bob", agent="curl/8")
+    not_asked = line("10:00:01", f"GET /api/block_documents/{RUN}?{name}=false", user="alice", agent="curl/8")
+    [row] = store_of(access=[asked, not_asked]).rows("secret-reads")
+    assert (row["identity"], row["by_other_programs"]) == ("bob", 1)

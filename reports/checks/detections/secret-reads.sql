@@ -10,7 +10,7 @@ key = ["identity", "client", "first"]
 population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
-Whether a GET asked for secrets stands in its query, which is read as Prefect reads it: decoded, `true`, `t`, `yes`, `y`, `on` and `1` in upper or lower case, and of several the last. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
+Whether a GET asked for secrets stands in its query, which is read as Prefect reads it: decoded, `true`, `t`, `yes`, `y`, `on` and `1` in upper or lower case, and of several the last. A value that was redacted, because it is written in a way that is nobody's, counts as one. POST /block_documents/filter asks in its body, which no log has: each is taken for a reading of one more document.
 Runs read the blocks that they need with Prefect's client; the user interface reads with a browser. A program can claim to be either in its User-Agent.
 A block counts at its first reading by that identity from that address in the period."""
 [parameters.documents]
@@ -24,9 +24,12 @@ with reading as (
         coalesce(resource_id, route, '') as document,
         coalesce(user_agent not like 'prefect/%', true) as other_program,
         -- An encoded & or = is no separator, and no other character of the name or of a value is beyond ASCII.
-        coalesce(lower(regexp_extract(
-            url_decode(regexp_replace(query, '%(26|3[dD]|[89a-fA-F][0-9a-fA-F])', '?', 'g')), '(?s).*(^|&)include_secrets=([^&]*)', 2
-        )) in ('true', 't', 'yes', 'y', 'on', '1'), false) as asked,
+        coalesce(regexp_matches(
+            regexp_extract(
+                url_decode(regexp_replace(query, '%(26|3[dD]|[89a-fA-F][0-9a-fA-F])', '?', 'g')), '(?s).*(^|&)include_secrets=([^&]*)', 2
+            ),
+            '(?i)^(true|t|yes|y|on|1|[*].*)$'
+        ), false) as asked,
         method = 'POST' as in_a_body,
         time
     from access
