@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lpaudit import __version__, keys, pipeline, store
+from lpaudit import __version__, keys, pipeline, report, store
 from lpaudit.errors import ConfigError, SourceError
 from lpaudit.model import Period
 from lpaudit.reason import reason_of
@@ -24,6 +24,9 @@ _MADE_BY = """
 select run_id, "user", period_start, period_end from control_run_latest
 where list_contains(map_values(report_hashes), $sha256)
 order by started_at desc, run_id limit 1
+"""
+_LOGINS = """
+select distinct login, identity from identity_login where asked_from <= $now and $now < asked_to
 """
 _OF_REPORT = "select * from signoff where report_sha256 = $sha256 order by signed_at, signoff_id"
 
@@ -51,7 +54,7 @@ class Verified:
 
 def sign_off(
     root: str,
-    report: Path,
+    file: Path,
     said: Said,
     key_file: Path,
     *,
@@ -62,8 +65,8 @@ def sign_off(
 ) -> Row:
     """Append a signed decision about a report's bytes, and return its row.
 
-    Raises ConfigError for what may not be signed (by its preparer, with somebody else's key), StoreError,
-    SourceError if the report cannot be read.
+    Raises ConfigError for what may not be signed (by its preparer, with somebody else's key, no report),
+    StoreError, SourceError if the report cannot be read.
     """
     target = store.open_store(root)
     private = keys.load(key_file)
@@ -73,21 +76,20 @@ def sign_off(
             f"the key {key.key_id} is {key.name}'s, and not {said.reviewer}'s",
             hint="sign with a key of your own: `lpaudit keys init --as NAME`",
         )
-    data = _bytes(report)
+    data = _bytes(file)
     made = _made_by(root, data)
-    preparer, known_from = _preparer(report, said, made)
-    if said.prepared_by is not None and _same(said.reviewer, said.prepared_by):
-        preparer, known_from = said.prepared_by, "told"
-    if _same(said.reviewer, preparer):
+    if made is None and not report.is_report(data):
         raise ConfigError(
-            f"{preparer} made this report ({known_from}), and nobody reviews his own",
-            hint="have somebody else sign it off",
+            f"{file} is no report of lpaudit",
+            hint="name a file that `lpaudit report`, `binder` or `nightly` wrote, as it was written",
         )
+    preparer, known_from = _preparer(file, said, made)
+    _refuse_own(root, said, preparer, known_from, now)
     period = Period(made["period_start"], made["period_end"]) if made else said.period
     row: Row = {
         "signoff_id": unique(),
         "signed_at": now,
-        "report": report.name,
+        "report": file.name,
         "report_sha256": sha256(data).hexdigest(),
         "report_bytes": len(data),
         "run_id": made["run_id"] if made else None,
@@ -109,14 +111,34 @@ def sign_off(
     return row
 
 
-def verify(root: str, report: Path) -> list[Verified]:
+def _refuse_own(root: str, said: Said, preparer: str, known_from: str, now: datetime) -> None:
+    """Raise ConfigError if who reviews is who made it, by the store or as told, under whatever login."""
+    reviewer = _person(root, said.reviewer, now)
+    for name, origin in ((said.prepared_by, "told"), (preparer, known_from)):
+        if name is not None and reviewer & _person(root, name, now):
+            alias = "" if _same(name, said.reviewer) else f", who is {said.reviewer}"
+            raise ConfigError(
+                f"{name} made this report ({origin}){alias}, and nobody reviews his own",
+                hint="have somebody else sign it off",
+            )
+
+
+def _person(root: str, name: str, now: datetime) -> frozenset[str]:
+    """Return the plain names of whom a name is: its own, and of the identities that have it as a login."""
+    with pipeline.opened(root) as (connection, _):
+        logins = connection.select(_LOGINS, {"now": now}).to_pylist()
+    plain = _plain(name)
+    return frozenset({plain, *(_plain(row["identity"]) for row in logins if _plain(row["login"]) == plain)})
+
+
+def verify(root: str, file: Path) -> list[Verified]:
     """Return every sign-off of a report's bytes, the oldest first, each with its problems.
 
     Raises StoreError, SourceError.
     """
     target = store.open_store(root)
     known = keys.published(target)
-    asked: Row = {"sha256": sha256(_bytes(report)).hexdigest()}
+    asked: Row = {"sha256": sha256(_bytes(file)).hexdigest()}
     rows = pipeline.select(root, _TABLE, _OF_REPORT, asked).to_pylist()
     return [Verified(row, tuple(_problems(row, known))) for row in rows]
 
@@ -142,17 +164,17 @@ def _made_by(root: str, data: bytes) -> Row | None:
     return found[0] if found else None
 
 
-def _preparer(report: Path, said: Said, made: Row | None) -> tuple[str, str]:
+def _preparer(file: Path, said: Said, made: Row | None) -> tuple[str, str]:
     """Return who made a report, and where that is known from: the night's record before anything else."""
     if made is not None:
         return made["user"], "control_run"
     if said.prepared_by is not None:
         return said.prepared_by, "told"
     try:
-        return report.owner(), "file-owner"
+        return file.owner(), "file-owner"
     except (KeyError, OSError):
         raise ConfigError(
-            f"nobody knows who made {report}: no night did, and its owner has no name",
+            f"nobody knows who made {file}: no night did, and its owner has no name",
             hint="say it with --prepared-by",
         ) from None
 
@@ -166,8 +188,8 @@ def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _bytes(report: Path) -> bytes:
+def _bytes(file: Path) -> bytes:
     try:
-        return report.read_bytes()
+        return file.read_bytes()
     except OSError as error:
-        raise SourceError(f"cannot read {report}: {reason_of(error)}", hint="name a report's file") from error
+        raise SourceError(f"cannot read {file}: {reason_of(error)}", hint="name a report's file") from error

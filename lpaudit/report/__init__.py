@@ -14,6 +14,7 @@ matrix.py      controls and what bears on them
 document.py    values → what is printed, the same for every format
 formats.py     a document → files: html.py and markdown.py (with templates.py), csv_.py, json_.py,
                xlsx.py, oscal.py, pdf.py
+recognise.py   a file → whether it is one of these
 """
 
 from lpaudit.report.check import load_any, load_check
@@ -26,6 +27,7 @@ from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
 from lpaudit.report.json_ import plain
 from lpaudit.report.library import SHIPPED, Library, checks, refuse_unknown
+from lpaudit.report.recognise import is_report
 from lpaudit.report.toml import only
 from lpaudit.report.words import slips
 
@@ -45,6 +47,7 @@ __all__ = [
     "exception_ids",
     "exceptions",
     "framework_ids",
+    "is_report",
     "lacking",
     "load_any",
     "load_check",

@@ -20,7 +20,7 @@ from lpaudit.binder import Frame, frame_of
 from lpaudit.binder import populations as of_populations
 from lpaudit.errors import ConfigError, OutputError
 from lpaudit.model import Period
-from lpaudit.report import checks, load_check
+from lpaudit.report import checks, is_report, load_check
 from lpaudit.report.check import named_parameters
 
 pytestmark = pytest.mark.xdist_group("binder")
@@ -49,6 +49,10 @@ def test_it_holds_what_it_says(folder):
     }
     assert told["period"] == {"start": "2026-11-23 00:00:00Z", "end": "2026-11-24 00:00:00Z"}
     assert (folder / "verify.py").read_bytes() == SCRIPT.read_bytes()
+
+
+def test_it_is_known_as_what_a_reviewer_may_sign_off(signed):
+    assert is_report(signed.read_bytes())
 
 
 def test_populations_and_exceptions_are_the_rows_that_were_counted(folder):

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from report.small import line
 
-from lpaudit import keys, signoff
+from lpaudit import identities, keys, signoff
 from lpaudit.errors import ConfigError, SourceError, StoreError
 from lpaudit.model import Period
 from lpaudit.store import open_store
 
+REPORT = f"<div><dt>Report id</dt><dd>{'0f' * 16}</dd></div>"
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 
 
@@ -91,7 +92,7 @@ def test_a_key_that_says_it_follows_another_is_not_believed_without_its_signatur
 def signed(nights, hans, tmp_path):
     """Sign a report off: ``signed("accepted", …)`` → the row."""
     report = tmp_path / "report.html"
-    report.write_text("<h1>Report</h1>")
+    report.write_text(REPORT)
 
     def sign(
         decision="accepted", *, reviewer="hans", file=hans[1], path=report, comment="fine, so far", **more
@@ -147,6 +148,65 @@ def test_nobody_reviews_his_own(nights, signed, preparer):
     assert nights.select("select * from signoff") == []
 
 
+PEOPLE = """
+directory = "staff"
+[[identity]]
+name = "hans"
+kind = "human"
+aliases = ["hwm", "Hans.M"]
+
+[[identity]]
+name = "olu"
+kind = "human"
+"""
+
+
+@pytest.mark.parametrize(
+    ("reviewer", "preparer", "same"),
+    [
+        ("hans", "hwm", True),
+        ("hwm", "hans.m", True),
+        ("HWM", "Hans", True),
+        ("hans", "olu", False),
+        ("hwm", "lpaudit", False),
+    ],
+)
+def test_nobody_reviews_his_own_under_another_login(nights, signed, tmp_path, reviewer, preparer, same):
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    identities.import_files(
+        nights.root,
+        [tmp_path / "people.toml"],
+        as_of=None,
+        form=None,
+        directory=None,
+        now=nights.now,
+        unique=nights.unique,
+    )
+    file = tmp_path / "home" / "another.pem"
+    keys.init(nights.root, file, reviewer, now=NOW, unique="3" * 32)
+    sign, _ = signed
+    if same:
+        with pytest.raises(
+            ConfigError, match=rf"{preparer} made this report \(told\), who is {reviewer}, and"
+        ):
+            sign(reviewer=reviewer, file=file, prepared_by=preparer)
+    else:
+        assert sign(reviewer=reviewer, file=file, prepared_by=preparer)["preparer"] == preparer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"junk", b"<h1>Report</h1>", b"PK\x03\x04", b"{", b'{"id": "x"}', b"[1]", b"%PDF-1.7\nReport"],
+)
+def test_what_is_no_report_is_not_signed_off(nights, signed, tmp_path, data):
+    sign, _ = signed
+    (tmp_path / "junk.html").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"junk\.html is no report of lpaudit") as refused:
+        sign(path=tmp_path / "junk.html")
+    assert refused.value.hint
+    assert nights.select("select * from signoff") == []
+
+
 def test_who_made_a_night_s_report_is_known_and_cannot_be_talked_away(nights, signed):
     sign, _ = signed
     run = nights.run(user="hans")
@@ -195,7 +255,7 @@ def test_a_key_that_is_gone_verifies_nothing(nights, hans, signed):
 def test_the_commands(nights, lpaudit, tmp_path):
     store = ("--store", nights.root)
     report = tmp_path / "r.html"
-    report.write_text("x")
+    report.write_text(REPORT)
     assert lpaudit("signoff", "--verify", report, *store).returncode == 1
     made = lpaudit("keys", "init", "--as", "hans", *store)
     assert made.returncode == 0, made.stderr

@@ -54,6 +54,13 @@ def test_the_log_says_what_the_texts_say(printable):
     assert len(kept) > len(TEXTS) * 3 // 4, stripped - kept
 
 
+@pytest.mark.parametrize("form", [name for name in report.FORMATS if name != "csv"])
+def test_a_report_is_known_as_one_in_every_form_that_is_one_file(written, form):
+    data = written[form].read_bytes()
+    assert report.is_report(data)
+    assert not report.is_report(data[: len(data) // 400])
+
+
 def test_csv_is_text_that_a_spreadsheet_does_not_calculate(printable, written):
     for path in written["csv"].iterdir():
         data = path.read_bytes().decode("utf-8")
