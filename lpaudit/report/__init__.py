@@ -2,6 +2,7 @@
 
 library.py     which of them there are
 check.py       one .sql file under reports/checks
+repeatable.py  a check's SQL → what in it would give another answer each time
 examples.py    one .examples.toml beside it
 words.py       a check's SQL → what is compared with a word that cannot be there
 framework.py   one .toml file under reports/frameworks

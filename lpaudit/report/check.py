@@ -18,6 +18,7 @@ from lpaudit.errors import CheckError, ConfigError
 from lpaudit.model import Check, Parameter
 from lpaudit.report import toml
 from lpaudit.report.library import SHIPPED, Found, Library, checks
+from lpaudit.report.repeatable import changing
 
 ALWAYS = ("start", "end")
 """Parameters that every check may name: the report's period."""
@@ -208,10 +209,21 @@ def _refuse(check: Check) -> None:
         if not _TAG.fullmatch(tag):
             raise CheckError(f"{file}: unknown tag {tag!r}", hint="a tag is D1 to D99 or T1110.001")
     _refuse_parameters(check)
+    _refuse_sql(check)
+
+
+def _refuse_sql(check: Check) -> None:
+    file = check.file
     if not _ORDER.search(check.sql):
         raise CheckError(
             f"{file} has no order by", hint="rows in no order make a report that cannot be compared"
         )
+    for sql in (check.population, check.sql):
+        if name := changing(sql):
+            raise CheckError(
+                f"{file} asks {name}, which is another one each time",
+                hint="the same period gives the same report: its ends are $start and $end",
+            )
 
 
 def _refuse_parameters(check: Check) -> None:

@@ -157,4 +157,6 @@ def _number(answer: pa.Table, check: Check) -> int:
         raise CheckError(
             f"{check.file}: population is not one number", hint="population is a SELECT count(…)"
         )
+    if value < 0:
+        raise CheckError(f"{check.file}: population is {value:,}", hint="population is a SELECT count(…)")
     return value

@@ -123,6 +123,7 @@ CONTROL = 'key = ["path"]\nseverity = "high"'
         ("select path from access order by 1; select 1", "", "is not one SELECT"),
         ("select path from access where status < $most order by 1", "", "does not declare"),
         ("selec path from access order by 1", "", "is not SQL"),
+        ("select path from access where time < now() order by 1", "", "asks now, which is another one"),
         ("select path from access order by 1", "title = 'again'", "is not TOML"),
         ("select path from access order by 1", "tags = ['x']", "unknown tag"),
         ("select status from access order by 1", CONTROL, "the key path is no column of it"),
@@ -154,6 +155,57 @@ def test_a_broken_file_is_an_error_in_every_form_of_report_and_the_others_go_on(
     assert all(path.exists() for path in made)
     [line_] = [one for one in document.matrix if one.check == "bad"]
     assert line_.outcome == "error"
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("select now() as t", "now"),
+        ("select current_timestamp as t", "current_timestamp"),
+        ("select Current_Date as t", "Current_Date"),
+        ("select today() as t", "today"),
+        ('select "random"() as t', "random"),
+        ("select gen_random_uuid() as t", "gen_random_uuid"),
+        ("select uuid() as t", "uuid"),
+        ("select list_transform([1], lambda x: random()) as t", "random"),
+        ("with w as (select ago(interval 1 day) as t) select t from w", "ago"),
+        (
+            "select path as t from access where exists (select transaction_timestamp())",
+            "transaction_timestamp",
+        ),
+        ("select age(time) as t from access", "age"),
+        ("select path as t from (select path from access using sample 1)", "sample"),
+        (
+            "select 'now()' as random, age(time, $start) as age, 1 as current_time from access /* now() */",
+            None,
+        ),
+    ],
+)
+def test_what_the_clock_or_chance_says_is_no_part_of_a_report(tmp_path, sql, name):
+    write(tmp_path, "mine", f"{sql} order by all")
+    fault = report.load_any("mine", report.Library(own=(tmp_path,))).fault
+    assert fault is None if name is None else f"asks {name}, which is another one each time" in fault
+
+
+@pytest.mark.parametrize(
+    ("population", "words"),
+    [
+        ("select count(*) from access where time < now()", "asks now, which is another one each time"),
+        ("select -5", "population is -5"),
+        ("select null", "not one number"),
+        ("select 1.5", "not one number"),
+    ],
+)
+def test_a_population_is_a_count(store_of, tmp_path, population, words):
+    write(tmp_path, "mine", "select path from access order by path")
+    file = tmp_path / "checks" / "own" / "mine.sql"
+    file.write_text(file.read_text().replace("select count(*) from access", population))
+    library = framework(tmp_path, "mine")
+    chosen = replace(report.load_framework("mine", library), sections=(Section("mine"),))
+    store = store_of(a=[line("10:00:00", "GET /x")])
+    [result] = report.evaluate(chosen, DAY, store.select, {}, library).results
+    assert result.outcome is Outcome.ERROR
+    assert words in result.reasons[0]
 
 
 def test_a_file_that_cannot_be_read_stops_no_other_one(tmp_path):
