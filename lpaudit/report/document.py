@@ -5,6 +5,7 @@ modules. Nothing in here knows a clock: the same report and checkpoint give the 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _ABOUT_COMPLETENESS = ("S2", "S3", "S18", "S19")
 """Sections that say whether the population is complete and its times are right."""
 
 _REASONS = 4
+_NAMED = re.compile(r"\$([a-z][a-z0-9_]*)")
 """That are told on the first page; the section on what is not known of the period has all."""
 
 _LABELS = {"api prefix": "API prefix"}
@@ -71,6 +73,13 @@ class Part:
     def name(self) -> str:
         """What its file or sheet is called: ``05-coverage-gaps``."""
         return f"{self.number:02d}-{self.check.id}"
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the answer does not say, a line each; a parameter's name in it is its value."""
+        values = {p.name: p.default for p in self.check.parameters} | self.result.parameters
+        told = _NAMED.sub(lambda found: str(values.get(found[1], found[0])), self.check.limits)
+        return tuple(line for line in told.splitlines() if line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def _section(part: Part) -> Iterator[str]:
         "reasons": list(result.reasons),
         "population": result.population,
         "unit": check.unit,
-        "limits": [line for line in check.limits.splitlines() if line],
+        "limits": list(part.limits),
         "file": f"reports/{check.file}",
         "sha256": check.sha256,
         "sql": check.sql,

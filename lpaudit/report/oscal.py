@@ -110,7 +110,7 @@ def _observation(document: Document, part: Part) -> Json:
             }
         ],
         "collected": _time(document.as_of),
-        "remarks": check.limits,
+        "remarks": "\n".join(part.limits),
     }
 
 

@@ -157,7 +157,7 @@ def _part(document: Document, part: Part) -> Json:
         "cut": part.cut,
         "drawings": [_drawing(part.drawing)] if part.drawing and own else [],
         "table": _table(part.columns, part.rows),
-        "limits": [_prose(line) for line in part.check.limits.splitlines() if line],
+        "limits": [_prose(line) for line in part.limits],
     }
 
 
