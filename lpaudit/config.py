@@ -85,8 +85,8 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "alert_link",
             "",
-            "Where a report can be read, for alerts: a URL with {night}, {framework} and {check} in it. "
-            "Empty: the file.",
+            "Where a report can be read, for alerts: a URL with {night}, {framework} and {row} (or {check}, "
+            "its section) in it. Empty: the file.",
         ),
         Setting("alert_webhook", "", "URL that alerts are posted to as JSON; @FILE holds it.", secret=True),
         Setting("alert_slack", "", "URL of a Slack webhook; @FILE holds it.", secret=True),

@@ -1,12 +1,16 @@
 """What is worth waking somebody for: what is new about a night, and the message that says so."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from lpaudit import pipeline, report
 from lpaudit.alerts import Message
 from lpaudit.alerts.message import Row
 from lpaudit.nightly.record import Run, Taken
 
+_ROW = re.compile('<tr id="([^"]+)"')
+_PLACE = re.compile(r"\{(night|framework|check|row)\}")
 _NEW = """
 select exception_id, event, check_id, severity, row_key from exception
 where run_id = $run_id and event in ('new', 'reopened')
@@ -34,19 +38,23 @@ def _reasons(taken: Taken, run: Run) -> Iterator[str]:
         yield why.replace(run.night, "the night")
 
 
-def message(root: str, location: str, run: Run, link: str, library: report.Library) -> Message:
+def message(root: str, location: str, run: Run, link: str, library: report.Library, out: Path) -> Message:
     """Return what there is to say about a run. Raises StoreError, CheckError.
 
-    ``link`` is where a report can be read: a URL with {night}, {framework} and {check} in it.
+    ``link`` is where a report can be read: a URL with {night}, {framework}, {check} and {row} in it. ``out``
+    is the directory of all reports.
     """
     found = pipeline.select(root, "exception", _NEW, {"run_id": run.run_id}).to_pylist()
     shown = {
         name: {s.check for s in report.load_framework(name, library).sections} for name in run.frameworks
     }
 
-    def linked(check: str) -> str:
+    rows = {name: _rows(out / run.night / f"{name}.html") for name in run.frameworks}
+
+    def linked(check: str, exception_id: str) -> str:
         framework = next((name for name, checks in shown.items() if check in checks), run.frameworks[0])
-        return fill(link, run.night, framework, check)
+        row = report.anchor(exception_id)
+        return fill(link, run.night, framework, check, row if row in rows[framework] else check)
 
     return Message(
         store=location,
@@ -61,16 +69,25 @@ def message(root: str, location: str, run: Run, link: str, library: report.Libra
                 check=row["check_id"],
                 severity=row["severity"],
                 key=row["row_key"],
-                link=linked(row["check_id"]),
+                link=linked(row["check_id"], row["exception_id"]),
             )
             for row in found
         ),
         failed=tuple((taken.step, taken.detail) for taken in run.failed),
         incomplete=tuple(run.facts("checks").get("incomplete", {}).items()),
-        reports=tuple(fill(link, run.night, name, "result") for name in run.frameworks),
+        reports=tuple(fill(link, run.night, name, "part-result", "part-result") for name in run.frameworks),
     )
 
 
-def fill(link: str, night: str, framework: str, check: str) -> str:
-    """Put a night, a framework and a check into a link."""
-    return link.replace("{night}", night).replace("{framework}", framework).replace("{check}", check)
+def _rows(page: Path) -> frozenset[str]:
+    """Return the ids of the rows that a page has: of a long list it shows the first ones alone."""
+    try:
+        return frozenset(_ROW.findall(page.read_text("utf-8")))
+    except OSError:
+        return frozenset()
+
+
+def fill(link: str, night: str, framework: str, check: str, row: str) -> str:
+    """Put a night, a framework, a check and a row of its table into a link."""
+    given = {"night": night, "framework": framework, "check": check, "row": row}
+    return _PLACE.sub(lambda found: given[found[1]], link)

@@ -11,7 +11,7 @@ from lpaudit.model import Period
 from lpaudit.nightly.record import Run
 from lpaudit.nightly.steps import STEPS, Night
 
-_PAGE = "{night}/{framework}.html#{check}"
+_PAGE = "{night}/{framework}.html#{row}"
 
 
 def prepare(

@@ -272,12 +272,13 @@ def _alert(night: Night, run: Run) -> Done:
     """Tell whoever is to know. That somebody could not be told is recorded, and no failure of the night."""
     location = store.open_store(night.root).location
 
-    def of_run(run_id: str) -> alerts.Message:
-        return news.message(night.root, location, record.known(night.root, run_id), night.link, night.library)
+    def of(run: Run) -> alerts.Message:
+        return news.message(night.root, location, run, night.link, night.library, night.out)
 
-    message = None
-    if news.is_news(run, record.before(night.root, run)):
-        message = news.message(night.root, location, run, night.link, night.library)
+    def of_run(run_id: str) -> alerts.Message:
+        return of(record.known(night.root, run_id))
+
+    message = of(run) if news.is_news(run, record.before(night.root, run)) else None
     attempts = alerts.deliver(
         night.root, night.channels, run.run_id, message, of_run, now=night.now, unique=night.unique
     )

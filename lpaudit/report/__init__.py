@@ -23,7 +23,7 @@ from lpaudit.report.csv_ import table_texts, text_pieces
 from lpaudit.report.document import Document, Part, document, not_asked
 from lpaudit.report.evaluate import ask, evaluate, lacking
 from lpaudit.report.examples import Example, load_examples
-from lpaudit.report.exceptions import EXCEPTION_ID, exception_ids, exceptions
+from lpaudit.report.exceptions import EXCEPTION_ID, anchor, exception_ids, exceptions
 from lpaudit.report.formats import FORMATS, check_formats, write
 from lpaudit.report.framework import framework_ids, load_framework
 from lpaudit.report.json_ import plain
@@ -40,6 +40,7 @@ __all__ = [
     "Example",
     "Library",
     "Part",
+    "anchor",
     "ask",
     "check_formats",
     "checks",

@@ -7,7 +7,7 @@ modules. Nothing in here knows a clock: the same report and checkpoint give the 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ from lpaudit.report.cells import Cell, cell, visible
 from lpaudit.report.charts import chart
 from lpaudit.report.check import SEVERITIES
 from lpaudit.report.counts import brief, count, outcome
-from lpaudit.report.exceptions import EXCEPTION_ID, among, exception_ids
+from lpaudit.report.exceptions import EXCEPTION_ID, among, anchor, exception_ids
 from lpaudit.report.matrix import Line, matrix
 from lpaudit.report.svg import Drawing
 from lpaudit.visible import instant
@@ -45,7 +45,8 @@ class Part:
 
     ``outcome`` says what the answer is worth, and why it is worth no more; ``brief`` says the first alone.
     ``table`` has all rows, of a control with the ids of exceptions in front (null where a row
-    is none). ``cut`` says that ``rows`` are not all.
+    is none). ``cut`` says that ``rows`` are not all, ``anchors`` how each is linked to: None where it is no
+    exception, or not the first row of one.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Part:
     cut: str | None
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    anchors: tuple[str | None, ...]
     table: pa.Table
     parameters: tuple[tuple[str, Cell, str], ...]
     drawing: Drawing | None
@@ -235,6 +237,7 @@ def _part(number: int, result: Result, report: Report) -> Part:
     columns = [[cell(value) for value in column.to_pylist()] for column in top.columns]
     why = {"start": "the period's first instant", "end": "the first instant after the period"}
     why |= {p.name: p.why for p in result.check.parameters}
+    table = _with_ids(result)
     drawn = result.section.chart if result.rows.num_columns else None
     return Part(
         number=number,
@@ -244,10 +247,20 @@ def _part(number: int, result: Result, report: Report) -> Part:
         cut=cut,
         columns=tuple(name.replace("_", " ") for name in top.column_names),
         rows=tuple(zip(*columns, strict=True)),
-        table=_with_ids(result),
+        anchors=tuple(_anchors(result.check, table.slice(0, show))),
+        table=table,
         parameters=tuple((name, cell(value), why[name]) for name, value in result.parameters.items()),
         drawing=chart(drawn, result.rows, f"chart-{result.check.id}") if drawn else None,
     )
+
+
+def _anchors(check: Check, rows: pa.Table) -> Iterator[str | None]:
+    named = check.kind == "control" and rows.num_columns
+    ids = rows.column(EXCEPTION_ID).to_pylist() if named else [None] * rows.num_rows
+    known: set[str] = set()
+    for one in ids:
+        yield None if one is None or one in known else anchor(one)
+        known |= {one} if one else set()
 
 
 def _with_ids(result: Result) -> pa.Table:

@@ -37,6 +37,11 @@ def exception_ids(check: Check, rows: pa.Table) -> list[str]:
     return [_id(check.id, values) for values in zip(*columns, strict=True)]
 
 
+def anchor(exception_id: str) -> str:
+    """Return the id that an exception's first row has in HTML."""
+    return f"exception-{exception_id}"
+
+
 def _id(check_id: str, values: tuple[object, ...]) -> str:
     told = [instant(v) if isinstance(v, datetime) else v for v in values]
     text = json.dumps([check_id, *told], ensure_ascii=False, separators=(",", ":"), default=str)

@@ -47,7 +47,7 @@ class Nights:
             now=self.now,
             unique=self.unique,
             environ={"XDG_STATE_HOME": str(self.folder / "state")},
-            link="https://audit.example/{night}/{framework}.html#{check}",
+            link="https://audit.example/{night}/{framework}.html#{row}",
             left_out=frozenset({"sync"}),
         )
         return replace(night, **more)

@@ -122,7 +122,7 @@ def stored(nights):
     ]
 
 
-def test_a_new_exception_is_told_once_with_a_link_to_its_row(nights):
+def test_a_new_exception_is_told_once_with_a_link(nights):
     with http_server() as (url, got, _):
         told = channels(nights, alert_webhook=url)
         first = nights.run(channels=told)
@@ -138,6 +138,19 @@ def test_a_new_exception_is_told_once_with_a_link_to_its_row(nights):
     assert stored(nights) == [(first.run_id, True, None)]
     everything = b"".join(p.read_bytes() for p in (nights.folder / "store").rglob("*") if p.is_file())
     assert b"SECRET" not in everything
+
+
+def test_a_link_leads_to_the_row_where_the_report_shows_it(nights):
+    with http_server() as (url, got, _):
+        nights.run(date(2026, 11, 25), channels=channels(nights, alert_webhook=url))
+    [(_, body)] = got
+    page = (nights.out / "2026-11-25" / "operation.html").read_text()
+    [found] = [one for one in body["exceptions"] if one["check"] == "incomplete-period"]
+    row = f"exception-{found['exception_id']}"
+    assert found["link"] == f"https://audit.example/2026-11-25/operation.html#{row}"
+    assert page.count(f'<tr id="{row}"') == 1
+    assert body["reports"] == ["https://audit.example/2026-11-25/operation.html#part-result"]
+    assert page.count('id="part-result"') == 1
 
 
 def test_what_is_as_bad_as_the_night_before_is_known_already(nights):

@@ -13,7 +13,7 @@ from report.small import line
 
 from lpaudit import report
 from lpaudit.errors import CheckError
-from lpaudit.model import Outcome
+from lpaudit.model import Outcome, Section
 from lpaudit.report.charts import chart
 from lpaudit.report.document import STATE
 
@@ -194,6 +194,21 @@ def test_why_answers_are_incomplete_is_told_once(store_of):
         assert told.count(reason) == 1
         assert all(reason in part.outcome and reason not in part.brief for part in incomplete)
     assert all(part.brief.endswith(" Incomplete.") for part in incomplete)
+
+
+def test_the_first_row_of_each_exception_that_is_shown_can_be_linked_to(no_lines):
+    evaluated = no_lines.evaluate()
+    control = next(r for r in evaluated.results if r.check.id == "incomplete-period")
+    wide = {name: ["a", "b", "a", "c", "d"] for name in control.check.key}
+    rows = pa.table({**wide, "finding": [True, False, True, True, True]})
+    result = replace(control, rows=rows, section=Section(control.check.id, show=4))
+    results = tuple(result if one is control else one for one in evaluated.results)
+    printed = document(replace(evaluated, results=results))
+    [part] = [one for one in printed.parts if one.check is control.check]
+    first, none, again, other = part.anchors
+    assert (none, again) == (None, None)
+    ids = part.table.column("exception_id").to_pylist()
+    assert (first, other) == (f"exception-{ids[0]}", f"exception-{ids[3]}")
 
 
 def test_no_check_of_ours_has_such_a_column(no_lines):
