@@ -59,7 +59,10 @@ def import_files(
         raise ConfigError(
             f"--as-of {instant(as_of)} is still to come", hint="it says when the files were true"
         )
-    versions = roster.versions([roster.read(path, form) for path in files], directory)
+    read = [roster.read(path, form) for path in files]
+    for one in read:
+        one.refuse_contradiction(as_of or taken_at)
+    versions = roster.versions(read, directory)
     if pseudonyms is not None and USERS in pseudonyms.kinds:
         versions = [roster.renamed(version, partial(pseudonyms.of, USERS)) for version in versions]
     at = as_of or taken_at

@@ -28,6 +28,7 @@ KINDS = ("table", "control")
 
 _HEAD = re.compile(r"\A/\*(.*?)\*/(.*)\Z", re.DOTALL)
 _ORDER = re.compile(r"\border\s+by\b(?![^()]*\))", re.IGNORECASE)
+_HOURS = 24
 SEVERITIES = ("low", "medium", "high", "critical")
 
 _SECTION = re.compile(r"S([1-9]|1[0-9]|20)")
@@ -112,7 +113,28 @@ def changed(check: Check, values: Mapping[str, tuple[object, str]]) -> Check:
             )
         why = f"set in {origin}; it is {default!r} by default: {known[name].why}"
         known[name] = Parameter(name, value, why)
+    _refuse_hours(values, {name: p.default for name, p in known.items()})
     return replace(check, parameters=tuple(known.values()))
+
+
+def _refuse_hours(values: Mapping[str, tuple[object, str]], held: Mapping[str, object]) -> None:
+    """Refuse hours and days that no week has: with them every request is out of hours, or none."""
+    for name in values.keys() & {"opens", "closes", "working_days"}:
+        value, origin = held[name], values[name][1]
+        days = value if name == "working_days" and isinstance(value, list) else []
+        if wrong := [day for day in days if day not in range(1, 8)]:
+            raise ConfigError(
+                f"{origin}: working_days has {wrong[0]!r}", hint="days are 1 for Monday to 7 for Sunday"
+            )
+        if isinstance(value, int | float) and not 0 <= value <= _HOURS:
+            raise ConfigError(
+                f"{origin}: {name} is {value!r}, which is no hour of the day", hint="write 0 to 24"
+            )
+        opens, closes = held.get("opens"), held.get("closes")
+        if isinstance(opens, int | float) and isinstance(closes, int | float) and opens >= closes:
+            raise ConfigError(
+                f"{origin}: opens is {opens!r} and closes is {closes!r}", hint="opens must be before closes"
+            )
 
 
 def _bytes(found: Found) -> bytes:

@@ -55,9 +55,15 @@ def table_of(columns: list[str]) -> str | None:
 def header_of(text: str) -> list[str]:
     """Return the columns of a CSV file; none if it has no first line."""
     try:
-        return next(csv.reader(StringIO(text.partition("\n")[0])), [])
+        return next(csv.reader(StringIO(text.partition("\n")[0]), delimiter=_delimiter(text)), [])
     except csv.Error:
         return []
+
+
+def _delimiter(text: str) -> str:
+    """Return what is between values: Excel writes semicolons where commas are in numbers."""
+    header = text.partition("\n")[0]
+    return ";" if ";" in header and "," not in header else ","
 
 
 def read_csv(text: str, roster: Roster) -> None:
@@ -79,7 +85,8 @@ def read_csv(text: str, roster: Roster) -> None:
 
 def rows_of(text: str, roster: Roster) -> Iterator[tuple[Place, Mapping[str, str]]]:
     """Yield the rows of a CSV file with their places. Raises SourceError."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    delimiter = _delimiter(text)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     line = 1
     try:
@@ -91,9 +98,8 @@ def rows_of(text: str, roster: Roster) -> Iterator[tuple[Place, Mapping[str, str
                     place.refuse("a column is there twice", "remove one")
             elif row:
                 if len(row) != len(columns):
-                    place.refuse(
-                        f"{len(row)} values for {len(columns)} columns", "quote a value that has a comma"
-                    )
+                    hint = f"quote a value that has a {delimiter}"
+                    place.refuse(f"{len(row)} values for {len(columns)} columns", hint)
                 yield place, dict(zip(columns, row, strict=True))
     except csv.Error as error:
         Place(roster.path, line).refuse(f"this is not CSV: {error}", _HINT)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from lpaudit.errors import SourceError
 from lpaudit.routes import catalogue
-from lpaudit.visible import visible
+from lpaudit.visible import instant, visible
 
 KINDS = ("human", "service", "worker", "agent")
 ANY = "*"
@@ -62,6 +62,8 @@ class Roster:
     pages: list[tuple[str, int, int]] = field(default_factory=list)
     memberships: dict[str, list[str]] = field(default_factory=dict)
     """Groups by the id of a member, where a file tells of groups and not of people."""
+    said_active: list[tuple[Place, str, datetime]] = field(default_factory=list)
+    """Who is said to be active, and to be disabled from some time on."""
 
     def add(self, table: str, given: Mapping[str, object], place: Place) -> None:
         """Add the record that ``given`` says. Raises SourceError."""
@@ -69,6 +71,17 @@ class Roster:
             row["line"] = place.line
             self.rows[table].append(row)
             self.places[table].append(place)
+            if table == "identity" and row["disabled_at"] and given.get("active") not in (None, ""):
+                self.said_active += [(place, row["identity"], row["disabled_at"])] if row["active"] else []
+
+    def refuse_contradiction(self, at: datetime) -> None:
+        """Refuse who is said to be active and was disabled by then: nobody can tell which is meant."""
+        for place, name, disabled in self.said_active:
+            if disabled <= at:
+                place.refuse(
+                    f"{name} is active, and was disabled at {instant(disabled)}",
+                    "write active = false, or leave disabled_at out",
+                )
 
 
 class _Given:

@@ -141,6 +141,25 @@ def test_csv_says_the_same_in_columns(team):
     ]
 
 
+def test_csv_may_have_semicolons_as_excel_writes_it(team):
+    people = '\ufeffname;kind;groups;disabled_at\r\n"Ngata; Alice";human;"ops;deployers";2026-06-01\r\nbot,1;agent;;\r\n'
+    team.directory(people, name="people.csv")
+    assert listed(team, "identity", "kind", "groups") == [
+        ("Ngata; Alice", "human", "deployers, ops"),
+        ("bot,1", "agent", ""),
+    ]
+
+
+def test_who_is_active_was_not_disabled_before(team, tmp_path):
+    whole = HUMAN.format("a") + "active = true\ndisabled_at = {}\n"
+    with pytest.raises(SourceError, match="a is active, and was disabled at 2020-01-01") as error:
+        team.directory(whole.format("2020-01-01"), name="list")
+    assert str(tmp_path / "list:1") in error.value.message
+    assert not (tmp_path / "store").exists()
+    team.directory(whole.format("2999-01-01"), name="list")
+    team.directory(HUMAN.format("a") + "disabled_at = 2020-01-01\n", name="list")
+
+
 def test_scim_users_and_groups_are_joined_by_id(team, tmp_path):
     gone = USER | {"id": "3", "userName": "gone", "active": False, "groups": []}
     (tmp_path / "users.json").write_text(scim(USER, gone))
@@ -344,6 +363,7 @@ REFUSED = {
     "json": ('{"users": []}', "is in no form that is known", None),
     "columns": ("name,age\na,5\n", "is in no form that is known", None),
     "ragged": ("name,kind\na,human\nb,human,x\n", ":3: 3 values for 2 columns", None),
+    "ragged semicolons": ("name;kind\na;human\nb;human;x\n", ":3: 3 values for 2 columns", "has a ;"),
     "double column": ("name,kind,name\na,human,b\n", ":1: a column is there twice", None),
     "quotes": ('name,kind\n"a"b,human\n', ":2: this is not CSV", None),
     "csv kind": ("name,kind\na,human\n\nb,robot\n", ":4: unknown kind 'robot'", None),

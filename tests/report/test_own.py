@@ -264,6 +264,30 @@ def test_parameters_are_set_in_the_configuration_and_the_report_says_so(tmp_path
         report.refuse_unknown(report.Library(changed={"brute": {"a": (1, "lpaudit.toml")}}))
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"working_days": [0, 1]}, "x: working_days has 0"),
+        ({"working_days": [1, 8]}, "x: working_days has 8"),
+        ({"working_days": ["Monday"]}, "x: working_days has 'Monday'"),
+        ({"opens": 25}, "x: opens is 25, which is no hour of the day"),
+        ({"closes": -1}, "x: closes is -1, which is no hour of the day"),
+        ({"opens": 21}, "x: opens is 21 and closes is 20"),
+        ({"opens": 9, "closes": 9}, "x: opens is 9 and closes is 9"),
+        ({"opens": 0, "closes": 24, "working_days": [1, 7]}, None),
+    ],
+)
+def test_hours_that_no_week_has_are_refused(values, words):
+    given = {name: (value, "x") for name, value in values.items()}
+    library = report.Library(changed={"out-of-hours-privileged": given})
+    if words is None:
+        assert report.load_check("out-of-hours-privileged", library)
+        return
+    with pytest.raises(ConfigError, match=words) as refused:
+        report.load_check("out-of-hours-privileged", library)
+    assert refused.value.hint
+
+
 @pytest.mark.parametrize("text", ["checks = 3", "[checks]\nbrute-force = 3"])
 def test_checks_in_the_configuration_are_tables(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
