@@ -11,7 +11,7 @@ unit = "whole days of the period"
 limits = """
 A day counts as missed if no run for it ended without a failed step, and the store knows of a time more than $within_hours hours after that day: this check has no clock of its own, so the newest record of a run or of a line says how late it is. The last day of a period is therefore judged by what came after it.
 Besides the days of the period it looks at the $days_before days before it, if there was a run for an earlier one: so a night tells of the nights before that did not come. A missed day has the same exception id in each of these reports.
-Rows with `finding` false are days that were done, but late.
+Rows with `finding` false are days that were done, but late. The run that asks counts as ended, as it stands: whoever makes up for a day is doing it.
 A run is taken at its word: that its steps did what they should, the reports show."""
 [parameters.within_hours]
 default = 36
