@@ -41,10 +41,10 @@ def outcome(store, check_id="denied", period=DAY):
 
 def answered(store, monkeypatch, sql, more=""):
     check = parse_check(CHECK.format(sql=sql, more=more).encode(), "checks/mine/x.sql")
-    known = report.load_check
+    known = report.load_any
     monkeypatch.setattr(
         sys.modules["lpaudit.report.evaluate"],
-        "load_check",
+        "load_any",
         lambda name, library: check if name == "x" else known(name, library),
     )
     only = replace(report.load_framework("access"), sections=(Section("x"),))
@@ -121,9 +121,12 @@ def test_a_question_that_fails_is_an_error_and_the_others_are_asked(store_of, mo
         ("select path from access order by 1", "[needs]\nacess = 'x'", "needs acess, which is no table"),
     ],
 )
-def test_a_key_or_a_need_that_does_not_exist_is_a_broken_check(store_of, monkeypatch, sql, more, words):
-    with pytest.raises(CheckError, match=words):
-        answered(store_of(access=WHOLE), monkeypatch, sql, more)
+def test_a_key_or_a_need_that_does_not_exist_is_an_error_of_that_check(
+    store_of, monkeypatch, sql, more, words
+):
+    result = answered(store_of(access=WHOLE), monkeypatch, sql, more)
+    assert result.outcome is Outcome.ERROR
+    assert words in result.reasons[0]
 
 
 @pytest.mark.parametrize(
