@@ -173,6 +173,15 @@ def _around(direct: Api, played: Played) -> None:
     for state in ({"type": "CANCELLED"}, later):
         body = {"state": state, "force": True}
         direct.get(None, "POST", f"/flow_runs/{played.bypassed}/set_state", body)
+    wait_for(lambda: _tells_all(direct, played.bypassed), PATIENCE, "the events of what was done last")
+
+
+def _tells_all(direct: Api, run: str) -> bool:
+    """Whether Prefect, which writes events when it has time, knows that a run was cancelled and scheduled again."""
+    asked = {"filter": {"resource": {"id": [f"prefect.flow-run.{run}"]}}}
+    events = direct.get(None, "POST", "/events/filter", asked)["events"]
+    names = [event["event"] for event in sorted(events, key=lambda event: event["occurred"])]
+    return "prefect.flow-run.Cancelled" in names and names[-1] == "prefect.flow-run.Scheduled"
 
 
 def _until_answered(api: Api, user: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
