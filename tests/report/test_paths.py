@@ -37,17 +37,18 @@ def connection():
     opened.close()
 
 
-@pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("check_id", named())
-def test_a_check_finds_the_same_however_paths_are_written(check_id, writing, connection):
+def test_a_check_finds_the_same_however_paths_are_written(check_id, connection):
     check = report.load_check(check_id)
     for example in report.load_examples(check):
-        log = {
-            host: _PATH.sub(lambda path: WRITINGS[writing](path[0]), text)
-            for host, text in example.log.items()
-        }
-        there = answer(check, replace(example, log=log), connection)
-        assert there == answer(check, example, connection)
+        plain = answer(check, example, connection)
+        for writing, write in WRITINGS.items():
+            log = {host: _written(text, write) for host, text in example.log.items()}
+            assert answer(check, replace(example, log=log), connection) == plain, writing
+
+
+def _written(text, write):
+    return _PATH.sub(lambda path: write(path[0]), text)
 
 
 def answer(check, example, connection):
