@@ -1,5 +1,6 @@
 """The program: runs a command and turns what happens into an exit status."""
 
+import gc
 import io
 import os
 import sys
@@ -14,12 +15,15 @@ from lpaudit.console import close_stdout_quietly, fail, say
 from lpaudit.errors import Exit, LpauditError, is_interruption
 from lpaudit.guard import Ended
 
+_OBJECTS = 50_000  # after which garbage is looked for: among what is imported, which is none, it takes long
+
 # typer brings its own click and exports only the leaves of its tree of errors.
 UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
     """Run the command line. Never returns."""
+    gc.set_threshold(_OBJECTS)
     nobody = Path(os.devnull).open("w")  # noqa: SIM115 -- as long as the program, after `>&-`
     sys.stdout = sys.stdout or nobody
     sys.stderr = sys.stderr or nobody

@@ -59,7 +59,11 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("entity", "", "Organisation that reports are about, as it is to stand on their covers."),
         Setting("system", "", "System that reports are about, as it is to stand on their covers."),
-        Setting("segment_bytes", str(16 << 20), "Bytes of a source that one commit takes in, about."),
+        Setting(
+            "segment_bytes",
+            str(16 << 20),
+            "Bytes of a source that make a segment, about; of a file, eight are committed together.",
+        ),
         Setting("frameworks", "access", "Reports that `lpaudit nightly` writes, comma-separated."),
         Setting(
             "report_dir", "./lpaudit-reports", "Where it writes them: a directory, with one for each night."

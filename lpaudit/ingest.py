@@ -1,16 +1,17 @@
 """`lpaudit ingest`: source → framing → logformat → normalise → store, one input after another.
 
 Each input is recognised by its content, read on from the first byte that is not stored,
-and committed a segment at a time. What another writer commits meanwhile is skipped.
+and committed some segments at a time. What another writer commits meanwhile is skipped.
 """
 
 import os
 import socket
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from deltalake import DeltaTable
@@ -38,6 +39,9 @@ from lpaudit.visible import visible
 
 COMPACT_EVERY = 100
 """Commits after which a compaction is started on the side."""
+
+TOGETHER = 8
+"""Pieces of a file that are committed together: a commit costs as much as some thousand lines."""
 
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
 
@@ -172,13 +176,13 @@ class _Taken:
     offset: int
     line_number: int
     continued: bool
-    ready: "_Ready | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """What is stored of a piece: its bytes without secrets, and its rows, if it is read as ``reading``."""
 
+    taken: _Taken
     reading: Reading
     data: bytes
     segment: Segment
@@ -323,27 +327,14 @@ class OneInput:
             reader, self.options.segment_bytes, final=final, patience=self.options.flush_interval
         )
         self.reading = None
-        own = known.formats
+        # Of a file the next piece is made ready while one is written; what a pipe brings is waited for.
+        file = reader.position is not None
         taken = self._taken(framing, known)
-        # Of a file the next piece is made ready while one is stored; what a pipe brings is waited for.
-        pieces = source.ahead(taken) if reader.position is not None else taken
-        with closing(pieces):
-            for number, piece in enumerate(pieces, 1):
-                reading = self.fitting.choose(
-                    piece.data, self.kind, own, self.reading, begun=bool(known.segments)
-                )
-                self.reading = reading
-                ready = piece.ready
-                if ready is None or ready.reading != reading:
-                    ready = self._ready(piece, reading)
-                segment, rows = ready.segment, ready.rows
-                if self.target is None or table is None or self.options.dry_run:
-                    for _ in rows:
-                        pass
-                else:
-                    store.append(self.target, table, [store.Piece(segment, ready.data, rows)], self.unique())
-                own = rows.formats + tuple(name for name in own if name not in rows.formats)
-                self._count(reading, segment, rows)
+        with closing(source.ahead(taken) if file else taken) as coming:
+            pieces = self._fitting(coming, known)
+            number = 0
+            while self._store(islice(pieces, TOGETHER if file else 1), table):
+                number += 1
                 if reader.position is not None:
                     self.observer.bytes_read(self.input.label, reader.position)
                 elif number % COMPACT_EVERY == 0:
@@ -351,28 +342,62 @@ class OneInput:
         self._complain(reader)
         self.result = replace(self.result, held_back=framing.held_back)
 
-    def _taken(self, framing: source.Framing, known: Known) -> Generator["_Taken"]:
+    def _store(self, pieces: Iterable[_Ready], table: DeltaTable | None) -> bool:
+        """Commit pieces together. False: there were none."""
+        done: list[tuple[Reading, Segment, Rows]] = []
+
+        def each() -> Iterator[store.Piece]:
+            for piece in pieces:
+                yield store.Piece(piece.segment, piece.data, piece.rows)
+                done.append((piece.reading, piece.segment, piece.rows))
+
+        if self.target is None or table is None or self.options.dry_run:
+            for piece in each():
+                for _ in piece.rows:
+                    pass
+        else:
+            store.append(self.target, table, each(), self.unique())
+        for reading, segment, rows in done:
+            self._count(reading, segment, rows)
+        return bool(done)
+
+    def _taken(self, framing: source.Framing, known: Known) -> Generator[_Ready]:
         """Yield pieces, ready to be stored if they are read as those before, which is as good as certain."""
         offset, line_number, continued = known.offset, known.line_number, self._is_continued(known)
         for data in framing.pieces():
             taken = _Taken(data, known.source_id, offset, line_number, continued)
-            reading = self.reading
-            if reading is not None:
-                ready = self._ready(taken, reading)
-                ready.rows.begin()
-                taken = replace(taken, ready=ready)
-            yield taken
+            reading = self.reading or self._chosen(data, known, known.formats)
+            self.reading = reading
+            ready = self._ready(taken, reading)
+            ready.rows.begin()
+            yield ready
             offset, line_number = offset + len(data), line_number + line_count(data)
             continued = not data.endswith(b"\n")
 
-    def _ready(self, piece: "_Taken", reading: Reading) -> "_Ready":
+    def _fitting(self, pieces: Iterable[_Ready], known: Known) -> Iterator[_Ready]:
+        """Yield pieces, each read as fits what those before it were found to be in."""
+        own = known.formats
+        for number, piece in enumerate(pieces):
+            ready = piece
+            if number:
+                self.reading = self._chosen(piece.taken.data, known, own)
+                if self.reading != piece.reading:
+                    ready = self._ready(piece.taken, self.reading)
+            yield ready
+            formats = ready.rows.formats
+            own = formats + tuple(name for name in own if name not in formats)
+
+    def _chosen(self, data: bytes, known: Known, own: tuple[str, ...]) -> Reading:
+        return self.fitting.choose(data, self.kind, own, self.reading, begun=bool(known.segments))
+
+    def _ready(self, piece: _Taken, reading: Reading) -> _Ready:
         """Return a piece as it is stored, and its rows."""
         data = kept(reading, piece.data, self.options.fingerprint_key, continued=piece.continued)
         hidden = veiled(reading, data, self.options.pseudonyms)
         segment = Segment.of(piece.source_id, piece.offset, hidden.data)
         where = self._provenance(reading, segment, piece.line_number)
         rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
-        return _Ready(reading, hidden.data, segment, rows)
+        return _Ready(piece, reading, hidden.data, segment, rows)
 
     def _is_continued(self, known: Known) -> bool:
         """Whether what comes next is the rest of an error log's line whose start is stored."""

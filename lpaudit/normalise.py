@@ -74,7 +74,9 @@ def _alike(kind: pa.DataType, value: object, height: int) -> pa.Array:
     """Return a column that has the same in every row."""
     if not pa.types.is_dictionary(kind):
         return pa.nulls(height, kind) if value is None else pa.repeat(pa.scalar(value, kind), height)
-    codes = pa.nulls(height, pa.int32()) if value is None else pa.repeat(pa.scalar(0, pa.int32()), height)
+    codes = pa.nulls(height, pa.int32())
+    if value is not None:
+        codes = pa.Array.from_buffers(pa.int32(), height, [None, pa.py_buffer(bytes(4 * height))])
     known = pa.array([] if value is None else [value], pa.string())
     return pa.DictionaryArray.from_arrays(codes, known, safe=False)
 

@@ -19,6 +19,8 @@ VEIL = b"\x1d"
 ADDRESSES, USERS = "addresses", "users"
 """What of people there may be pseudonyms of."""
 
+_FEW = 1000  # spans beside which a MASK is found sooner than anywhere
+
 DISGUISED = re.compile(MASK + rb"(?:[a-z2-7]{4,16}" + MASK + b")?" + MASK + b"*")
 """What stands for a secret."""
 
@@ -211,9 +213,10 @@ def mask_from(line: bytes, start: int, end: int) -> int:
 
 def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) -> bytes:
     """Return ``data`` with what is in ``spans`` disguised; what is disguised already stays as it is."""
-    if MASK in data:
-        spans = [_widened(data, start, end) for start, end in spans]
-    places = list(_united(spans))
+    found = list(spans)
+    if len(found) < _FEW or MASK in data:
+        found = [_widened(data, start, end) for start, end in found]
+    places = list(_united(found))
     if not places:
         return data
     secrets = [data[start:end] for start, end in places]

@@ -108,17 +108,19 @@ class Rows:
         finally:
             for future in self._parsing:
                 future.cancel()
+            self._piece = b""  # what has been counted is kept for longer than memory is to be held
 
     def _blocks(self) -> Iterator[tuple[bytes, Provenance]]:
         """Yield each block with what describes its first line."""
-        where = self._where
+        where, before = self._where, b""
         for block in source.blocks(self._piece, BLOCK):
-            yield block, where
             where = replace(
                 where,
-                byte_offset=where.byte_offset + len(block),
-                line_number=where.line_number + line_ends(block),
+                byte_offset=where.byte_offset + len(before),
+                line_number=where.line_number + line_ends(before),
             )
+            yield block, where
+            before = block
 
     def _note_formats(self, rows: pa.Table) -> None:
         """Note the formats of lines, of good ones in their order."""

@@ -5,6 +5,7 @@ so, with its type, its meaning and its names in the neighbouring standards.
 """
 
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -251,10 +252,26 @@ def _snapshot_views(raw: dict[str, Any], fields: tuple[Field, ...]) -> list[View
     return [latest, as_of]
 
 
+class _Tables(Mapping[str, Table]):
+    """Tables by name, each read when it is asked for: to parse all of them takes longer than a small log."""
+
+    def __init__(self) -> None:
+        self._files = {path.stem: path for path in sorted(folder("schemas").glob("*.toml"))}
+        self._read: dict[str, Table] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._read:
+            self._read[name] = _table(tomllib.loads(self._files[name].read_text("utf-8")))
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 @cache
-def tables() -> dict[str, Table]:
-    """Every table by name, in the order of the files' names."""
-    loaded = (
-        _table(tomllib.loads(path.read_text("utf-8"))) for path in sorted(folder("schemas").glob("*.toml"))
-    )
-    return {table.name: table for table in loaded}
+def tables() -> Mapping[str, Table]:
+    """Every table by name, in the order of the files' names, which are theirs."""
+    return _Tables()

@@ -39,7 +39,10 @@ class Framing:
     def pieces(self) -> Generator[bytes]:
         """Yield pieces of about ``size`` bytes, each of one whole line or more."""
         begun = bytearray()  # a line whose end has not been read yet
-        while data := self._reader.read(self._size, self._patience):
+        while data := self._reader.read(self._reader.whole_lines(self._size), self._patience):
+            if not begun and data.endswith(b"\n"):
+                yield data
+                continue
             first = data.find(b"\n") + 1
             begun += data[:first] if first else data
             while len(begun) > LONGEST:
@@ -65,6 +68,7 @@ def ahead(pieces: Iterable[_T]) -> Generator[_T]:
         while (piece := coming.result()) is not None:
             coming = pool.submit(next, rest, None)
             yield piece
+            del piece  # while the next one is waited for
 
 
 def blocks(piece: bytes, size: int) -> Iterator[bytes]:

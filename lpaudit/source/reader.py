@@ -35,6 +35,7 @@ _LISTEN = 0.2  # seconds after which a pipe that is waited for is asked whether 
 _SMALL = 1 << 22  # bytes of a pipe that are kept in memory
 _STEP = 1 << 18  # bytes a read of a decompressor asks for
 _PEEK = 10
+_NEAR = 1 << 16  # bytes at the end of a piece that are looked at for a line's end
 
 # Of bz2 more than "BZh" is asked for: a log line might begin with three letters. What
 # follows is the magic of a block, or of the end where there is none.
@@ -180,6 +181,21 @@ class Reader:
     def push_back(self, data: bytes) -> None:
         """Hand ``data`` out again before anything else."""
         self._pushed = data + self._pushed
+
+    def whole_lines(self, size: int) -> int:
+        """Return how many of the next ``size`` bytes are whole lines; ``size`` where that costs more to know.
+
+        What is read up to a line's end need not be cut there, which would copy it.
+        """
+        if not self.seekable or self._pushed:
+            return size
+        begin = self._stream.tell()
+        end = min(begin + size, self.end)
+        near = max(begin, end - _NEAR)
+        self._stream.seek(near)
+        found = self._stream.read(end - near).rfind(b"\n") + 1
+        self._stream.seek(begin)
+        return near + found - begin if found else size
 
     def read(self, size: int, patience: float | None = None) -> bytes:
         """Return ``size`` bytes; fewer only at the end, or before damage.

@@ -15,10 +15,11 @@ commits: a handle that is stale by then is refused by delta-rs as a concurrent t
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -100,39 +101,64 @@ def _last(rows: pl.DataFrame) -> pl.DataFrame:
     return last.cast({"segment": pl.String, "log_format": pl.String})
 
 
-def append(store: Store, table: DeltaTable, pieces: Sequence[Piece], unique: str) -> None:
+def append(store: Store, table: DeltaTable, pieces: Iterable[Piece], unique: str) -> None:
     """Commit pieces of one or several sources, all of them or none; ``unique`` names the file.
 
-    Pieces of the same source follow each other. Raises OffsetConflict if another writer has
-    committed bytes of one of the sources, StoreError if the store cannot be written.
+    Each is asked for when those before it are written. Pieces of the same source follow each other.
+    Raises OffsetConflict if another writer has committed bytes of one of the sources, StoreError if the
+    store cannot be written.
     """
-    if not pieces:
+    rest = iter(pieces)
+    begun = list(islice(rest, 1))
+    if not begun:
         return
-    before = {
-        source_id: store.offset(table, source_id) for source_id in {p.segment.source_id for p in pieces}
-    }
+    first = begun[0].segment
+    before: dict[str, int | None] = {}
     ends: dict[str, int] = {}
-    for segment in (piece.segment for piece in pieces):
-        if segment.start != ends.get(segment.source_id, before[segment.source_id] or 0):
-            raise _moved_on((segment.source_id,))
-        ends[segment.source_id] = segment.end
-    name, first = name_of(table), pieces[0].segment
+
+    def fitting() -> Iterator[Piece]:
+        for piece in chain(_drained(begun), rest):
+            segment = piece.segment
+            if segment.source_id not in before:
+                before[segment.source_id] = store.offset(table, segment.source_id)
+            if segment.start != ends.get(segment.source_id, before[segment.source_id] or 0):
+                raise _moved_on((segment.source_id,))
+            ends[segment.source_id] = segment.end
+            yield piece
+
+    name = name_of(table)
     file = f"part-{first.source_id}-{first.start:016d}-{unique}.parquet"
 
     def write(path: Path) -> tuple[str, dict[str, str]]:
         with ThreadPoolExecutor(1) as pool:
-            segments = [pool.submit(write_segment, store.storage, p.segment, p.data, unique) for p in pieces]
-            told = _write_rows(path, name, pieces)
-            for segment in segments:
-                segment.result()
-        return told
+            return _write_rows(path, name, _compressed(store, fitting(), unique, pool))
 
     try:
         commit_file(store, table, name, file, write, ends, unique)
     except OffsetConflict as conflict:
+        if conflict.source_ids:
+            raise
         store.refresh(table)
         moved = (source_id for source_id in ends if store.offset(table, source_id) != before[source_id])
         raise _moved_on(tuple(moved)) from conflict
+
+
+def _drained(pieces: list[Piece]) -> Iterator[Piece]:
+    """Yield pieces, and hold them no longer: each takes as much memory as what it is made of."""
+    while pieces:
+        yield pieces.pop(0)
+
+
+def _compressed(store: Store, pieces: Iterable[Piece], unique: str, pool: Executor) -> Iterator[Piece]:
+    """Yield each piece, and write its segment while its rows are written."""
+    writing: Future[None] | None = None
+    for piece in pieces:
+        if writing is not None:
+            writing.result()
+        writing = pool.submit(write_segment, store.storage, piece.segment, piece.data, unique)
+        yield piece
+    if writing is not None:
+        writing.result()
 
 
 def _moved_on(source_ids: tuple[str, ...]) -> OffsetConflict:
@@ -140,7 +166,7 @@ def _moved_on(source_ids: tuple[str, ...]) -> OffsetConflict:
     return OffsetConflict(f"{names}: moved on", hint="run the same command again", source_ids=source_ids)
 
 
-def _write_rows(file: Path, name: str, pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
+def _write_rows(file: Path, name: str, pieces: Iterable[Piece]) -> tuple[str, dict[str, str]]:
     """Write the rows as they come, and return their statistics and what the commit says of each piece."""
     statistics = Statistics(STATISTICS[name])
     told: list[dict[str, str | int]] = []
@@ -153,6 +179,7 @@ def _write_rows(file: Path, name: str, pieces: Sequence[Piece]) -> tuple[str, di
             for table in piece.rows:
                 statistics.add(table)
                 waiting.append(table)
+                del table  # the next one is made meanwhile
                 if sum(rows.num_rows for rows in waiting) >= _ROW_GROUP:
                     writer.write_table(_together(waiting))
                     waiting.clear()

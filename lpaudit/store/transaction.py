@@ -29,14 +29,13 @@ def commit_file(
     """Write ``file`` for good and add it to the table ``name``, with ``transactions`` (app id → version).
 
     ``write`` makes the Parquet file and returns its statistics as Delta's JSON, and what the
-    commit says of it (custom metadata).
+    commit says of it (custom metadata); only then are ``transactions`` looked at.
     Raises OffsetConflict if another writer was faster with one of the app ids, StoreError if
     the store cannot be written. A file whose commit failed is left alone: that an attempt
     was reported as failed does not prove that it was not committed.
     """
     written: list[tuple[str, dict[str, str]]] = []
     before = table.version()
-    names = ", ".join(transactions)
     try:
         size = store.storage.write(f"{name}/{file}", lambda path: written.append(write(path)), unique)
         statistics, metadata = written[0]
@@ -57,10 +56,12 @@ def commit_file(
         for committed in range(before + 1, table.version() + 1):
             store.storage.sync_commit(name, committed)
     except CommitFailedError as error:
+        names = ", ".join(transactions)
         raise OffsetConflict(f"{names} has moved on", hint="run the same command again") from error
     except (DeltaError, OSError) as error:
         if _CHANGED in str(error):
             # Two writers created the table at once, and the slower one's creation came in between.
+            names = ", ".join(transactions)
             raise OffsetConflict(
                 f"{names}: the table was changed", hint="run the same command again"
             ) from error

@@ -72,6 +72,25 @@ def test_growing_file_is_read_on_from_where_it_ended(tmp_path: Path, lpaudit: Lp
     assert [r["line_number"] for r in stored_rows(tmp_path / "lpaudit-store")] == list(range(1, 16))
 
 
+def committed(store: Path) -> list[int]:
+    """Return how many segments each commit has added to access_event."""
+    found = []
+    for entry in sorted((store / "access_event" / "_delta_log").glob("*.json")):
+        told = [json.loads(line).get("commitInfo", {}) for line in entry.read_text().splitlines()]
+        found += [len(json.loads(one["segments"])) for one in told if "segments" in one]
+    return found
+
+
+def test_segments_of_a_file_are_committed_eight_at_a_time(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    log, each = tmp_path / "access.log", lines(1)
+    log.write_bytes(lines(20))
+    env = {"LPAUDIT_SEGMENT_BYTES": str(len(each) + 4)}
+    assert "ingested 20 lines" in lpaudit("ingest", "access.log", env=env).stdout
+    assert committed(tmp_path / "lpaudit-store") == [8, 8, 4]
+    assert stored_bytes(tmp_path / "lpaudit-store") == {str(log): lines(20)}
+    assert [r["line_number"] for r in stored_rows(tmp_path / "lpaudit-store")] == list(range(1, 21))
+
+
 def test_line_ids_are_the_same_in_another_store_and_after_rotation(tmp_path: Path, lpaudit: Lpaudit) -> None:
     log = tmp_path / "access.log"
     log.write_bytes(lines(10))
@@ -583,7 +602,7 @@ def test_ctrl_c_keeps_what_was_committed(tmp_path: Path, lpaudit: Lpaudit) -> No
     process = subprocess.Popen(
         [sys.executable, "-m", "lpaudit", "ingest", "access.log"],
         cwd=tmp_path,
-        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "50000"},
+        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "6000"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -158,8 +158,8 @@ def whole(tmp_path_factory, nursery):
     folder = tmp_path_factory.mktemp("whole") / "here"
     (folder / "mine" / "checks").mkdir(parents=True)
     lines = (SAMPLES / "default.log").read_bytes().splitlines(True)
-    (folder / "access.log").write_bytes(b"".join(lines[:20]))
-    (folder / "old.log.gz").write_bytes(gzip.compress(b"".join(lines[20:26])))
+    (folder / "access.log").write_bytes(b"".join(lines[:100]))
+    (folder / "old.log.gz").write_bytes(gzip.compress(b"".join(lines[100:106])))
     shutil.copy(SAMPLES / "error.log", folder)
     (folder / "roster.toml").write_text(ROSTER)
     (folder / "lighttpd.conf").write_text(LIGHTTPD)

@@ -24,7 +24,7 @@ def test_simultaneous_ingests_of_the_same_files_store_each_line_once(tmp_path: P
     writers = [
         subprocess.Popen(
             [*command, *map(str, logs)],
-            env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "20000"},
+            env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "2500"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -28,7 +28,7 @@ else:
 
 COMMAND = [sys.executable, "-m", "lpaudit", "ingest", "--log-format", "default", "--quiet"]
 SECRET = "never-to-be-shown"
-LINES, SEGMENT = 8_000, 80_000  # eleven commits
+LINES, SEGMENT = 8_000, 10_000  # eleven commits, of eight each
 
 
 def start(log, store, segment=SEGMENT):

@@ -81,7 +81,7 @@ def test_map_column_stays_as_it_was(store: Store, lpaudit: Lpaudit) -> None:
     log = Path(store.location).parent / "access.log"
     log.write_bytes(b"broken\n".join(lines))
     told = '%h %V %u %t "%r" %>s %b "%{X-One}i" "%{X-Two}i"'
-    env = {"LPAUDIT_SEGMENT_BYTES": "2000"}
+    env = {"LPAUDIT_SEGMENT_BYTES": "250"}
     ran = lpaudit("ingest", "--store", store.location, "--log-format", told, log, env=env)
     assert ran.returncode == 0, ran.stderr
     before = contents(store)

@@ -255,7 +255,7 @@ def test_ingest_goes_on_from_packed_segments(tmp_path: Path, lpaudit: Lpaudit) -
     line = '192.0.2.1 gw - [23/Nov/2026:10:15:{:02d} +0000] "GET /{} HTTP/1.1" 200 7 "-" "-"\n'
     content = "".join(line.format(n % 60, n) for n in range(2000))
     log.write_text(content)
-    env = {"LPAUDIT_SEGMENT_BYTES": "2000"}
+    env = {"LPAUDIT_SEGMENT_BYTES": "250"}
     assert lpaudit("ingest", log, env=env).returncode == 0
     printed = lpaudit("compact").stdout
     assert "compacted" in printed

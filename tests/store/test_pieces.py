@@ -126,15 +126,51 @@ def test_stale_handle_is_refused_and_told_which_source_moved_on(store: Store) ->
     assert stored_rows(Path(store.location)) == before
 
 
-def test_wrong_offset_is_refused_before_anything_is_written(store: Store) -> None:
+def test_wrong_offset_is_refused_and_no_row_is_written(store: Store) -> None:
     mine, theirs = Log(SOURCES[0]), Log(SOURCES[1])
     commit(store, mine.piece(3), theirs.piece(3))
     theirs.piece(1)  # never stored
-    files = sorted(Path(store.location).rglob("*"))
+    tables = Path(store.location, "access_event")
+    files, before = sorted(tables.rglob("*")), stored_rows(Path(store.location))
     with pytest.raises(OffsetConflict) as refused:
         commit(store, mine.piece(1), theirs.piece(1))
     assert refused.value.source_ids == (theirs.source_id,)
-    assert sorted(Path(store.location).rglob("*")) == files
+    assert sorted(tables.rglob("*")) == files
+    assert stored_rows(Path(store.location)) == before
+
+
+def test_each_piece_is_asked_for_when_those_before_it_are_written(store: Store) -> None:
+    log = Log(SOURCES[0])
+    table = store.create_table("access_event", uuid.uuid4().hex)
+    seen: list[str] = []
+
+    def rows(piece: Piece, name: str):  # type: ignore[no-untyped-def]
+        yield from piece.rows
+        seen.append(f"rows of {name}")
+
+    def pieces():  # type: ignore[no-untyped-def]
+        for name in "abc":
+            seen.append(name)
+            piece = log.piece(2)
+            yield Piece(piece.segment, piece.data, rows(piece, name))
+
+    append(store, table, pieces(), uuid.uuid4().hex)
+    assert seen == ["a", "rows of a", "b", "rows of b", "c", "rows of c"]
+    assert len(stored_rows(Path(store.location))) == 6
+
+
+def test_pieces_that_end_with_an_error_leave_no_row(store: Store) -> None:
+    log = Log(SOURCES[0])
+    table = store.create_table("access_event", uuid.uuid4().hex)
+
+    def pieces():  # type: ignore[no-untyped-def]
+        yield log.piece(2)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        append(store, table, pieces(), uuid.uuid4().hex)
+    assert stored_rows(Path(store.location)) == []
+    assert list((Path(store.location) / "access_event").glob("**/*.parquet*")) == []
 
 
 def test_rows_that_break_off_leave_nothing(store: Store) -> None:
