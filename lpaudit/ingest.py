@@ -366,9 +366,9 @@ class OneInput:
         offset, line_number, continued = known.offset, known.line_number, self._is_continued(known)
         for data in framing.pieces():
             taken = _Taken(data, known.source_id, offset, line_number, continued)
-            reading = self.reading or self._chosen(data, known, known.formats)
-            self.reading = reading
-            ready = self._ready(taken, reading)
+            if self.reading is None:
+                self.reading = self._chosen(data, known, known.formats)
+            ready = self._ready(taken, self.reading)
             ready.rows.begin()
             yield ready
             offset, line_number = offset + len(data), line_number + line_count(data)

@@ -190,7 +190,7 @@ class Reader:
         if not self.seekable or self._pushed:
             return size
         begin = self._stream.tell()
-        end = min(begin + size, self.end)
+        end = max(begin, min(begin + size, self.end))
         near = max(begin, end - _NEAR)
         self._stream.seek(near)
         found = self._stream.read(end - near).rfind(b"\n") + 1

@@ -53,6 +53,17 @@ def test_pieces_do_not_depend_on_what_was_pushed_back(data: bytes, size: int, fi
 
 
 @quick
+@given(data=contents, size=sizes, begin=st.integers(0, 60))
+def test_whole_lines_end_where_the_last_line_does(data: bytes, size: int, begin: int) -> None:
+    """Also behind the end: a file may have shrunk."""
+    source = reader(data)
+    source.seek(begin)
+    expected = data[begin : begin + size].rfind(b"\n") + 1 or size
+    assert source.whole_lines(size) == expected
+    assert source.read(1 << 20) == data[begin:]  # nothing was consumed
+
+
+@quick
 @given(data=contents, size=sizes)
 def test_blocks_are_the_piece(data: bytes, size: int) -> None:
     cut = list(blocks(data, size))
