@@ -22,6 +22,11 @@ class Setting:
     secret: bool = False
     """Whether its value may be one: then it is not printed, and may be @FILE."""
 
+    @property
+    def several(self) -> bool:
+        """Whether it has several values, comma-separated: then a file may have a list of them."""
+        return "comma-separated" in self.help
+
 
 # The one declaration: the command line's help, `lpaudit config` and the docs are made from it.
 SETTINGS: Mapping[str, Setting] = {
@@ -274,7 +279,13 @@ def _read(path: Path) -> dict[str, str]:
             close = difflib.get_close_matches(key, SETTINGS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(SETTINGS)}"
             raise ConfigError(f"{path}: unknown key {key}", hint=hint)
-        if not isinstance(value, str | int) or isinstance(value, bool):
+        if SETTINGS[key].several and isinstance(value, list):
+            if not all(isinstance(one, str) and "," not in one for one in value):
+                raise ConfigError(
+                    f"{path}: {key} must be a list of texts without commas", hint=f'as in {key} = ["…", "…"]'
+                )
+            raw[key] = ",".join(value)
+        elif not isinstance(value, str | int) or isinstance(value, bool):
             raise ConfigError(f"{path}: {key} must be a text or a number", hint=f'as in {key} = "…"')
     return {key: str(value) for key, value in raw.items()}
 
