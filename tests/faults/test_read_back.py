@@ -157,9 +157,9 @@ def whole(tmp_path_factory, nursery):
     """A directory with a small store that has everything, what it was made from, and a copy of it all."""
     folder = tmp_path_factory.mktemp("whole") / "here"
     (folder / "mine" / "checks").mkdir(parents=True)
-    lines = (SAMPLES / "default.log").read_bytes().splitlines(True)
-    (folder / "access.log").write_bytes(b"".join(lines[:100]))
-    (folder / "old.log.gz").write_bytes(gzip.compress(b"".join(lines[100:106])))
+    lines = (SAMPLES / "default.log").read_bytes().splitlines(True) * 4
+    (folder / "access.log").write_bytes(b"".join(lines[:200]))
+    (folder / "old.log.gz").write_bytes(gzip.compress(b"".join(lines[200:206])))
     shutil.copy(SAMPLES / "error.log", folder)
     (folder / "roster.toml").write_text(ROSTER)
     (folder / "lighttpd.conf").write_text(LIGHTTPD)
