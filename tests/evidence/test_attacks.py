@@ -163,7 +163,7 @@ def test_of_a_large_segment_of_a_sample_some_lines_in_a_row_are_read_again(evide
     for forged in (0, 30, 59):
         users = ["mallory" if n == forged else "alice" for n in range(60)]
         pq.write_table(rows.set_column(place, rows.schema.field(place), pa.array(users)), path)
-        assert {frozenset(found(seed)) for seed in range(60)} == {frozenset(), frozenset([ids[forged]])}
+        assert {frozenset(found(seed)) for seed in range(20)} == {frozenset(), frozenset([ids[forged]])}
 
 
 @pytest.mark.parametrize("column", ["segment", "source", "host_name"])

@@ -33,7 +33,7 @@ def ingest(
     ]
     return subprocess.run(
         command,
-        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "6000"},
+        env={**os.environ, "LPAUDIT_SEGMENT_BYTES": "12000"},
         capture_output=True,
         text=True,
         preexec_fn=limit,

@@ -14,7 +14,7 @@ from tests.stores import Rows, stored_bytes, stored_rows
 
 KILLS = 50  # of a long campaign
 LINES = 4_000  # a kill: several times as many as are stored before it
-SEGMENT = 4 << 10  # many commits, of eight each, so that a kill hits each step of one
+SEGMENT = 8 << 10  # many commits, of eight each, so that a kill hits each step of one
 
 
 def write_log(path: Path, lines: int, seed: int) -> None:
