@@ -67,7 +67,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "segment_bytes",
             str(16 << 20),
-            "Bytes of a source that make a segment, about; of a file, eight are committed together.",
+            "Bytes of a source that make a segment, about; of a file, up to eight are committed together.",
         ),
         Setting("frameworks", "access", "Reports that `lpaudit nightly` writes, comma-separated."),
         Setting(

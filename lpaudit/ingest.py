@@ -41,7 +41,11 @@ COMPACT_EVERY = 100
 """Commits after which a compaction is started on the side."""
 
 TOGETHER = 8
-"""Pieces of a file that are committed together: a commit costs as much as some thousand lines."""
+"""Pieces of a file that are committed together: a commit costs as much as some thousand lines.
+
+The first one is committed alone, then two are, then four: what stops early, or finds no room, has
+stored something.
+"""
 
 _ATTEMPTS = 20  # how often a source that other writers keep moving on is looked at again
 
@@ -331,12 +335,12 @@ class OneInput:
         file = reader.position is not None
         taken = self._taken(framing, known)
         with closing(source.ahead(taken) if file else taken) as coming:
-            pieces = self._fitting(coming, known)
-            number = 0
-            while self._store(islice(pieces, TOGETHER if file else 1), table):
+            pieces = self._fitting(coming, known, reader)
+            number, together = 0, 1
+            while self._store(islice(pieces, together), table):
                 number += 1
-                if reader.position is not None:
-                    self.observer.bytes_read(self.input.label, reader.position)
+                if file:
+                    together = min(2 * together, TOGETHER)
                 elif number % COMPACT_EVERY == 0:
                     self.options.compact()
         self._complain(reader)
@@ -374,7 +378,7 @@ class OneInput:
             offset, line_number = offset + len(data), line_number + line_count(data)
             continued = not data.endswith(b"\n")
 
-    def _fitting(self, pieces: Iterable[_Ready], known: Known) -> Iterator[_Ready]:
+    def _fitting(self, pieces: Iterable[_Ready], known: Known, reader: source.Reader) -> Iterator[_Ready]:
         """Yield pieces, each read as fits what those before it were found to be in."""
         own = known.formats
         for number, piece in enumerate(pieces):
@@ -384,6 +388,8 @@ class OneInput:
                 if self.reading != piece.reading:
                     ready = self._ready(piece.taken, self.reading)
             yield ready
+            if reader.position is not None:
+                self.observer.bytes_read(self.input.label, reader.position)
             formats = ready.rows.formats
             own = formats + tuple(name for name in own if name not in formats)
 

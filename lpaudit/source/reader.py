@@ -187,14 +187,18 @@ class Reader:
 
         What is read up to a line's end need not be cut there, which would copy it.
         """
-        if not self.seekable or self._pushed:
+        if not self.seekable:
             return size
-        begin = self._stream.tell()
+        at = self._stream.tell()
+        begin = at - len(self._pushed)  # which is in the file, too
         end = max(begin, min(begin + size, self.end))
         near = max(begin, end - _NEAR)
-        self._stream.seek(near)
-        found = self._stream.read(end - near).rfind(b"\n") + 1
-        self._stream.seek(begin)
+        try:
+            self._stream.seek(near)
+            found = self._stream.read(end - near).rfind(b"\n") + 1
+        except OSError:
+            found = 0  # whoever reads that far is told of it
+        self._stream.seek(at)
         return near + found - begin if found else size
 
     def read(self, size: int, patience: float | None = None) -> bytes:

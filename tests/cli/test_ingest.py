@@ -81,12 +81,12 @@ def committed(store: Path) -> list[int]:
     return found
 
 
-def test_segments_of_a_file_are_committed_eight_at_a_time(tmp_path: Path, lpaudit: Lpaudit) -> None:
+def test_segments_of_a_file_are_committed_together_more_and_more(tmp_path: Path, lpaudit: Lpaudit) -> None:
     log, each = tmp_path / "access.log", lines(1)
     log.write_bytes(lines(20))
     env = {"LPAUDIT_SEGMENT_BYTES": str(len(each) + 4)}
     assert "ingested 20 lines" in lpaudit("ingest", "access.log", env=env).stdout
-    assert committed(tmp_path / "lpaudit-store") == [8, 8, 4]
+    assert committed(tmp_path / "lpaudit-store") == [1, 2, 4, 8, 5]
     assert stored_bytes(tmp_path / "lpaudit-store") == {str(log): lines(20)}
     assert [r["line_number"] for r in stored_rows(tmp_path / "lpaudit-store")] == list(range(1, 21))
 

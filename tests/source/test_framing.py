@@ -1,8 +1,10 @@
 """Bytes → pieces of whole lines → blocks: nothing is lost, nothing is cut inside of a line."""
 
+import errno
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -49,7 +51,29 @@ def test_pieces_and_what_is_held_back_are_the_input(data: bytes, size: int, fina
 def test_pieces_do_not_depend_on_what_was_pushed_back(data: bytes, size: int, final: bool) -> None:
     peeked = reader(data)
     first_line(peeked, final=final)
-    assert b"".join(Framing(peeked, size, final=final)) == b"".join(Framing(reader(data), size, final=final))
+    assert list(Framing(peeked, size, final=final)) == list(Framing(reader(data), size, final=final))
+
+
+class _Broken(io.BytesIO):
+    """A disk that has no more than 100 bytes of a file."""
+
+    def readinto(self, buffer: Any) -> int:
+        if self.tell() + len(buffer) <= 100:
+            return super().readinto(buffer)
+        if self.tell() < 100:
+            return super().readinto(memoryview(buffer)[: 100 - self.tell()])
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("size", [30, 100, 300])
+def test_what_cannot_be_read_is_damage_and_what_is_before_it_is_handed_out(size: int) -> None:
+    data = b"0123456789abcdefgh\n" * 20
+    raw = io.BufferedReader(_Broken(data), 10)  # type: ignore[arg-type]
+    damaged = Reader(Input("x", Path("x")), raw, rewindable=True)
+    pieces = list(Framing(damaged, size, final=True))
+    assert damaged.damage is not None
+    assert "input/output error" in damaged.damage.reason
+    assert b"".join(pieces) == data[:95] if size < 100 else data.startswith(b"".join(pieces))
 
 
 @quick
