@@ -4,11 +4,12 @@ import os
 import signal
 import stat
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from lpaudit.beside import AfterCommits, Starter
@@ -39,18 +40,18 @@ def follow(
     """
     if "-" in paths:
         _check_stdin()
-    stopped = threading.Event()
+    sleep, wake = interruptible()
     with watchers(watch, os.environ, sys.stderr, now=now, clock=time.monotonic) as told:
         if compact:
             options = replace(options, compact=Starter("compact", root, told))
         starters = [Starter(command, root, told) for command in beside]
         observer = Observers((told, *(AfterCommits(starter, time.monotonic) for starter in starters)))
-        around = Surroundings(now=now, unique=unique, sleep=stopped.wait)
+        around = Surroundings(now=now, unique=unique, sleep=sleep)
         follower = Follower(root, paths, options, observer, around)
 
         def stop() -> None:
             follower.stop()
-            stopped.set()
+            wake()
 
         interrupted = on_signal(stop, signal.SIGTERM, signal.SIGINT)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # rotation is seen, not told
@@ -74,6 +75,21 @@ def _check_stdin() -> None:
         ) from None
     if stat.S_ISREG(mode):
         raise SourceError("cannot follow stdin: it is a file", hint="name the file, or leave out --follow")
+
+
+def interruptible() -> tuple[Callable[[float], None], Callable[[], None]]:
+    """Return what sleeps for some seconds, and what ends that sleep and all later ones from a signal handler.
+
+    An Event would not do: its ``wait`` holds a lock for a moment, and a handler that comes just then waits
+    for that lock in ``set``, for ever. A SimpleQueue's ``put`` may interrupt its ``get`` in the same thread.
+    """
+    asked = SimpleQueue[None]()
+
+    def sleep(seconds: float) -> None:
+        with suppress(Empty):
+            asked.put(asked.get(timeout=seconds))
+
+    return sleep, lambda: asked.put(None)
 
 
 def on_signal(stop: Callable[[], object], *numbers: signal.Signals) -> list[int]:

@@ -70,6 +70,27 @@ def test_the_second_signal_is_the_systems():
         signal.signal(signal.SIGUSR1, before)
 
 
+ASKED_AT_ANY_MOMENT = """
+import faulthandler, signal
+from lpaudit.following import interruptible
+
+faulthandler.dump_traceback_later(60, exit=True)
+for _ in range(1000):
+    sleep, wake = interruptible()
+    asked = []
+    signal.signal(signal.SIGALRM, lambda *_: (asked.append(True), wake()))
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+    while not asked:
+        sleep(0.00001)
+    sleep(600)
+"""
+
+
+def test_a_signal_ends_a_sleep_at_whatever_moment_it_comes():
+    """One in the moment between two sleeps is not forgotten; one at a sleep's begin or end waits for nothing."""
+    subprocess.run([sys.executable, "-c", ASKED_AT_ANY_MOMENT], timeout=90, check=True)
+
+
 def test_files_that_appear_later_are_followed(log, store):
     with Following(store, log.parent) as follower:
         follower.until(is_following(follower))
