@@ -443,7 +443,8 @@ class OneInput:
         if reader.damage is None:
             return
         if reader.damage.truncated:
-            kept = counted_lines(self.result.lines)
+            lines = 0 if self.options.dry_run else self.result.lines
+            kept = f"; lines stored before that: {lines:,}" if lines else ""
             raise SourceError(
                 f"cannot read {self.name} to its end: {reader.damage.reason}{kept}",
                 hint="when the file is whole, run the same command again: it goes on from there",
@@ -466,8 +467,3 @@ def remember(
     if isinstance(reading, AccessReading) and name not in formats:
         store.append_format(target, reading.format(name), now, unique())
         formats[name] = reading.format(name)
-
-
-def counted_lines(count: int) -> str:
-    """Say what was kept of an input that is damaged."""
-    return f"; the {count:,} lines before that are stored" if count else ""

@@ -139,13 +139,14 @@ class CompactResult:
 def compact(root: str, *, keep_replaced: int, unique: Callable[[], str]) -> CompactResult:
     """Make few files of many, and remove those that were replaced ``keep_replaced`` hours ago.
 
-    Raises StoreError.
+    And what crashes have left unfinished. Raises StoreError.
     """
     target = store.open_store(root)
     compacted = {name: store.compact(target, name, unique) for name in tables()}
     packed = store.pack(target, unique)
     archived = {name: store.archive_commits(target, name, unique()) for name in tables()}
     removed = sum(store.remove_replaced(target, name, keep_replaced) for name in tables())
+    removed += store.remove_unfinished(target, tables())
     return CompactResult(compacted, packed, archived, removed)
 
 

@@ -78,7 +78,7 @@ def print_compact(result: "CompactResult") -> None:
         if count
     ]
     if result.removed:
-        lines.append(f"removed {counted(result.removed, 'file')} that had been replaced")
+        lines.append(f"removed {counted(result.removed, 'file')} that had been replaced, or left by a crash")
     busy = [name for name, done in result.tables.items() if done.busy]
     lines += [f"somebody else is compacting {name}" for name in busy]
     for line in lines or ["nothing to compact"]:

@@ -274,9 +274,8 @@ def _ingested(
         return Exit.FAILED
     if max_rejects is not None and result.rejected > max_rejects:
         rejected = console.counted(result.rejected, "line")
-        console.fail(
-            f"{rejected} rejected, more than {max_rejects}; they are stored, in quarantine",
-            "the view quarantine has them, and why",
-        )
+        kept = "" if dry_run else "; they are stored, in quarantine"
+        hint = "`lpaudit doctor` says why" if dry_run else "the view quarantine has them, and why"
+        console.fail(f"{rejected} rejected, more than {max_rejects}{kept}", hint)
         return Exit.NO
     return Exit.OK

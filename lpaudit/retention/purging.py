@@ -9,7 +9,7 @@ The order, and what a crash leaves at each step:
 5. rows of `purged_segment`, which stand for the lines  → both are there, and count once
 6. the lines' rows leave their tables
 7. all of this is signed: the certificate is in the tree before anything is deleted
-8. files that hold purged rows, and raw bytes, are deleted
+8. files that hold purged rows, and raw bytes, are deleted, also those that a crash has left
 9. a row of the ledger says that it is done, and that is signed
 
 Whoever purges next goes on where a crash has left it; every step that was made is not made again.
@@ -241,8 +241,9 @@ def _finish(target: Store, begun: Row, means: Means, done: Done) -> None:
         store.remove_rows(target, table, {s.name for s in segments}, purge_id, means.unique)
     _sign(target, means, done)
     for table, segments in by_table.items():
-        done.removed += store.remove_files(target, table, {s.name for s in segments})
-        done.removed += store.remove_segments(target, segments, means.unique)
+        gone = [*segments, *store.left_of(target, segments)]
+        done.removed += store.remove_files(target, table, {s.name for s in gone})
+        done.removed += store.remove_segments(target, gone, means.unique)
     told = {name: begun[name] for name in ("by", "classes", "keep", "cut", "segments", "lines", "bytes")}
 
     def decision(ledger: Ledger) -> Row | None:

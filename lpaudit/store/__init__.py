@@ -6,6 +6,7 @@ from lpaudit.store.changes import Added, added
 from lpaudit.store.commit import Piece, append, known
 from lpaudit.store.commitlog import archive_commits
 from lpaudit.store.compact import Compacted, compact, remove_replaced
+from lpaudit.store.leftover import differs, left_of, remove_unfinished
 from lpaudit.store.mark import mark_file, read_mark, remember, rolled_back
 from lpaudit.store.packing import Packed, pack
 from lpaudit.store.purged import agrees, ends_a_line
@@ -45,10 +46,12 @@ __all__ = [
     "cannot_write",
     "compact",
     "create_store",
+    "differs",
     "ends_a_line",
     "find_store",
     "formats",
     "known",
+    "left_of",
     "mark_file",
     "missing_segments",
     "open_store",
@@ -62,6 +65,7 @@ __all__ = [
     "remove_replaced",
     "remove_rows",
     "remove_segments",
+    "remove_unfinished",
     "rolled_back",
     "set_aside_torn",
 ]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lpaudit import __version__
 from lpaudit.errors import StoreError
+from lpaudit.store.leftover import STALE
 from lpaudit.store.statistics import Statistics
 from lpaudit.store.storage import Storage
 from lpaudit.store.tables import STATISTICS, Store, cannot_read, cannot_write
@@ -91,18 +93,19 @@ def compact(store: Store, name: str, unique: Callable[[], str]) -> Compacted:
 
 
 def remove_replaced(store: Store, name: str, hours: int) -> int:
-    """Remove the files that were replaced more than ``hours`` ago, and no others; return how many.
+    """Remove the files that were replaced more than ``hours`` ago; return how many.
 
-    Whoever opened the table before they were replaced needs them until it is done.
-    Raises StoreError.
+    Whoever opened the table before they were replaced needs them until it is done. With them go those that
+    a crash has left without a commit, when no commit can name them any more. Raises StoreError.
     """
     table = store.table(name)
     if table is None:
         return 0
     try:
-        # Only asked, never told: it lists what the log says was removed (and, not being full,
-        # nothing else that lies there), but its removing would be two more commits each time.
-        gone = set(table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=False))
+        # Only asked, never told: it lists what the log says was removed, and when it is to be full also
+        # what the log has never named, but its removing would be two more commits each time.
+        ask = partial(table.vacuum, dry_run=True, enforce_retention_duration=False)
+        gone = {*ask(hours, full=False), *ask(max(hours, STALE), full=True)}
     except (DeltaError, OSError) as error:
         raise cannot_write(store.location, error) from error
     storage = store.storage

@@ -1,15 +1,13 @@
 """The bytes of logs that are kept ↔ what was signed of them, and what the commits say."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from hashlib import sha256
 from itertools import groupby
 
 from lpaudit.errors import LpauditError
 from lpaudit.evidence import SegmentLeaf
 from lpaudit.model import Segment
-from lpaudit.redaction import blank, disguises
-from lpaudit.store import Store, read_segment
+from lpaudit.store import Store, differs, read_frames
 from lpaudit.store.frames import frames
 from lpaudit.store.segment import Pack, packs_in, read_frame
 from lpaudit.verification.finding import Finding, What
@@ -50,18 +48,11 @@ def read_unnamed(target: Store, path: str, tables: Iterable[Table]) -> Iterator[
     except (ValueError, OSError, LpauditError):
         yield Finding(What.ADDED, path, "no commit names it, and it is not what its name says")
         return
-    for piece in (piece.segment for table in tables for piece in table.pieces):
-        low, high = max(segment.start, piece.start), min(segment.end, piece.end)
-        if piece.source_id != segment.source_id or low >= high:
-            continue
-        with suppress(LpauditError):  # what is wrong with a segment that is named, is said of that
-            mine = data[low - segment.start : high - segment.start]
-            stored = read_segment(target.storage, piece)[low - piece.start : high - piece.start]
-            places = [*disguises(mine), *disguises(stored)]
-            if blank(mine, places) != blank(stored, places):
-                text = f"no commit names it, and its bytes {low} to {high} are not those that are stored"
-                yield Finding(What.ADDED, path, text)
-                return
+    pieces = (piece.segment for table in tables for piece in table.pieces)
+    place = differs(target.storage, segment, data, pieces)
+    if place is not None:
+        text = f"no commit names it, and its bytes {place[0]} to {place[1]} are not those that are stored"
+        yield Finding(What.ADDED, path, text)
 
 
 def _offsets(table: Table) -> Iterator[Finding]:
@@ -124,8 +115,11 @@ def _own(
     target: Store, segment: Segment, leaf: SegmentLeaf | None, read: Callable[[int], None]
 ) -> Iterator[Finding]:
     try:
-        data = target.storage.read(segment.name)
-    except OSError as error:
+        try:
+            data = target.storage.read(segment.name)
+        except FileNotFoundError:  # it was packed since the store's files were listed
+            _, data = next(read_frames(target.storage, [segment]))
+    except (OSError, LpauditError) as error:
         yield Finding(What.UNREADABLE, segment.name, str(error))
         return
     read(len(data))

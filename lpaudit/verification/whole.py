@@ -200,8 +200,8 @@ def _others(
 ) -> Iterator[Finding]:
     """Look at every file that nothing has named so far.
 
-    A crash leaves files under names that are never read, data files that no commit names, and
-    segments of bytes that were stored again after it, in another cut.
+    A crash leaves files under names that are never read, data files that no commit names, and segments:
+    of bytes that were stored again after it, in another cut, or of a log of which nothing is stored yet.
     """
     known, sources_ = {MARKER, NIGHT, *told.files}, set[str]()
     for name, table in tables.items():
@@ -215,7 +215,9 @@ def _others(
         folder, _, file = path.rpartition("/")
         if folder in _LATER or folder.removesuffix("/_delta_log") in tables.keys() - {folder}:
             continue
-        of_source = folder.startswith("segments/") and folder.removeprefix("segments/") in sources_
+        of_source = folder.startswith("segments/") and (
+            folder.removeprefix("segments/") in sources_ or not file.endswith(".pack.zst")
+        )
         unfinished = file.endswith(LEFT) or path.partition("/")[0].endswith(LEFT)
         if unfinished or path.startswith(SET_ASIDE) or folder in tables or of_source:
             left.append(path)

@@ -266,6 +266,17 @@ def test_dry_run_stores_nothing(tmp_path: Path, lpaudit: Lpaudit) -> None:
     assert not (tmp_path / "lpaudit-store").exists()
 
 
+def test_dry_run_does_not_say_that_anything_is_stored(tmp_path: Path, lpaudit: Lpaudit) -> None:
+    """Neither of a log that breaks off, nor of lines that no format fits."""
+    (tmp_path / "access.log.gz").write_bytes(gzip.compress(lines(3))[:-9])
+    (tmp_path / "access.log").write_bytes(lines(3) + b"garbage\n" * 2)
+    broken = lpaudit("ingest", "--dry-run", "access.log.gz")
+    rejected = lpaudit("ingest", "--dry-run", "--max-rejects", "1", "access.log")
+    assert (broken.returncode, rejected.returncode) == (3, 1)
+    assert "stored" not in broken.stderr + rejected.stderr
+    assert "lines stored before that: 3" in lpaudit("ingest", "access.log.gz").stderr
+
+
 def test_too_many_rejects_is_a_no(tmp_path: Path, lpaudit: Lpaudit) -> None:
     (tmp_path / "access.log").write_bytes(lines(3) + b"garbage\n" * 2)
     assert lpaudit("ingest", "--max-rejects", "2", "--store", "a", "access.log").returncode == 0

@@ -89,20 +89,24 @@ def run_page(steps, directory, environment=None):
     environment = {**(environment or installed()), "COLUMNS": "80"}
     status = 0
     for step, following in zip(steps, [*steps[1:], None], strict=False):
-        done = subprocess.run(
-            ["/bin/sh", "-c", f"(exit {status})\n{step.command}"],
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="backslashreplace",
-            timeout=120,
-            check=False,
-        )
-        status = done.returncode
         where = f"line {step.line}: $ {step.command}\n"
+        try:
+            done = subprocess.run(
+                ["/bin/sh", "-c", f"(exit {status})\n{step.command}"],
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="backslashreplace",
+                timeout=120,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            written = "".join(path.read_text("utf-8", "replace")[-2000:] for path in directory.glob("*.log"))
+            raise AssertionError(f"{where}{error.output!r}\ndoes not end; its logs:\n{written}") from error
+        status = done.returncode
         assert matches(step.expected, done.stdout), f"{where}{done.stdout}\nexpected:\n{step.expected}"
         shown = following is not None and following.command == "echo $?"
         assert status == 0 or shown, f"{where}{done.stdout}\nends with {status}"

@@ -13,9 +13,20 @@ from lpaudit import ingest, pipeline, retention, signing
 from lpaudit import keys as keyring
 from lpaudit.model import Gap, GapCause, Observer
 from lpaudit.store import append_gap, commitlog, open_store, packing
+from lpaudit.store.transaction import _commit as commit
 from lpaudit.verification import Asked, verify
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """What ends a process at once, as far as its files tell."""
+
+
+def _killed(table, add, properties, transactions):
+    if "segments" in properties.custom_metadata:
+        raise Killed
+    return commit(table, add, properties, transactions)
 
 
 class Evidence:
@@ -48,6 +59,13 @@ class Evidence:
             str(self.root), [str(self.logs / name)], options, Observer(), now=lambda: now, unique=self.unique
         )
         assert not done.errors
+
+    def killed(self, name, *lines):
+        """The same, by a process that is killed when all is written but the commit of the lines."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lpaudit.store.transaction._commit", _killed)
+            with pytest.raises(Killed):
+                self.write(name, *lines)
 
     def sign(self):
         signed = signing.sign(open_store(str(self.root)), self.signer, unique=self.unique)

@@ -21,7 +21,7 @@ from lpaudit import keys as keyring
 from lpaudit import signing
 from lpaudit.evidence import Signer
 from lpaudit.nightly.lock import only_one
-from lpaudit.store import open_store
+from lpaudit.store import open_store, packing
 from lpaudit.verification import Asked, verify
 from lpaudit.verification import rows as again
 from lpaudit.verification.finding import as_findings
@@ -405,6 +405,29 @@ def test_a_segment_that_no_commit_names_is_what_a_crash_leaves_or_a_finding(sign
     assert whats(signed) == {("added", forged)}
     (signed.root / forged).write_bytes(b"x")
     assert whats(signed) == {("added", forged)}
+
+
+def test_what_is_left_of_a_log_of_which_nothing_is_stored_is_no_finding(signed):
+    """Its first commit never came: it comes when the log is read again."""
+    signed.killed("other.log", line("11:00:00", "GET /", user="bob"))
+    assert whats(signed) == set()
+    assert len(signed.verify().leftovers) == 2
+    [segment] = (signed.root / name for name in signed.verify().leftovers if name.startswith("segments/"))
+    pack = segment.rename(segment.with_name(segment.name.replace(".zst", ".pack.zst")))
+    assert whats(signed) == {("added", str(pack.relative_to(signed.root)))}
+
+
+def test_segments_that_are_packed_while_they_are_verified_are_no_finding(signed, monkeypatch):
+    monkeypatch.setattr(packing, "LEAST", 2)
+    drawn = again.sampled
+
+    def packed_meanwhile(*arguments):
+        signed.compact()
+        return drawn(*arguments)
+
+    monkeypatch.setattr(again, "sampled", packed_meanwhile)
+    assert whats(signed) == set()
+    assert len(list((signed.root / "segments").rglob("*.pack.zst"))) == 1
 
 
 def test_commits_after_the_last_checkpoint_are_counted_and_no_finding(signed):

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pyarrow.parquet as pq
 import pytest
@@ -317,6 +318,61 @@ def test_parts_of_packs_and_of_merged_files_go_and_the_rest_stays(evidence, monk
     evidence.write("access.log", new(20))
     evidence.compact()
     clean(evidence)
+
+
+def test_what_a_crash_has_left_of_purged_lines_goes_with_them(evidence):
+    """It was stored again, in another cut."""
+    evidence.killed("access.log", old(0, agent="ancient"), old(1, agent="ancient"))
+    evidence.write("access.log", old(2, agent="ancient"))
+    evidence.killed("access.log", new(0))
+    evidence.write("access.log", new(1))
+    assert len(agents(evidence)) == 5
+    assert len(clean(evidence)[0].leftovers) == 4
+    assert evidence.purge("2026-01-01").removed.files == 4
+    assert b"ancient" not in everything(evidence)
+    assert len(clean(evidence)[0].leftovers) == 2
+
+
+def test_what_a_crash_has_left_goes_also_when_the_purge_was_interrupted(evidence, monkeypatch):
+    evidence.killed("access.log", old(0, agent="ancient"))
+    evidence.write("access.log", old(1, agent="ancient"), new(0))
+    evidence.write("access.log", new(1))
+    evidence.killed("other.log", old(2, agent="ancient"))
+    evidence.write("other.log", old(3, agent="ancient"))
+    evidence.sign()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging.store, "remove_segments", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            evidence.purge("2027-01-01")
+    evidence.purge("2027-01-01")
+    assert b"ancient" not in everything(evidence)
+    assert clean(evidence)[0].leftovers == ()
+
+
+def test_a_segment_that_is_no_copy_is_no_crash_s_and_stays(aged):
+    """A purge hides no change: `verify` has something to say of it."""
+    first = min((aged.root / "segments").rglob("*.zst"))
+    data = zstd.decompress(first.read_bytes()).replace(b"alice", b"mally")
+    forged = first.with_name(f"{0:016d}-{len(data):016d}-{sha256(data).hexdigest()}.zst")
+    forged.write_bytes(zstd.compress(data))
+    empty = first.with_name(f"{0:016d}-{len(data):016d}-{'0' * 64}.zst")
+    empty.write_bytes(b"")
+    aged.purge("2026-01-01")
+    assert forged.exists()
+    assert empty.exists()
+
+
+def test_a_segment_of_a_commit_that_is_still_to_come_stays(aged):
+    """It begins where the purged ones end, and another process is about to commit it."""
+    aged.killed("access.log", old(5, agent="ancient"))
+    before = max((aged.root / "segments").rglob("*.zst"))
+    aged.purge("2027-01-01")
+    assert before.exists()
+    assert agents(aged) == []
 
 
 def test_packing_leaves_alone_what_is_being_purged(aged, monkeypatch):

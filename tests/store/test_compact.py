@@ -252,6 +252,29 @@ def test_replaced_files_stay_for_those_who_read(store: Store, logs: list[Log]) -
     assert contents(store).equals(before)
 
 
+def test_what_a_crash_has_left_goes_after_a_day(store: Store, logs: list[Log]) -> None:
+    """And neither what may still be committed, nor what was replaced a moment ago, however old it is."""
+    fill(store, logs, 10)
+    compact(store, "access_event", unique)
+    folder = Path(store.location)
+    source = next((folder / "segments").iterdir())
+    left = [
+        folder / "access_event" / "part-1.parquet",
+        *(f / ".part-1.x.1.tmp" for f in (source, folder / "retention")),
+    ]
+    (folder / "retention").mkdir()
+    for path in left:
+        path.write_bytes(b"")
+    before = set(folder.rglob("*"))
+    pipeline.compact(str(folder), keep_replaced=24, unique=unique)
+    assert set(folder.rglob("*")) == before
+    yesterday = time.time() - 25 * 3600
+    for path in folder.rglob("*"):
+        os.utime(path, (yesterday, yesterday))
+    assert pipeline.compact(str(folder), keep_replaced=24, unique=unique).removed == 3
+    assert before - set(folder.rglob("*")) == set(left)
+
+
 def test_tables_of_records_are_compacted_too(store: Store) -> None:
     rows = pa.Table.from_pylist(
         [
@@ -280,7 +303,10 @@ def test_command_says_what_it_did(store: Store, logs: list[Log], lpaudit: Lpaudi
     again = lpaudit("compact", "--store", store.location)
     assert (again.returncode, again.stdout) == (0, "nothing to compact\n")
     removed = lpaudit("compact", "--store", store.location, "--keep-replaced", "0")
-    assert (removed.returncode, removed.stdout) == (0, "removed 10 files that had been replaced\n")
+    assert (removed.returncode, removed.stdout) == (
+        0,
+        "removed 10 files that had been replaced, or left by a crash\n",
+    )
     fill(store, logs, 10)
     quiet = lpaudit("compact", "--store", store.location, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
