@@ -87,14 +87,12 @@ def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
     what.database.unlink()
     coded = _code(connection, what)
     _copy(connection, what, coded)
-    around = list(_pieces(connection, what, _stretches(what.period)))
     # So that what is joined by line_id looks for it in the files' own statistics, it is computed here only.
     copied = [f"{name}::varchar as {name}" if name in coded else name for name in (*COLUMNS, *_computed())]
     identity = [f"{sql} as {name}" for name, sql in _IDENTITY.items()]
-    branches = [
-        f"select {', '.join([*copied, *identity])} from focus.line",  # noqa: S608 -- our own names
-        *(f"{_select(one)} where {where}" for one, where in around),
-    ]
+    branches = [f"select {', '.join([*copied, *identity])} from focus.line"]  # noqa: S608 -- our own names
+    if around := _divided(connection, what, _stretches(what.period)):
+        branches.append(_select(_access().relation.replace(LINES, around)))
     if timeless := _timeless(connection, what):
         connection.execute(f"create table focus.timeless as {_select(timeless)} where {_NO_TIME}")
         branches.append("from focus.timeless")
@@ -109,8 +107,9 @@ def divide(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]
     """
     access = _access()
     columns = {column.name: column.sql for column in access.columns}
-    pieces = list(_pieces(connection, what, [what.period, *_stretches(what.period)]))
-    branches = [f"select {_named(columns)} from {relation} where {where}" for relation, where in pieces]  # noqa: S608 -- as in schemas/
+    branches = []
+    if divided := _divided(connection, what, [what.period, *_stretches(what.period)]):
+        branches.append(f"select {_named(columns)} from {access.relation.replace(LINES, divided)}")  # noqa: S608 -- as in schemas/
     if timeless := _timeless(connection, what):
         # So that a question about any time is not about these.
         columns |= {"time": "null::timestamptz"}
@@ -207,10 +206,12 @@ def _chunks(files: Sequence[DataFile]) -> Iterator[list[str]]:
         yield some
 
 
-def _pieces(
-    connection: duckdb.DuckDBPyConnection, what: Focus, stretches: Iterable[Period]
-) -> Iterator[tuple[str, str]]:
-    """Yield for each stretch of time that may have lines what they can be read from, and which they are."""
+def _divided(connection: duckdb.DuckDBPyConnection, what: Focus, stretches: Iterable[Period]) -> str | None:
+    """Return what the lines of some stretches of time can be read from; None if there are none.
+
+    Which route each has is asked of all of them together: DuckDB reads what finds it again for each question.
+    """
+    parts = []
     for number, stretch in enumerate(stretches):
         if files := [file.path for file in what.files if file.touches(stretch)]:
             name = f"stretch_{number}"
@@ -219,7 +220,8 @@ def _pieces(
                 *([f"{_TIME} >= {_instant(stretch.start)}"] if stretch.start > _FIRST else ()),
                 *([f"{_TIME} < {_instant(stretch.end)}"] if stretch.end < _LAST else ()),
             ]
-            yield _access().relation.replace(LINES, name), " and ".join(bounds)
+            parts.append(f"from {name} where {' and '.join(bounds)}")
+    return f"({' union all '.join(parts)})" if parts else None
 
 
 def _timeless(connection: duckdb.DuckDBPyConnection, what: Focus) -> str | None:

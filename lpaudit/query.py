@@ -56,6 +56,7 @@ _CAREFUL = (
     "SET TimeZone = 'UTC'",
     "SET temp_directory = ''",
     f"SET memory_limit = '{_MEMORY}'",
+    "SET parquet_metadata_cache = true",
 )
 _LOCKDOWN = (
     "SET python_enable_replacements = false",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -145,6 +146,7 @@ def _bytes(found: Found) -> bytes:
         raise CheckError(f"cannot read {found.name}: {reason}", hint="check its permissions") from error
 
 
+@cache
 def parse_check(data: bytes, file: str) -> Check:
     """Read the bytes of a check. Raises CheckError."""
     found = _HEAD.match(toml.decoded(data, file))
@@ -186,6 +188,7 @@ def parameter(raw: object, name: str, file: str) -> Parameter:
     return Parameter(name, given["default"], toml.text(given, "why", file))
 
 
+@cache
 def named_parameters(sql: str, file: str) -> frozenset[str]:
     """Return the names of a query's parameters. Raises CheckError unless it is exactly one SELECT."""
     try:

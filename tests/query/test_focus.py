@@ -158,6 +158,20 @@ def test_of_a_period_nothing_else_is_read(focused):
     assert scans("time < $start and time >= $start - to_hours(1) and $end > $start") == (1, 0, lines)
 
 
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_question_reads_once_how_a_route_is_found_however_far_lines_go_back(focused, copied):
+    """It is the longest part of the view, and for each of a hundred questions DuckDB reads all of it."""
+    connection = focused(copied=copied).duckdb
+    [[_, plan]] = connection.execute("explain select route, time from access").fetchall()
+    assert plan.upper().count("READ_PARQUET") > 2
+    [[views]] = connection.execute(
+        "select string_agg(sql) from duckdb_views() where sql ilike '%from%stretch_%'"
+    ).fetchall()
+    assert views.count("prefect_operation(") == (
+        1 if copied else 2
+    )  # the second one is for lines without a time
+
+
 def test_what_was_not_copied_is_read_from_the_files_of_its_time_and_no_others(focused, store):
     apart = focused(copied=False)
     sql = "select count(*) as n from access where url_original like '%passwd%' and time >= $start and time < $end"
