@@ -2,7 +2,7 @@
  * one look at each byte. What a secret is, and why, is said there; a function here is an expression there,
  * of the same name, and a test holds the one against the other.
  *
- * A byte of few begins to look: of most lines none does. What an expression has found ends before it
+ * A byte of few begins to look, beside another one: of most lines none does. What an expression has found ends before it
  * finds something else: that is what `until` is for.
  *
  * No allocation, no global state, no input or output; every buffer is the caller's.
@@ -82,9 +82,11 @@ static ptrdiff_t named(const uint8_t *at, const uint8_t *end, const char *name)
     return at - begin;
 }
 
-static int one_of(uint8_t sign, const char *signs)
+static inline int one_of(uint8_t sign, const char *signs)
 {
-    return sign != 0 && strchr(signs, sign) != NULL;
+    while (*signs && (uint8_t)*signs != sign)
+        signs++;
+    return *signs != 0;
 }
 
 static int is_hex(uint8_t sign)
@@ -480,21 +482,44 @@ static void look(search_t *search, const uint8_t *at)
     }
 }
 
-/* Return where the next byte is that `look` knows, or where the line ends; the block ends at `stop`. */
-static const uint8_t *next_sign(const search_t *search, const uint8_t *at, const uint8_t *stop)
+enum { CHUNK = 64 };
+
+/* Return a bit for each of CHUNK bytes that `look` may find something at: it knows more, but most of them have
+ * other bytes beside them than it needs. */
+static uint64_t signs(const uint8_t *at)
 {
-    static const char signs[] = "=:_JKzxBDk";
-    int before = WIDE;
-    for (; before == WIDE && stop - at >= WIDE && at < search->end; at += before) {
-        const wide_t bytes = wide(at);
-        wide_t found = bytes == (uint8_t)signs[0];
-        for (size_t i = 1; i < sizeof signs - 1; i++)
-            found |= (wide_t)(bytes == (uint8_t)signs[i]);
-        before = first_of(found);
+    uint64_t bits = 0;
+    for (int part = 0; part < CHUNK; part += WIDE) {
+        const wide_t before = wide(at + part - 1), here = wide(at + part), after = wide(at + part + 1);
+#define IS(bytes, sign) ((wide_t)((bytes) == (sign)))
+        const wide_t found = IS(here, '=') | (IS(here, ':') & (wide_t)(after <= '/')) |
+                             (IS(here, '_') & ((wide_t)((wide_t)(before - 'o') <= 'u' - 'o') | IS(before, 'b'))) |
+                             (IS(here, 'J') & IS(before, 'y')) | (IS(here, 'K') & IS(before, 'A')) |
+                             (IS(here, 'z') & IS(before, 'I')) | (IS(here, 'x') & IS(after, 'o')) |
+                             (IS(here, 'k') & IS(before, 'o')) | (IS(here, 'D') & IS(after, 'i')) |
+                             (IS(here, 'B') & (IS(after, 'e') | IS(after, 'a')));
+#undef IS
+        bits |= bits_of(found) << part;
     }
-    while (before == WIDE && at < search->end && !one_of(*at, signs))
-        at++;
-    return at < search->end ? at : search->end;
+    return bits;
+}
+
+/* Look at the bytes of a line from `at` on, CHUNK of them at most. */
+static void look_at_some(search_t *search, const uint8_t *at, const uint8_t *stop)
+{
+    const ptrdiff_t left = search->end - at < CHUNK ? search->end - at : CHUNK;
+    if (at == search->block || stop - at <= CHUNK) { /* there are no bytes beside them */
+        for (ptrdiff_t i = 0; i < left; i++)
+            if (one_of(at[i], "=:_JKzxBDk"))
+                look(search, at + i);
+        return;
+    }
+    for (uint64_t bits = signs(at); bits; bits &= bits - 1) {
+        const int i = __builtin_ctzll(bits);
+        if (i >= left)
+            break;
+        look(search, at + i);
+    }
 }
 
 /* Look for secrets in the lines of a block from the one on that begins at byte `from`. There is room for
@@ -512,8 +537,8 @@ int64_t lpaudit_secrets(const uint8_t *block, int64_t size, int64_t from, const 
         search.end = end ? end : stop;
         for (int kind = 0; kind < KINDS; kind++)
             search.until[kind] = line;
-        for (const uint8_t *at = line; (at = next_sign(&search, at, stop)) < search.end; at++)
-            look(&search, at);
+        for (const uint8_t *at = line; at < search.end; at += CHUNK)
+            look_at_some(&search, at, stop);
         if (search.count > room)
             return line - block;
         *count = search.count;

@@ -28,4 +28,18 @@ static inline int first_of(wide_t bytes)
 #endif
 }
 
+/* Return a bit for each byte, the first one's lowest; each is all ones, or 0. */
+static inline uint64_t bits_of(wide_t bytes)
+{
+#ifdef __SSE2__
+    typedef char signed_t __attribute__((vector_size(WIDE)));
+    return (uint64_t)__builtin_ia32_pmovmskb128((signed_t)bytes);
+#else
+    uint64_t bits = 0;
+    for (int i = 0; i < WIDE; i++)
+        bits |= (uint64_t)(bytes[i] & 1) << i;
+    return bits;
+#endif
+}
+
 #endif

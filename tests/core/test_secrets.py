@@ -4,6 +4,7 @@ import gzip
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,23 @@ def test_parts_of_secrets(few, data):
 @given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=3), max_size=30).map(b"".join))
 def test_anything(data):
     check(b'10.0.0.1 gw1 - [x] "GET /x?' + data + b' HTTP/1.1" 200 5')
+
+
+ONE_OF_EACH = [
+    b"pnu_abcdef", b"pnb_abcdef", b"ghp_" + b"a" * 20, b"ghs_" + b"a" * 20, b"github_pat_" + b"a" * 20, b"eyJhbGci.eyJz.x",
+    b"AKIAIOSFODNN7EXAMPLE", b"AIza" + b"b" * 35, b"xoxb-0123456789", b"Bearer abcdefgh", b"Basic YWxhZGRpbg==",
+    b"Digest abcdefg1", b"Token abcdefg1", b"https://a:bcd@x/", b"?token=abcdef", b"?x=aB3dE5fG7hJ9kL1mN3pQ5rS7",
+    b'"sig=abcdef"', b'cookie="abcdef"', b'"authorization": "abcdef"', b'"password":"abcdef"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", ONE_OF_EACH)
+@pytest.mark.parametrize("around", [b" ", b"\n"])
+def test_wherever_in_a_block_it_is(secret, around):
+    """64 bytes are looked at at once, together with those beside them: at a block's begin and end there are none."""
+    for before in range(140):
+        for after in (0, 1, 2, 63, 64, 65, 66, 140 - before):
+            assert check(b"." * before + around * (before > 0) + secret + around * (after > 0) + b"." * after)
 
 
 def test_samples(tmp_path):
