@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from lpaudit import STORE_VERSION, __version__, act, focus, guard, query, routes, store
-from lpaudit.model import Checkpoint, Period, Select
+from lpaudit.model import Checkpoint, LogKind, Period, Select
 from lpaudit.outfile import together
 from lpaudit.schema import tables
 
 if TYPE_CHECKING:
     from lpaudit.report import Document, Library
+
+
+_LARGE = tuple(kind.table for kind in LogKind)
+"""Tables that DuckDB reads by itself, where it can: of many rows that is quicker, and takes less memory."""
 
 
 @contextmanager
@@ -67,7 +71,7 @@ def _snapshot(
 
 
 @contextmanager
-def _focused(
+def focused(
     target: store.Store, period: Period, api_prefixes: Sequence[str]
 ) -> Iterator[tuple[Callable[..., pa.Table], dict[str, int]]]:
     """Open a snapshot to ask many questions about a period; yield what asks it, and the tables' versions."""
@@ -76,8 +80,6 @@ def _focused(
     files = target.timed_files(focus.LINES, lines)
     readable = partial(target.readable, focus.LINES, lines)
     datasets = _datasets(target, opened_tables)
-    if files:
-        datasets[focus.LINES] = readable([file.path for file in files])
     connect = partial(query.connect, datasets, partial(target.unreadable, opened_tables), api_prefixes)
     with guard.scratch() as folder:
         what = focus.Focus(period, files, readable, folder / "period.duckdb")
@@ -86,7 +88,10 @@ def _focused(
 
 
 def _datasets(target: store.Store, opened_tables: Mapping[str, store.Table | None]) -> dict[str, Any]:
-    return {name: target.dataset(name, table) for name, table in opened_tables.items()}
+    return {
+        name: (target.all_readable if name in _LARGE else target.dataset)(name, table)
+        for name, table in opened_tables.items()
+    }
 
 
 def _versions(opened_tables: Mapping[str, store.Table | None]) -> dict[str, int]:
@@ -264,7 +269,7 @@ def asked(
     library = library or report.SHIPPED
     frameworks = [report.load_framework(name, library) for name in dict.fromkeys(framework_ids)]
     target = store.open_store(root)
-    with _focused(target, period, api_prefixes) as (either, versions):
+    with focused(target, period, api_prefixes) as (either, versions):
         limited = partial(either, seconds=seconds)
         select = _remembering(limited)
         head = {

@@ -1,8 +1,8 @@
 """Read-only SQL over one snapshot of the store: DuckDB, locked down.
 
-Path settings of DuckDB do not protect files (with a store in `allowed_directories`, COPY
-wrote into it), so it is given none: the tables are Arrow datasets that were opened before
-the doors were shut, and a query is exactly one SELECT.
+Path settings of DuckDB do not protect files: with a store in `allowed_directories`, COPY wrote
+into it. So a query is exactly one SELECT, and reads the files of the snapshot, by their names, and
+Arrow datasets that were opened before the doors were shut. Others it cannot name.
 """
 
 import re

@@ -134,11 +134,11 @@ def _checks(night: Night, run: Run) -> Done:
     first = report.load_framework(run.frameworks[0], night.library)
     asked = replace(first, sections=tuple(map(Section, controls(night.library))))
     with (
-        pipeline.opened(night.root, night.api_prefixes) as (connection, versions),
+        pipeline.focused(store.open_store(night.root), run.period, night.api_prefixes) as (select, versions),
         _not_judging_itself(night, run) as instead,
     ):
-        select = partial(connection.select, seconds=night.seconds)
-        results = report.evaluate(asked, run.period, select, {}, night.library, instead).results
+        limited = partial(select, seconds=night.seconds)
+        results = report.evaluate(asked, run.period, limited, {}, night.library, instead).results
     added = register.record_night(
         night.root, results, run.period, run.run_id, now=night.now, unique=night.unique
     )

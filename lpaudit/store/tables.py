@@ -119,6 +119,11 @@ class Store:
             return tuple(f"{self.location}/{file}" for file in files)
         return self.dataset_of(name, files)
 
+    def all_readable(self, name: str, table: DeltaTable | None) -> Any:
+        """Return all files of a table in that way; None if there are none. Raises StoreError."""
+        files = self._data_files(name, table, None)
+        return self.readable(name, table, files) if files else None
+
     def _has_all_columns(self, name: str, table: DeltaTable) -> bool:
         """Tell if all files of a table have all columns: those are only ever added, so the oldest tells."""
         actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "modification_time"])

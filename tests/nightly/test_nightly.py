@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from report.small import line
 
-from lpaudit import nightly, report
+from lpaudit import focus, nightly, report
 from lpaudit.errors import Busy, ConfigError, Exit, StoreError
 from lpaudit.nightly import steps
 from lpaudit.nightly.lock import lock_file
@@ -43,6 +43,19 @@ def test_a_night_does_every_step_and_says_so(nights):
     }
     assert dict(row["table_versions"])["access_event"] == "1", "its creation and a commit"
     assert [told["step"] for told in json.loads(row["steps"])] == NAMES
+
+
+def test_controls_are_asked_of_a_copy_of_the_day_s_lines(nights, monkeypatch):
+    """Each of them read all that there was: a night took as long as the store was large."""
+    copied, real = [], focus.focus
+
+    def counted(connection, what):
+        copied.append(what.period)
+        return real(connection, what)
+
+    monkeypatch.setattr(focus, "focus", counted)
+    run = nights.run()
+    assert copied == [run.period] * 2, "for the controls, and for the report"
 
 
 def test_each_step_is_recorded_before_the_next_one_begins(nights):

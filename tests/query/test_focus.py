@@ -251,6 +251,18 @@ def test_a_locked_connection_reads_these_files_and_no_others(store, focused, tmp
             near.select(sql)
 
 
+def test_a_question_of_the_whole_store_is_read_by_duckdb_itself_and_not_by_arrow(store):
+    """The last ten of some million lines took more memory than there was."""
+    with pipeline.opened(str(store)) as (connection, _):
+        [[_, plan]] = connection.duckdb.execute("explain select * from access order by time desc").fetchall()
+        [last] = connection.select(
+            "select time from access order by time desc nulls last limit 1"
+        ).to_pylist()
+    assert "READ_PARQUET" in plan.upper()
+    assert "ARROW_SCAN" not in plan.upper()
+    assert last["time"] == datetime(2026, 11, 24, 23, 5, 30, tzinfo=UTC)
+
+
 def test_what_was_not_copied_is_asked_of_the_store(store, focused):
     with pipeline.opened(str(store)) as (far, _):
         select = query.either(focused(), far)
