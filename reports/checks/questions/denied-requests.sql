@@ -37,16 +37,16 @@ with refused as (
     from refused
     group by "user", client, method, route, layer, cause, noise
 ), before as (
-    select distinct client, "user", coalesce(route, path) as route
+    select distinct client, "user", method, coalesce(route, path) as route
     from failed_request
     where time >= $start - to_days($days) and time < $start and status in (401, 403, 407, 429)
 ), good as (
-    select client, "user", coalesce(route, path) as route, max(time) as time
+    select client, "user", method, coalesce(route, path) as route, max(time) as time
     from access
     where time >= $start - to_days($days) and time < $end and status < 400
-    group by client, "user", coalesce(route, path)
+    group by client, "user", method, coalesce(route, path)
 ), good_of_anybody as (
-    select client, route, max(time) as time from good group by client, route
+    select client, method, route, max(time) as time from good group by client, method, route
 )
 select
     not now.noise as finding,
@@ -67,8 +67,10 @@ from now
 left join named on named."user" is not distinct from now."user" and named.client is not distinct from now.client
     and named.method is not distinct from now.method and named.route is not distinct from now.route
     and named.layer is not distinct from now.layer and named.cause is not distinct from now.cause and named.noise = now.noise
-left join before on before.route = now.route
+left join before on before.route = now.route and before.method is not distinct from now.method
     and before.client is not distinct from now.client and before."user" is not distinct from now."user"
-left join good on good.route = now.route and good.client is not distinct from now.client and good."user" = now."user"
-left join good_of_anybody on good_of_anybody.route = now.route and good_of_anybody.client is not distinct from now.client
+left join good on good.route = now.route and good.method is not distinct from now.method
+    and good.client is not distinct from now.client and good."user" = now."user"
+left join good_of_anybody on good_of_anybody.route = now.route and good_of_anybody.method is not distinct from now.method
+    and good_of_anybody.client is not distinct from now.client
 order by finding desc, requests desc, last desc, identity, now.client, now.method, now.route, status, now.layer, now.cause
