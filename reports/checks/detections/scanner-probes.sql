@@ -11,6 +11,7 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 A path counts at its first request by that address in the period, and not at all if it is one of Prefect's API. Every address of the internet is probed, so these are many where lighttpd can be reached from there; what matters is whether `answered` is more than 0.
+A gateway that asks everybody for a login answers 401 before it looks whether a path is there: then only the paths that scanners ask for count, and brute-force has such refusals.
 Behind a forwarder all addresses may be one."""
 [parameters.paths]
 default = 15
@@ -28,7 +29,7 @@ with probe as (
         count(*) filter (where status < 400) as answered
     from access
     where time >= $start and time < $end and client is not null and path is not null
-        and (status in (400, 403, 404, 405) or status < 400 and regexp_matches(path, $known))
+        and (status in (400, 403, 404, 405) or regexp_matches(path, $known))
         and route is null
     group by client, path
 ),
