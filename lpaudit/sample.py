@@ -7,17 +7,18 @@ largest remainders, in the order of the strata's texts where they are equal.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from lpaudit import pipeline, report
 from lpaudit.canonical import canonical, digest
 from lpaudit.console import text_of
-from lpaudit.errors import ConfigError
-from lpaudit.model import Check, Period
+from lpaudit.errors import CheckError, ConfigError
+from lpaudit.model import Outcome, Period, Result, Section
+from lpaudit.report import toml
 from lpaudit.report.exceptions import FINDING
-from lpaudit.visible import instant
+from lpaudit.visible import instant, visible
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ class Item:
 class Sample:
     """What was drawn, in order, from which frame, and how: enough to do it again."""
 
-    check: Check
+    result: Result
     period: Period
     seed: str
     wanted: int
@@ -51,8 +52,15 @@ class Sample:
         """Yield the method in lines for people and work papers."""
         of = f" in strata by {self.stratify}" if self.stratify else ""
         frame = sha256(b"".join(item.line() for item in self.frame)).hexdigest()
-        yield f"check:  {self.check.id}, reports/{self.check.file}, SHA-256 {self.check.sha256}"
+        check = self.result.check
+        yield f"check:  {check.id}, reports/{check.file}, SHA-256 {check.sha256}"
+        for name, value in self.result.parameters.items():
+            if name not in ("start", "end"):
+                yield f"        {name}: {visible(text_of(value))}"
         yield f"period: {instant(self.period.start)} to {instant(self.period.end)}, excluded"
+        yield f"answer: of a population of {self.result.population:,} {check.unit}"
+        for reason in self.result.reasons:
+            yield f"        {self.result.outcome}: {visible(reason)}"
         yield f"frame:  {len(self.frame):,} rows of its answer{of}; SHA-256 of the frame's file {frame}"
         yield f"draw:   {len(self.drawn):,} rows; {self.wanted:,} wanted, seed {self.seed!r}"
         yield 'method: the first by SHA-256(seed ":" row id); row id = SHA-256(the row as canonical JSON)'
@@ -76,12 +84,18 @@ def draw(  # noqa: PLR0913 -- of what, how, and in whose words
 ) -> Sample:
     """Draw from a check's answer: from all its rows, or from a control's exceptions.
 
-    Raises ConfigError for a column that is not there, CheckError, StoreError.
+    What is not known of the period belongs to the method: who draws from a part has to say so.
+    Raises ConfigError for a check or a column that is not there, CheckError, StoreError.
     """
-    check = report.load_check(check_id, library)
+    if check_id not in (known := report.checks(library)):
+        raise ConfigError(f"there is no check {check_id!r}", hint=toml.hint(check_id, known))
+    asked = replace(report.load_framework("access", library), sections=(Section(check_id),))
     with pipeline.opened(root, api_prefixes) as (connection, _):
-        _, rows, _ = report.ask(check, period, connection.select)
-    if stratify is not None and stratify not in rows.column_names:
+        [result] = report.evaluate(asked, period, connection.select, {}, library).results
+    check, rows = result.check, result.rows
+    if result.outcome is Outcome.ERROR:
+        raise CheckError("; ".join(result.reasons))
+    if stratify is not None and rows.num_columns and stratify not in rows.column_names:
         raise ConfigError(
             f"{check_id} has no column {stratify!r}", hint=f"it has: {', '.join(rows.column_names)}"
         )
@@ -93,7 +107,7 @@ def draw(  # noqa: PLR0913 -- of what, how, and in whose words
     if exceptions_only and FINDING in rows.column_names:
         found = [row for row in found if row[FINDING]]
     frame = tuple(Item(digest(row), text_of(row[stratify]) if stratify else "", row) for row in found)
-    return Sample(check, period, seed, wanted, stratify, frame, tuple(_drawn(frame, seed, wanted)))
+    return Sample(result, period, seed, wanted, stratify, frame, tuple(_drawn(frame, seed, wanted)))
 
 
 def _drawn(frame: Sequence[Item], seed: str, wanted: int) -> Iterator[Item]:

@@ -101,7 +101,7 @@ def test_what_cannot_be_drawn_is_refused(nights, lpaudit):
         ("--check", "denied", "--exceptions"),
         ("--check", "denied", "--stratify", "x"),
     ):
-        assert lpaudit(*words, *wrong).returncode in (2, 3)
+        assert lpaudit(*words, *wrong).returncode == 2
     empty = lpaudit(
         *words,
         "--check",
@@ -116,6 +116,18 @@ def test_what_cannot_be_drawn_is_refused(nights, lpaudit):
     )
     assert json.loads(empty.stdout) == []
     assert "0 rows" in empty.stderr
+
+
+def test_the_method_says_what_the_answer_is_worth(drawn, nights, lpaudit):
+    """An auditor who draws from a part, or from nothing because nobody looked, must not take it for all."""
+    _, _, method = drawn("--to", "2026-11-30")
+    assert re.search(r"^answer: of a population of [0-9,]+ requests of the period$", method, re.MULTILINE)
+    assert "incomplete: the " in method
+    assert "days: 90" in method
+    words = ("sample", *DAY, "--seed", "1", "--store", nights.root)
+    nobody_looked = lpaudit(*words, "--check", "leavers-use", "--stratify", "state")
+    assert nobody_looked.returncode == 0
+    assert "no-data: nobody has said who is behind the logins" in nobody_looked.stderr
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(1, 50), min_size=1, max_size=8), st.data())
