@@ -14,7 +14,10 @@ _WIDEST = 300  # characters of a log's text in a line for people
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An exception that is new or was reopened. ``key`` is JSON, ``link`` leads to its row in a report."""
+    """An exception that is new or was reopened.
+
+    ``key`` is JSON; ``link`` leads to its row in a report, and is empty if none has it.
+    """
 
     exception_id: str
     event: str
@@ -76,7 +79,7 @@ class Message:
         yield self.subject
         for found in self.exceptions[:_SHOWN]:
             yield f"{found.severity} {found.event}: {found.check} {found.exception_id} {_short(found.key)}"
-            yield f"  {found.link}"
+            yield f"  {found.link or 'in none of the reports'}"
         if len(self.exceptions) > _SHOWN:
             yield f"… and {len(self.exceptions) - _SHOWN:,} more: lpaudit exceptions list --open"
         for step, why in self.failed:

@@ -52,7 +52,9 @@ def message(root: str, location: str, run: Run, link: str, library: report.Libra
     rows = {name: _rows(out / run.night / f"{name}.html") for name in run.frameworks}
 
     def linked(check: str, exception_id: str) -> str:
-        framework = next((name for name, checks in shown.items() if check in checks), run.frameworks[0])
+        framework = next((name for name, checks in shown.items() if check in checks), None)
+        if framework is None:
+            return ""
         row = report.anchor(exception_id)
         return fill(link, run.night, framework, check, row if row in rows[framework] else check)
 

@@ -130,7 +130,7 @@ def test_a_new_exception_is_told_once_with_a_link(nights):
         assert path == "/hook/SECRET"
         assert (body["run_id"], body["night"], body["exit_status"]) == (first.run_id, "2026-11-23", 1)
         links = {found["check"]: found["link"] for found in body["exceptions"]}
-        assert links["denied-requests"] == "https://audit.example/2026-11-23/operation.html#denied-requests"
+        assert links["denied-requests"] == "", "no report of this night has it"
         assert body["exception_count"] == len(body["exceptions"])
         again = nights.run(channels=told)
         assert again.status is Exit.OK
@@ -151,6 +151,16 @@ def test_a_link_leads_to_the_row_where_the_report_shows_it(nights):
     assert page.count(f'<tr id="{row}"') == 1
     assert body["reports"] == ["https://audit.example/2026-11-25/operation.html#part-result"]
     assert page.count('id="part-result"') == 1
+
+
+def test_a_link_leads_somewhere_or_there_is_none(nights):
+    with http_server() as (url, got, _):
+        nights.run(channels=channels(nights, alert_webhook=url, alert_slack=url))
+    found, told = (body for _, body in sorted(got, key=lambda one: "text" in one[1]))
+    links = [one["link"] for one in found["exceptions"]]
+    page = (nights.out / "2026-11-23" / "operation.html").read_text()
+    assert all(f'id="{link.partition("#")[2]}"' in page for link in links if link)
+    assert links.count("") == told["text"].count("in none of the reports") > 0
 
 
 def test_what_is_as_bad_as_the_night_before_is_known_already(nights):
