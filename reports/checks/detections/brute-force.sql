@@ -12,7 +12,7 @@ unit = "lines of the period"
 limits = """
 A 401 bears no user: the name that was tried is known from lighttpd's error log, where it was read and only one request can be meant. The other refusals are counted by their address, which a forwarder may share among many.
 Refusals that Prefect's own clients cause in everyday work, by opening websockets without credentials, are left out: an attacker may hide among them.
-A window slides: it is any $minutes minutes, and an episode ends when one has less than $attempts refusals."""
+A window slides: it is any $minutes minutes, also those of which a part was before the period, and an episode ends when one has less than $attempts refusals."""
 [parameters.attempts]
 default = 10
 why = "a forgotten password is tried three or four times, a script with an old one more often: it should be repaired"
@@ -27,7 +27,8 @@ with refused as (
         case when login."user" is not null then 'user ' || login."user" else 'address ' || coalesce(failed.client, '(none)') end as subject
     from failed_request as failed
     left join failed_login as login on login.access_line_id = failed.line_id
-    where failed.time >= $start and failed.time < $end and failed.status in (401, 407) and not failed.noise
+    where failed.time >= $start - to_minutes($minutes) and failed.time < $end
+        and failed.status in (401, 407) and not failed.noise
 ),
 counted as (
     select
@@ -60,4 +61,5 @@ select
     min(client) as client
 from episode
 group by subject, number
+having max(time) >= $start
 order by first, subject
