@@ -11,6 +11,7 @@ population = "select count(*) from access where time >= $start and time < $end"
 unit = "lines of the period"
 limits = """
 Prefect keeps no record of who deleted what, nor, of most, that it was there: this log is the only trace. A deletion that was refused or failed is not an exception; the section on denied requests has it.
+A DELETE of the API that fits no route of the catalogue counts too, with its path.
 What a bulk deletion named is in its body, which no log has. The name is that of Prefect's newest record, if one was synced before.
 Whoever deploys with Prefect's client has it delete the automations that belong to the deployment, and make those anew that the deployment asks for: `DELETE /automations/owned-by/prefect.deployment.<id>`, also where there are none. That is in the table, and no finding, if the same identity, at the same address, with Prefect's client, made or changed a deployment in the $seconds seconds before: the first such request after each, and after a change only if it is about the same deployment. Which deployment was made the log does not say, and which client asks it claims."""
 [parameters.seconds]
@@ -23,7 +24,7 @@ with deleted as (
     from access
     where time >= $start and time < $end and status < 400
         and (method = 'DELETE' or contains(path, 'bulk_delete') or contains(path, '%'))
-        and action in ('delete', 'bulk_delete')
+        and (action in ('delete', 'bulk_delete') or method = 'DELETE' and route is null and api_path is not null)
 ),
 deploy as (
     select line_id, time, coalesce("user", '') as identity, client, resource_id
@@ -63,13 +64,13 @@ select
     deleted.time,
     coalesce("user", '(unauthenticated)') as identity,
     client,
-    action,
+    coalesce(action, '(no route)') as action,
     resource_type,
     resource_id,
     thing.name as resource_name,
     parent_id,
     method,
-    route,
+    coalesce(route, api_path) as route,
     status,
     line_id
 from deleted
