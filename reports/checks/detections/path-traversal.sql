@@ -33,7 +33,7 @@ told as (
             when contains(target, '%00') then 'a NUL byte'
             when contains(target, '%25') then 'an encoded percent sign'
             when contains(target, '../') or contains(target, '..%2f') or contains(target, '%2e%2e') or contains(target, '/.%2e') or contains(target, '%2e.')
-                or contains(target, '..\') then 'a parent folder'
+                or contains(target, '..\') or contains(target, '/..;') or target like '%/..' then 'a parent folder'
             when contains(target, '%2f') or contains(target, '%5c') then 'an encoded separator'
         end as what
     from sent
