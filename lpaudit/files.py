@@ -111,11 +111,7 @@ class Files:
 
     def add(self, tail: Tail, now: float) -> Log:
         """Follow an open file."""
-        told = None
-        try:
-            told = fitting.told_format(tail.found, self._options.format_of)
-        except LpauditError as error:
-            self.complain(error)
+        told, refused = fitting.told_format(tail.found, self._options.format_of)
         options = self._options
         choice = fitting.Fitting(
             tail.found,
@@ -126,7 +122,7 @@ class Files:
             options.former,
             options.format_now,
         )
-        log = Log(tail, self._options.host_of(tail.found), choice, now, now)
+        log = Log(tail, self._options.host_of(tail.found), choice, now, now, refused=refused)
         self.logs.append(log)
         self.open[tail.file] = log
         return log

@@ -188,19 +188,22 @@ class Fitting:
         return None
 
 
-def told_format(found: source.Input, format_of: Callable[[str], LogFormat | None] | None) -> LogFormat | None:
+def told_format(
+    found: source.Input, format_of: Callable[[str], LogFormat | None] | None
+) -> tuple[LogFormat | None, SourceError | None]:
     """Return the format that was told for an input; None to tell it from the lines.
 
-    Raises ConfigError for an input that the user named, if what was told says nothing of it.
+    With it comes why what was told says nothing of an input that the user named: for an access log
+    that is an error, of an error log nothing has to be said.
     """
     if format_of is None:
-        return None
+        return None, None
     try:
-        return format_of(found.label)
-    except ConfigError:
-        if found.named:
-            raise
-        return None  # a directory holds other files, too: the error log, for one
+        return format_of(found.label), None
+    except ConfigError as error:
+        if not found.named:
+            return None, None  # a directory holds other files, too
+        return None, SourceError(error.message, hint=error.hint)
 
 
 def binary(found: source.Input, number: int) -> SourceError:

@@ -227,6 +227,7 @@ class Follower:
             )
         finally:
             reader.close()
+        self._complain(log)
         if not self._accept(log, known, lines, before):
             return None
         log.formats = known.formats or before
@@ -249,6 +250,11 @@ class Follower:
             return True
         return False
 
+    def _complain(self, log: Log) -> None:
+        """Say that what was told says nothing of an access log: then its lines tell."""
+        if log.refused is not None and log.kind is LogKind.ACCESS:
+            self.files.complain(log.refused)
+
     def _ends_within_a_line(self, known: Known) -> bool:
         if not known.segments:
             return False
@@ -261,6 +267,7 @@ class Follower:
             return False
         lines = buffer.take(source.HEAD, final=log.final)[: source.HEAD]
         log.kind = log.fitting.kind_of(lines)
+        self._complain(log)
         line = self.options.identity(log.kind, source.line_of(lines))
         ids = (source.source_id(log.host, line, ordinal) for ordinal in range(1 << 30))
         taken = {other.source_id for other in self.logs}

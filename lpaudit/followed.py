@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from lpaudit.errors import SourceError
 from lpaudit.fitting import Fitting
 from lpaudit.model import LogKind
 from lpaudit.reading import Reading
@@ -43,6 +44,8 @@ class Log:
     fitting: Fitting
     grew: float
     opened: float
+    refused: SourceError | None = None
+    """Why what was told says nothing of it: that matters if it is an access log."""
     kind: LogKind = LogKind.ACCESS
     source_id: str | None = None
     anew: str | None = None

@@ -216,13 +216,14 @@ class OneInput:
         self.unique = unique
         self.name = visible(found.label)  # in messages: a line end in it must not forge a line
         self.result = SourceResult(found.label)
+        self.refused: SourceError | None = None  # why what was told says nothing of it
         self.position = 0  # how far the input agrees with what is stored
         self.reading: Reading | None = None  # how its newest lines are read
 
     def run(self) -> SourceResult:
         """Read it. What is wrong with it is in the result; what is wrong with the store is raised."""
         try:
-            told = fitting.told_format(self.input, self.options.format_of)
+            told, self.refused = fitting.told_format(self.input, self.options.format_of)
             self.fitting = fitting.Fitting(
                 self.input,
                 told,
@@ -296,6 +297,8 @@ class OneInput:
             lambda: self.fitting.kind_of(lines),
             self.options.identity,
         )
+        if self.refused is not None and self.kind is LogKind.ACCESS:
+            raise self.refused
         self.result = replace(self.result, kind=self.kind)
         if known.segments:
             self.fitting.check_kind(self.kind)

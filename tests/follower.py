@@ -28,7 +28,7 @@ from lpaudit.errors import LpauditError
 from lpaudit.follow import POLL, Follower
 from lpaudit.followed import Surroundings
 from lpaudit.ingest import IngestOptions
-from lpaudit.model import Lag, LogKind, Observer
+from lpaudit.model import Lag, LogFormat, LogKind, Observer
 from tests.stores import Rows, stored_rows, zstd
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -278,6 +278,7 @@ class Driven:
         leave: bool = False,
         host: str | None = None,
         kind: LogKind | None = None,
+        format_of: Callable[[str], LogFormat | None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.time = 1000.0
@@ -285,7 +286,7 @@ class Driven:
         self.told = Recorder()
         options = IngestOptions(
             host=host,
-            format_of=None,
+            format_of=format_of,
             timezone=ZoneInfo("UTC"),
             segment_bytes=segment_bytes,
             kind=kind,

@@ -14,6 +14,7 @@ import pytest
 
 from lpaudit import source
 from lpaudit.archives import Archive, Archives
+from lpaudit.errors import ConfigError
 from lpaudit.model import LogKind, SourceResult
 from lpaudit.source import Input
 from tests.follower import (
@@ -453,6 +454,22 @@ def test_an_error_log_is_skipped_however_it_grows_if_only_access_logs_are_asked_
     check(store, whole)
     assert table(store, "server_event") == []
     assert follower.told.complaints == ""
+
+
+def test_only_of_an_access_log_it_is_said_that_the_configuration_does_not_know_it(
+    log: Path, store: Path
+) -> None:
+    def nothing(label: str) -> None:
+        raise ConfigError(f"{label} is not configured", hint="tell it")
+
+    errors = log.with_name("error.log")
+    append(errors, b"2026-11-23 10:15:45: (server.c.1588) server started (lighttpd/1.4.69)\n")
+    whole = append(log, lines("one", 5))
+    with Driven(store, errors, log, format_of=nothing) as follower:
+        follower.wait(5).stop()
+    check(store, whole)
+    assert len(table(store, "server_event")) == 1
+    assert follower.told.complaints == f"{log} is not configured (tell it)"
 
 
 def test_other_files_in_the_directory_do_not_stop_the_log(log: Path, store: Path) -> None:

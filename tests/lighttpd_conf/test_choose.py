@@ -138,6 +138,15 @@ def test_ingest_chooses_a_format_for_each_input(tmp_path, lpaudit, sample_logs):
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize("kind", ["auto", "error"])
+def test_the_error_log_beside_access_logs_needs_no_format(kind, tmp_path, lpaudit, sample_logs):
+    (tmp_path / "x.conf").write_text(CONF.replace("FOLDER", "/var/log"))
+    (tmp_path / "error.log").write_bytes((sample_logs / "error.log").read_bytes())
+    ran = lpaudit("ingest", "--log-format", "@x.conf", "--kind", kind, "error.log")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "31 new lines, format errorlog" in ran.stdout
+
+
 @pytest.mark.parametrize(
     "broken",
     [
