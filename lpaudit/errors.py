@@ -2,7 +2,8 @@
 
 LpauditError                 message, hint                        exit 3  could not finish
 ├── ConfigError              what was asked for is impossible     exit 2
-│   └── FormatError          a format string, caret at a position exit 2
+│   ├── FormatError          a format string, caret at a position exit 2
+│   └── NotConfigured        a file that lighttpd does not log to exit 2
 ├── SourceError              an input cannot be read              exit 3
 ├── StoreError               the store cannot be used             exit 3
 │   └── OffsetConflict       another writer moved the source on   (handled, never shown)
@@ -64,6 +65,10 @@ class ConfigError(LpauditError):
     """An option, a configuration key or a combination of them that cannot work."""
 
     exit = Exit.USAGE
+
+
+class NotConfigured(ConfigError):
+    """A file that is none of the access logs in lighttpd's configuration."""
 
 
 class FormatError(ConfigError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from lpaudit import errorlog, logformat, source
-from lpaudit.errors import ConfigError, LpauditError, SourceError
+from lpaudit.errors import ConfigError, LpauditError, NotConfigured, SourceError
 from lpaudit.logformat.lines import MAX_LINE
 from lpaudit.logformat.parse import fits, match_count
 from lpaudit.model import LogFormat, LogKind
@@ -193,16 +193,16 @@ def told_format(
 ) -> tuple[LogFormat | None, SourceError | None]:
     """Return the format that was told for an input; None to tell it from the lines.
 
-    With it comes why what was told says nothing of an input that the user named: for an access log
-    that is an error, of an error log nothing has to be said.
+    With it comes why what was told does not say it: for an access log that is an error, of an error
+    log nothing has to be said. A directory holds other files, too, that nothing is said of.
     """
     if format_of is None:
         return None, None
     try:
         return format_of(found.label), None
     except ConfigError as error:
-        if not found.named:
-            return None, None  # a directory holds other files, too
+        if isinstance(error, NotConfigured) and not found.named:
+            return None, None
         return None, SourceError(error.message, hint=error.hint)
 
 

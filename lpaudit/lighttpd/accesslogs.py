@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lpaudit.errors import ConfigError
+from lpaudit.errors import ConfigError, NotConfigured
 from lpaudit.lighttpd.reader import Block, Source, Unknown, Value
 from lpaudit.model import Escaping
 
@@ -127,9 +127,13 @@ def choose(
     if len({log.format for log in logs}) > 1:
         candidates = _matching(logs, label, resolve)
     if not candidates:
-        raise _uncertain(f"{label} is none of the access logs that are configured", logs)
+        listed = f"{label} is none of the access logs that are configured:{_listed(logs)}"
+        raise NotConfigured(listed, hint="give the right one: --log-format FORMAT")
     if len({log.format for log in candidates}) > 1:
-        raise _uncertain(f"{label} may be in several formats", candidates)
+        raise ConfigError(
+            f"{label} may be in several formats:{_listed(candidates)}",
+            hint="give one with --log-format, and to ingest each of the others with --former-format",
+        )
     chosen = candidates[0]
     if chosen.unknown:
         raise ConfigError(
@@ -170,11 +174,11 @@ def _stems(path: str) -> Iterator[str]:
         yield f"{folder}/{whole}"
 
 
-def _uncertain(what: str, logs: Sequence[AccessLog]) -> ConfigError:
+def _listed(logs: Sequence[AccessLog]) -> str:
     lines = []
     for log in logs:
         name = log.filename or "(no file)"
         when = f" where {log.condition}" if log.condition else ""
         how = f"not known: {log.unknown}" if log.unknown else log.format_string
         lines.append(f"\n  {name}{when}:\n    {how}")
-    return ConfigError(what + ":" + "".join(lines), hint="give the right one: --log-format FORMAT")
+    return "".join(lines)

@@ -138,6 +138,29 @@ def test_ingest_chooses_a_format_for_each_input(tmp_path, lpaudit, sample_logs):
     assert "Traceback" not in ran.stderr
 
 
+def test_a_log_that_is_configured_in_two_formats_is_not_guessed_at_in_a_directory_either(
+    tmp_path, lpaudit, sample_logs
+):
+    frac = '%{begin:sec}t.%{begin:msec_frac}t %{end:msec}t %T %D "%r" %s'
+    written = frac.replace('"', r"\"")
+    (tmp_path / "x.conf").write_text(
+        f'accesslog.filename = "FOLDER/a.log"\n$HTTP["url"] =^ "/x" {{ accesslog.format = "{written}" }}\n'
+    )
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    lines = (sample_logs / "default.log").read_bytes() + (sample_logs / "frac.log").read_bytes()
+    (logs / "a.log").write_bytes(lines)
+    (logs / "error.log").write_bytes((sample_logs / "error.log").read_bytes())
+    ran = lpaudit("ingest", "--log-format", "@x.conf", "logs")
+    assert ran.returncode == 3
+    assert "a.log may be in several formats" in ran.stderr
+    assert "--former-format" in ran.stderr
+    assert "31 new lines, format errorlog" in ran.stdout
+    ran = lpaudit("ingest", "--log-format", "default", "--former-format", frac, "logs")
+    assert "388 new lines, format custom-" in ran.stdout, ran.stderr
+    assert "388 access, 0 quarantine" in ran.stdout
+
+
 @pytest.mark.parametrize("kind", ["auto", "error"])
 def test_the_error_log_beside_access_logs_needs_no_format(kind, tmp_path, lpaudit, sample_logs):
     (tmp_path / "x.conf").write_text(CONF.replace("FOLDER", "/var/log"))
