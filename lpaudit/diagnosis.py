@@ -57,7 +57,8 @@ def print_findings(what: str, findings: Sequence[Finding]) -> None:
 def print_diagnosis(diagnosis: Diagnosis) -> None:
     """Print what was found out about one log."""
     if diagnosis.note is not None:
-        print_line(f"{diagnosis.log}: {diagnosis.note}: skipped")
+        print_line(f"{diagnosis.log}: {diagnosis.note}")
+        _print_each(diagnosis.findings)
         return
     part = "" if diagnosis.whole else "the first "
     print_line(f"{diagnosis.log}: {part}{_lines(diagnosis.lines)}")

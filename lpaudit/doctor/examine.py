@@ -68,7 +68,7 @@ class Diagnosis:
     def good(self) -> bool:
         """Whether the log is read by a format that is told or known, and nobody can lie or steal with it."""
         bad = any(f.severity is not Severity.WARNING for f in self.findings)
-        return self.note is not None or (self.origin in ("told", "preset") and not bad)
+        return not bad and (self.note is not None or self.origin in ("told", "preset"))
 
 
 FormatOf = Callable[[str], LogFormat | None]
@@ -93,7 +93,8 @@ def _look(found: source.Input, format_of: FormatOf, timezone: tzinfo) -> Diagnos
     except LpauditError as error:  # the configuration says nothing of it: it may be the error log
         told, refused = None, error
     if Fitting(found, told, None, {}, timezone).kind_of(sample[: source.HEAD]) is LogKind.ERROR:
-        return Diagnosis(found.label, note=_of_error_log(sample))
+        note = "lighttpd's error log: `lpaudit ingest` stores it in server_event"
+        return Diagnosis(found.label, note=note, findings=tuple(_of_error_log(sample)))
     if refused is not None:
         raise refused
     layouts = [logformat.compile_layout(p.log_format(timezone)) for p in logformat.PRESETS.values()]
@@ -133,14 +134,17 @@ def _look(found: source.Input, format_of: FormatOf, timezone: tzinfo) -> Diagnos
     )
 
 
-def _of_error_log(sample: bytes) -> str:
-    """Say what an error log is good for, and whether secrets have leaked into it."""
+def _of_error_log(sample: bytes) -> Iterator[Finding]:
+    """Say whether secrets have leaked into an error log."""
     lines = zip(sample.split(b"\n"), errorlog.redact(sample).split(b"\n"), strict=True)
     leaked = sum(line != redacted for line, redacted in lines)
-    note = "lighttpd's error log: `lpaudit ingest` stores it in server_event"
     if leaked:
-        note += f", without the secrets that {leaked} of its lines seem to hold: revoke them"
-    return note
+        yield Finding(
+            Severity.SECRET,
+            "secret-value",
+            f"what looks like a secret is in {leaked:,} of its lines",
+            "revoke it: whoever reads the log has it; `lpaudit ingest` stores the lines without it",
+        )
 
 
 def _refuted(told: LogFormat | None) -> Iterator[Finding]:

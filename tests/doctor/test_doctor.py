@@ -201,10 +201,15 @@ def test_it_writes_nothing(lpaudit, tmp_path):
 
 
 @pytest.mark.parametrize("first", ["", "PHP Warning:  oops\n"])
-def test_an_error_log_is_no_mistake(first, lpaudit, tmp_path):
+def test_an_error_log_is_no_mistake_but_secrets_in_it_are(first, lpaudit, tmp_path):
     told = "2026-11-23 10:13:43: (mod_auth.c.805) missing ':' in "
-    (tmp_path / "error.log").write_text(first + told + "hunter2\n" + told + "hunter3\n")
+    started = "2026-11-23 10:13:43: (server.c.1704) server started (lighttpd/1.4.69)\n"
+    (tmp_path / "error.log").write_text(first + started)
     ran = lpaudit("doctor", "error.log")
     assert ran.returncode == 0, ran.stderr
-    assert "`lpaudit ingest` stores it in server_event, without the secrets that 2 of its lines" in ran.stdout
+    assert ran.stdout.endswith("error log: `lpaudit ingest` stores it in server_event\n")
+    (tmp_path / "error.log").write_text(first + told + "hunter2\n" + told + "hunter3\n")
+    ran = lpaudit("doctor", "error.log")
+    assert ran.returncode == 1, ran.stderr
+    assert "secret: what looks like a secret is in 2 of its lines" in ran.stdout
     assert "hunter" not in ran.stdout + ran.stderr
