@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from lpaudit import store
+from lpaudit import fitting, store
 from lpaudit.archives import Archive, Archives
 from lpaudit.errors import SourceError, StoreError
 from lpaudit.files import Files
@@ -46,8 +46,12 @@ def reading(
     """Return what reads archives into a store, one after the other, until ``stopping``."""
 
     def read(found: Input) -> SourceResult:
+        def format_of(_: str) -> LogFormat | None:
+            """Where what was told does not say it the lines tell, as in any log that is followed."""
+            return fitting.told_format(found, options.format_of)[0]
+
         hearing = _ArchiveObserver(observer, stopping)
-        told = replace(options, dry_run=False)
+        told = replace(options, dry_run=False, format_of=format_of)
         return OneInput(target, formats, found, told, hearing, around.now, around.unique).run()
 
     return Archives(read)

@@ -1,5 +1,6 @@
 """Following what is no plain log in a plain directory: nothing of it may stop the rest, or hang, or leak."""
 
+import gzip
 import os
 import shutil
 import signal
@@ -462,12 +463,13 @@ def test_only_of_an_access_log_it_is_said_that_the_configuration_does_not_know_i
     def nothing(label: str) -> None:
         raise ConfigError(f"{label} is not configured", hint="tell it")
 
-    errors = log.with_name("error.log")
+    errors, archive = log.with_name("error.log"), log.with_name("access.log.2.gz")
     append(errors, b"2026-11-23 10:15:45: (server.c.1588) server started (lighttpd/1.4.69)\n")
-    whole = append(log, lines("one", 5))
-    with Driven(store, errors, log, format_of=nothing) as follower:
-        follower.wait(5).stop()
-    check(store, whole)
+    older, whole = lines("older", 5), append(log, lines("one", 5))
+    archive.write_bytes(gzip.compress(older))
+    with Driven(store, errors, archive, log, format_of=nothing) as follower:
+        follower.wait(LONG).stop()
+    check(store, older, whole)
     assert len(table(store, "server_event")) == 1
     assert follower.told.complaints == f"{log} is not configured (tell it)"
 
