@@ -40,6 +40,7 @@ _DATE = re.compile(
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d)?"
 )
 _JSON_KEY = re.compile(r'"([A-Za-z_@][\w.@-]{0,60})"\s{0,4}:\s{0,4}(?=["\d{\[-])')
+_JSON_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*+\\u00[0-9A-Fa-f]{2}")
 _KEY = re.compile(r"([A-Za-z_][\w.-]{0,60})=(?=\S)")
 _LABEL = re.compile(r"([A-Za-z_][\w-]{0,60}):(?=[^\t])")  # of labelled tab-separated values
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
@@ -125,10 +126,13 @@ def propose(sample: bytes, timezone: tzinfo) -> LogFormat | None:
     cut = [_cut(line.rstrip("\r")) for line in lines[:_LOOKED_AT] if len(line) <= _LONGEST]
     shapes = Counter(shape for pieces in cut if (shape := _shape(pieces)) is not None)
     best: tuple[int, LogFormat] | None = None
+    escapings = [Escaping.DEFAULT, Escaping.JSON]
+    if _JSON_ESCAPE.search(sample):  # of two that match as many lines the first one counts
+        escapings.reverse()
     for shape, _ in shapes.most_common(3):
         alike = [pieces for pieces in cut if _shape(pieces) == shape]
         format_string = _Guess(alike).format_string()
-        for escaping in (Escaping.DEFAULT, Escaping.JSON):
+        for escaping in escapings:
             found = _judge(format_string, escaping, timezone, sample)
             if found is not None and (best is None or found[0] > best[0]):
                 best = found

@@ -146,3 +146,14 @@ def test_no_bytes_break_it(data):
 def test_hostile_lines_take_no_longer_than_others(piece):
     line = piece * (16_000 // len(piece))
     propose((line + "\n").encode() * 60, UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "escaping"),
+    [(r"\u001b[m", "json"), (r"\\u001b", "default"), (r"\\\u001b", "json"), (r"\x1B\\u001b", "default")],
+)
+def test_the_escapes_of_json_tell_the_escaping(written, escaping):
+    fields = '{"time":"[23/Nov/2026:10:15:45 +0000]","client":"192.0.2.7","status":200,"ua":"'
+    proposed = propose(block([fields + written + '"}'] * 2), UTC)
+    assert proposed is not None
+    assert proposed.escaping == escaping
