@@ -9,6 +9,9 @@ from lpaudit.alerts import Message
 from lpaudit.alerts.message import Row
 from lpaudit.nightly.record import Run, Taken
 
+EXCEPTIONS = "exceptions"
+"""How many were told: a fact of the step that alerts."""
+
 _ROW = re.compile('<tr id="([^"]+)"')
 _PLACE = re.compile(r"\{(night|framework|check|row)\}")
 _NEW = """
@@ -18,11 +21,14 @@ order by list_position(['critical', 'high', 'medium', 'low'], severity), check_i
 """
 
 
-def is_news(run: Run, before: Run | None) -> bool:
-    """Tell if somebody should know: what is as bad as the night before is known already."""
-    found = run.facts("checks")
-    fresh = bool(found.get("new") or found.get("reopened"))
-    return fresh or bool(_causes(run) - (_causes(before) if before else set()))
+def is_news(run: Run, message: Message, before: Run | None, told: Run | None) -> bool:
+    """Tell if somebody should know: what is as bad as the night before is known already.
+
+    ``told`` is the same run when it was last told of; one that is gone on with is no news by itself.
+    """
+    known = {cause for one in (before, told) if one for cause in _causes(one)}
+    fresh = len(message.exceptions) > (told.facts("alert")[EXCEPTIONS] if told else 0)
+    return fresh or bool(_causes(run) - known)
 
 
 def _causes(run: Run) -> set[tuple[str, ...]]:

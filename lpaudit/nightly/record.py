@@ -32,6 +32,7 @@ _BEFORE = """
 select * from control_run_latest where ended_at is not null and run_id <> $run_id
 order by ended_at desc, run_id limit 1
 """
+_REVISIONS = "select * from control_run where run_id = $run_id order by revision desc"
 
 
 class Outcome(StrEnum):
@@ -136,6 +137,12 @@ def before(root: str, run: Run) -> Run | None:
     """Return the run that ended last before this one; None if there is none. Raises StoreError."""
     found = _select(root, _BEFORE, {"run_id": run.run_id})
     return _run(found[0]) if found else None
+
+
+def last_with(root: str, run: Run, step: str, fact: str) -> Run | None:
+    """Return a run as it was when a step of it last had a fact; None if none ever did. Raises StoreError."""
+    found = map(_run, _select(root, _REVISIONS, {"run_id": run.run_id}))
+    return next((one for one in found if fact in one.facts(step)), None)
 
 
 def known(root: str, run_id: str) -> Run:

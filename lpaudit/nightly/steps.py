@@ -278,19 +278,27 @@ def _alert(night: Night, run: Run) -> Done:
     def of_run(run_id: str) -> alerts.Message:
         return of(record.known(night.root, run_id))
 
-    message = of(run) if news.is_news(run, record.before(night.root, run)) else None
+    message = of(run)
+    told = record.last_with(night.root, run, "alert", news.EXCEPTIONS)
+    new = news.is_news(run, message, record.before(night.root, run), told)
     attempts = alerts.deliver(
-        night.root, night.channels, run.run_id, message, of_run, now=night.now, unique=night.unique
+        night.root,
+        night.channels,
+        run.run_id,
+        message if new else None,
+        of_run,
+        now=night.now,
+        unique=night.unique,
     )
     failed = [f"{attempt.channel}: {attempt.error}" for attempt in attempts if attempt.error]
-    if message is None and not attempts:
+    if not new and not attempts:
         return Done("nothing new to tell")
     if not night.channels:
         return Done("there is something to tell, and no alert_… is set", {"untold": 0})
     detail = f"{counted(len(attempts) - len(failed), 'alert')} sent"
     if failed:
         detail += f", {len(failed):,} not, to be tried again: {'; '.join(dict.fromkeys(failed))}"
-    return Done(detail, {"untold": len(failed)})
+    return Done(detail, {"untold": len(failed)} | ({news.EXCEPTIONS: len(message.exceptions)} if new else {}))
 
 
 STEPS: tuple[Step, ...] = (

@@ -12,11 +12,12 @@ from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from report.small import line
 
-from lpaudit import alerts, config, report
+from lpaudit import alerts, config, pipeline, report
 from lpaudit.alerts.channels import slack_form
 from lpaudit.alerts.message import Message, Row
-from lpaudit.errors import AlertError, ConfigError, Exit
+from lpaudit.errors import AlertError, ConfigError, Exit, StoreError
 
 HOSTILE = 'x\x1b[2J\r\nBcc: eve@example.com\r\n\r\n<!channel> & <https://evil.example|click> `rm -rf` $(id) "; \u202e'
 
@@ -175,6 +176,35 @@ def test_what_is_as_bad_as_the_night_before_is_known_already(nights):
         nights.run(date(2026, 11, 25), channels=told)
         assert len(got) == 3
         assert [f["step"] for f in got[-1][1]["failed"]] == ["report"]
+
+
+def test_a_night_that_is_gone_on_with_tells_what_is_new_about_it(nights, monkeypatch):
+    def fails(*_, **__):
+        raise StoreError("no room", hint="make some")
+
+    with http_server() as (url, got, _):
+        told = channels(nights, alert_webhook=url)
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "compact", fails)
+            first = nights.run(channels=told)
+            assert (first.status, len(got)) == (Exit.FAILED, 1)
+            for _ in range(2):
+                assert nights.run(channels=told).run_id == first.run_id
+                assert len(got) == 1, "the step fails as before, and the exceptions are known"
+            nights.ingest(line("10:00:00", "DELETE /api/flows/2", 403, user="mallory"), name="other")
+            assert nights.run(channels=told).run_id == first.run_id
+        assert len(got) == 2
+        assert len(got[1][1]["exceptions"]) > len(got[0][1]["exceptions"])
+        assert nights.run(channels=told).status is Exit.NO
+        assert len(got) == 2
+
+
+def test_who_is_told_later_hears_of_a_night_that_is_gone_on_with(nights):
+    nights.out.write_text("in the way")
+    nights.run()
+    with http_server() as (url, got, _):
+        nights.run(channels=channels(nights, alert_webhook=url))
+    assert len(got) == 1
 
 
 def test_a_step_that_fails_for_another_reason_is_new(nights, tmp_path, monkeypatch):
