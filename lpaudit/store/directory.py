@@ -32,7 +32,8 @@ class Directory:
     @classmethod
     def of(cls, root: str) -> "Directory":
         """Return the directory that a setting names. Raises StoreError."""
-        path = Path(root).absolute()
+        # One name for it, however it is reached: reports name it, and what is remembered of it is kept by it.
+        path = Path(os.path.realpath(root))
         # deltalake takes the one for a separator and undoes the other.
         if _MISREAD.search(str(path)):
             raise StoreError(

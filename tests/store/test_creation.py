@@ -5,7 +5,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lpaudit.store.tables import create_store
+import pytest
+
+from lpaudit.store.tables import create_store, open_store
 
 WRITERS = 8
 
@@ -22,3 +24,13 @@ def test_table_that_many_create_at_once_has_one_beginning(tmp_path: Path) -> Non
         with ThreadPoolExecutor(WRITERS) as pool:
             assert list(pool.map(create, range(WRITERS))) == [0] * WRITERS
         assert sorted(store.storage.entries()) == ["access_event", "lpaudit-store.json"]
+
+
+def test_a_store_has_one_name_however_it_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports name it, and are the same bytes wherever they are asked for."""
+    store = create_store(str(tmp_path / "store"))
+    (tmp_path / "link").symlink_to(tmp_path / "store")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for root in ("../store", "../link", str(tmp_path / "link" / ""), f"{tmp_path}/elsewhere/../store"):
+        assert open_store(root).location == store.location
