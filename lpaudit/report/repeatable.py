@@ -19,6 +19,7 @@ _CALLED = _BARE | {
     "current_localtimestamp",
     "current_query_id",
     "current_transaction_id",
+    "current_setting",
     "currval",
     "gen_random_uuid",
     "get_current_time",
@@ -38,9 +39,12 @@ _CALLED = _BARE | {
 }
 """Of the functions that DuckDB calls volatile, or consistent within a query only, those that are."""
 
+_OF_DUCKDB = ("duckdb_", "pragma_")
+"""What tells of DuckDB, and of the machine that it runs on, begins so: functions, and views of them."""
+
 
 def changing(sql: str) -> str | None:
-    """Return a name in a SELECT that stands for the clock or for chance; None if there is none."""
+    """Return a name in a SELECT that stands for the clock, chance or this DuckDB; None if there is none."""
     with _parser().cursor() as cursor:  # one of its own: threads may ask at once
         found = cursor.execute("select json_serialize_sql($sql)", {"sql": sql}).fetchone()
     return next(_changing(json.loads(found[0])), None) if found else None
@@ -59,8 +63,11 @@ def _changing(node: object) -> Iterator[str]:
         return
     match node:
         case {"class": "FUNCTION", "function_name": str(name), "arguments": list(given)}:
-            if name in _CALLED or (name == "age" and len(given) == 1):  # age(t) is of today
+            of_today = name == "age" and len(given) == 1
+            if of_today or name in _CALLED or name.startswith(_OF_DUCKDB):
                 yield name
+        case {"type": "BASE_TABLE", "table_name": str(name)} if name.lower().startswith(_OF_DUCKDB):
+            yield name
         case {"class": "COLUMN_REF", "column_names": [str(name)]} if name.lower() in _BARE:
             yield name
         case {"sample": dict()}:

@@ -175,6 +175,10 @@ def test_a_broken_file_is_an_error_in_every_form_of_report_and_the_others_go_on(
         ),
         ("select age(time) as t from access", "age"),
         ("select path as t from (select path from access using sample 1)", "sample"),
+        ("select current_setting('threads') as t", "current_setting"),
+        ("select value as t from duckdb_settings()", "duckdb_settings"),
+        ("select view_name as t from duckdb_views", "duckdb_views"),
+        ("select name as t from pragma_database_list", "pragma_database_list"),
         (
             "select 'now()' as random, age(time, $start) as age, 1 as current_time from access /* now() */",
             None,
