@@ -43,7 +43,7 @@ def deliver(
     for channel in channels:
         asked: dict[str, object] = {"channel": channel.name}
         pending = pipeline.select(root, _TABLE, _PENDING, asked).column("run_id").to_pylist()
-        waiting = [(old, of_run(old)) for old in pending if old != run_id]
+        waiting = [(old, of_run(old)) for old in pending if old != run_id or message is None]
         if message is not None:
             waiting.append((run_id, message))
         mine: list[Attempt] = []

@@ -1,7 +1,7 @@
 """What crashes have left: files that no commit names, and that none will name any more.
 
-Nobody reads them. But they hold lines: they go with these when they are purged, and after a day if they
-are not even finished.
+Nobody reads them. But they hold lines: they go with these when they are purged, and after a week if
+they are not even finished.
 """
 
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ from lpaudit.store.tables import Store, cannot_read, cannot_write
 UNFINISHED = ".tmp"
 """How the names of files end that are being written, or were."""
 
-STALE = 24
-"""Hours after which nobody is still at work on a file."""
+STALE = 7 * 24
+"""Hours after which nobody is at work on a file any more, however long a machine slept: Delta says so, too."""
 
 
 def left_of(store: Store, segments: Iterable[Segment]) -> list[Segment]:
@@ -61,8 +61,10 @@ def left_of(store: Store, segments: Iterable[Segment]) -> list[Segment]:
 def _segments(storage: Storage, source_id: str) -> set[Segment]:
     found = set()
     for name in storage.names(f"segments/{source_id}"):
-        with suppress(ValueError):  # a pack, or unfinished
-            found.add(Segment.from_name(f"segments/{source_id}/{name}"))
+        with suppress(ValueError):  # unfinished
+            segment = Segment.from_name(f"segments/{source_id}/{name}")
+            if len(segment.sha256) == 64:  # no pack
+                found.add(segment)
     return found
 
 
@@ -100,7 +102,7 @@ def differs(
 
 
 def remove_unfinished(store: Store, names: Iterable[str]) -> int:
-    """Remove files of tables and of segments that nobody has gone on writing for a day; return how many.
+    """Remove files of tables and of segments that nobody has gone on writing for a week; return how many.
 
     Raises StoreError.
     """

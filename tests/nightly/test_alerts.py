@@ -199,6 +199,18 @@ def test_a_night_that_is_gone_on_with_tells_what_is_new_about_it(nights, monkeyp
         assert len(got) == 2
 
 
+def test_who_was_not_reached_is_told_when_the_night_is_gone_on_with(nights):
+    nights.out.write_text("in the way")
+    with http_server(503) as (url, _, answer):
+        told = channels(nights, alert_webhook=url)
+        first = nights.run(channels=told)
+        answer[0] = 200
+        for _ in range(2):
+            nights.run(channels=told)
+    assert [sent for _, sent, _ in stored(nights)] == [False, True]
+    assert {run_id for run_id, _, _ in stored(nights)} == {first.run_id}
+
+
 def test_who_is_told_later_hears_of_a_night_that_is_gone_on_with(nights):
     nights.out.write_text("in the way")
     nights.run()

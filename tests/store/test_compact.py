@@ -252,7 +252,7 @@ def test_replaced_files_stay_for_those_who_read(store: Store, logs: list[Log]) -
     assert contents(store).equals(before)
 
 
-def test_what_a_crash_has_left_goes_after_a_day(store: Store, logs: list[Log]) -> None:
+def test_what_a_crash_has_left_goes_after_a_week(store: Store, logs: list[Log]) -> None:
     """And neither what may still be committed, nor what was replaced a moment ago, however old it is."""
     fill(store, logs, 10)
     compact(store, "access_event", unique)
@@ -268,9 +268,9 @@ def test_what_a_crash_has_left_goes_after_a_day(store: Store, logs: list[Log]) -
     before = set(folder.rglob("*"))
     pipeline.compact(str(folder), keep_replaced=24, unique=unique)
     assert set(folder.rglob("*")) == before
-    yesterday = time.time() - 25 * 3600
+    long_ago = time.time() - 8 * 24 * 3600
     for path in folder.rglob("*"):
-        os.utime(path, (yesterday, yesterday))
+        os.utime(path, (long_ago, long_ago))
     assert pipeline.compact(str(folder), keep_replaced=24, unique=unique).removed == 3
     assert before - set(folder.rglob("*")) == set(left)
 
