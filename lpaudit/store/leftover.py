@@ -20,7 +20,7 @@ UNFINISHED = ".tmp"
 """How the names of files end that are being written, or were."""
 
 STALE = 7 * 24
-"""Hours after which nobody is at work on a file any more, however long a machine slept: Delta says so, too."""
+"""Hours after which nobody is at work on a file any more, however long a machine slept: as Delta has it."""
 
 
 def left_of(store: Store, segments: Iterable[Segment]) -> list[Segment]:
