@@ -255,9 +255,18 @@ def check_parameters(
     return found
 
 
+def key_path(settings: Config, environ: Mapping[str, str]) -> Path:
+    """Return the file of the private key that signs: what the settings say, or the user's."""
+    setting = settings["key"].value
+    return Path(setting) if setting else _user_files(environ) / "key.pem"
+
+
+def _user_files(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config") / "lpaudit"
+
+
 def _candidates(environ: Mapping[str, str]) -> list[Path]:
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    return [p for p in (home / "lpaudit" / "config.toml", Path("lpaudit.toml")) if p.is_file()]
+    return [p for p in (_user_files(environ) / "config.toml", Path("lpaudit.toml")) if p.is_file()]
 
 
 def _parsed(path: Path) -> dict[str, object]:

@@ -73,12 +73,6 @@ def note_name(name: str) -> str:
     return _ODD.sub("_", name) or "_"
 
 
-def path_of(setting: str, environ: Mapping[str, str]) -> Path:
-    """Return the private key's file: what the setting says, or the user's."""
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    return Path(setting) if setting else home / "lpaudit" / "key.pem"
-
-
 def init(root: str, path: Path, name: str, *, now: datetime, unique: str) -> Key:
     """Make a key and publish it in the store; one that is there already is only published.
 

@@ -97,7 +97,6 @@ def binder(  # noqa: PLR0913 -- a command's options
         config_file, store=store, api_prefix=api_prefix, key=None if key is None else str(key)
     )
     asked = asked_period(period, from_, to)
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
     from lpaudit.binder import Wanted, bind  # noqa: PLC0415
     from lpaudit.progress import reading  # noqa: PLC0415
 
@@ -110,7 +109,7 @@ def binder(  # noqa: PLR0913 -- a command's options
             settings["store"].value,
             wanted,
             file,
-            keys.path_of(settings["key"].value, os.environ),
+            config.key_path(settings, os.environ),
             api_prefixes=config.api_prefixes(settings),
             about={name: settings[name].value for name in ("entity", "system")},
             library=library(settings, config_file, reports),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import console
+from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, KeyOption, QuietOption, StatusFormat, StoreOption
 from lpaudit.cli.world import configured, now, unique
 from lpaudit.errors import Exit
@@ -34,7 +34,7 @@ def sign(
 
     wanted = anchors.parse(settings["anchors"].value)
     target = open_store(settings["store"].value)
-    signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
+    signer = keys.signer(target, config.key_path(settings, os.environ))
     done, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
     for sentence in failed:
         console.say(f"lpaudit: {sentence}")
@@ -99,7 +99,7 @@ def verify(  # noqa: PLR0913 -- options of a command
 
     memory.keep()
     target, _ = verification.found_at(settings["store"].value)
-    path = keys.path_of(settings["key"].value, os.environ)
+    path = config.key_path(settings, os.environ)
     believed, own_word = keys.trusted(target, path, [keys.given(text) for text in key or ()])
     kept, lost = anchors.kept(checkpoint or anchors.parse(settings["anchors"].value))
     kept += anchors.remembered(target, os.environ)

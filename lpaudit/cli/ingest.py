@@ -234,9 +234,7 @@ def _fingerprint_key(settings: config.Config, *, dry_run: bool) -> bytes | None:
 
 def _has_key(settings: config.Config) -> bool:
     """Tell whether this user has a key that the store is signed with."""
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
-
-    return keys.path_of(settings["key"].value, os.environ).is_file()
+    return config.key_path(settings, os.environ).is_file()
 
 
 def _sign(settings: config.Config) -> None:
@@ -249,7 +247,7 @@ def _sign(settings: config.Config) -> None:
     try:
         wanted = anchors.parse(settings["anchors"].value)
         target = open_store(settings["store"].value)
-        signer = keys.signer(target, keys.path_of(settings["key"].value, os.environ))
+        signer = keys.signer(target, config.key_path(settings, os.environ))
         _, failed = anchors.sign(target, signer, wanted, now=now, unique=unique, environ=os.environ)
     except LpauditError as error:
         console.fail(f"not signed: {error.message}", error.hint)

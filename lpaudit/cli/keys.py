@@ -90,9 +90,7 @@ def list_(
 
 def _where(store: str | None, key: Path | None, config_file: str | None) -> tuple[str, Path]:
     settings = configured(config_file, store=store, key=None if key is None else str(key))
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
-
-    return settings["store"].value, keys.path_of(settings["key"].value, config.environment())
+    return settings["store"].value, config.key_path(settings, config.environment())
 
 
 def _say(key: "Key", path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lpaudit import console
+from lpaudit import config, console
 from lpaudit.cli.options import ConfigOption, KeyOption, QuietOption, StatusFormat, StoreOption
 from lpaudit.cli.times import so_long_before
 from lpaudit.cli.world import configured, host, now, unique, user
@@ -72,7 +72,7 @@ def retain(  # noqa: PLR0913 -- options of a command
     else:
         wanted = anchors.parse(settings["anchors"].value)
         try:
-            signer = keys.signer(open_store(root), keys.path_of(settings["key"].value, os.environ))
+            signer = keys.signer(open_store(root), config.key_path(settings, os.environ))
         except ConfigError as error:
             raise ConfigError(
                 f"nothing is purged without a key: {error.message}",

@@ -64,7 +64,6 @@ def signoff(  # noqa: PLR0913 -- options of a command
     """
     settings = configured(config_file, store=store, key=None if key is None else str(key))
     root = settings["store"].value
-    from lpaudit import keys  # noqa: PLC0415 -- start-up time
     from lpaudit import signoff as signoffs  # noqa: PLC0415
 
     if verify:
@@ -79,7 +78,7 @@ def signoff(  # noqa: PLR0913 -- options of a command
         raise ConfigError("a period has two ends", hint="give --from and --to, or neither")
     period = period_of(from_, to) if from_ is not None and to is not None else None
     said = signoffs.Said(as_, decision, comment or "", prepared_by, period)
-    file = keys.path_of(settings["key"].value, config.environment())
+    file = config.key_path(settings, config.environment())
     row = signoffs.sign_off(root, report, said, file, host=host(), user=user(), now=now(), unique=unique)
     console.print_line(f"{row['reviewer']} {row['decision']} {row['report']}, SHA-256 {row['report_sha256']}")
     console.print_line(f"made by {row['preparer']} ({row['preparer_from']}); sign-off {row['signoff_id']}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from lpaudit import alerts, anchors, config, keys, report
+from lpaudit import alerts, anchors, config, report
 from lpaudit.errors import ConfigError
 from lpaudit.library import library
 from lpaudit.model import Period
@@ -43,7 +43,7 @@ def prepare(
         channels=alerts.channels(settings, environ, now=now, unique=unique),
         link=settings["alert_link"].value or f"{out.as_uri()}/{_PAGE}",
         left_out=left_out,
-        key=keys.path_of(settings["key"].value, environ),
+        key=config.key_path(settings, environ),
         anchors=anchors.parse(settings["anchors"].value),
         library=library(settings, environ, file),
         seconds=config.integer(settings, "check_seconds"),
