@@ -26,10 +26,8 @@ _CLASSES = (
     rb"[A-Za-z0-9+/]",
     rb"[A-Za-z0-9+/_-]",
 )
-_OF_BYTES = [
-    sum(bool(re.fullmatch(each, bytes([byte]))) << bit for bit, each in enumerate(_CLASSES))
-    for byte in range(256)
-]
+_MEMBERS = [{found.start() for found in re.finditer(each, bytes(range(256)))} for each in _CLASSES]
+_OF_BYTES = [sum((byte in has) << bit for bit, has in enumerate(_MEMBERS)) for byte in range(256)]
 _TABLE = struct.pack("=256H", *_OF_BYTES)
 _SPAN = 16  # bytes
 
