@@ -10,6 +10,8 @@ import re
 from base64 import b32encode
 from collections.abc import Iterable, Iterator, Mapping
 
+from lpaudit.core.copies import put_in
+
 MASK = b"\x1a"
 """What stands for a byte that was redacted: ASCII's SUBSTITUTE."""
 
@@ -221,12 +223,7 @@ def disguised(data: bytes, spans: Iterable[tuple[int, int]], key: bytes | None) 
         return data
     secrets = [data[start:end] for start, end in places]
     disguise = _disguises(dict.fromkeys(secrets), key)
-    parts, at, whole = list[bytes | memoryview](), 0, memoryview(data)
-    for (start, end), secret in zip(places, secrets, strict=True):
-        parts.append(whole[at:start])
-        parts.append(disguise[secret])
-        at = end
-    return b"".join((*parts, whole[at:]))
+    return put_in(data, places, [disguise[secret] for secret in secrets])
 
 
 def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:

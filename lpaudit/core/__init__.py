@@ -14,7 +14,7 @@ LIBRARY = Path(__file__).with_name("libcore.so")
 SWITCH = "LPAUDIT_CORE"
 """Environment variable: where it is 0, the core is not used."""
 
-_VERSION = 4
+_VERSION = 5
 _Int, _Number, _Pointer = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS = {
     "lpaudit_fields": (
@@ -28,6 +28,8 @@ _FUNCTIONS = {
     "lpaudit_halves": (None, (*(_Pointer,) * 3, _Number, ctypes.c_uint8, *(_Pointer,) * 3)),
     "lpaudit_size": (_Number, (*(_Pointer,) * 2, _Number)),
     "lpaudit_unescape": (_Number, (*(_Pointer,) * 3, _Number, _Int, _Pointer, _Int, _Pointer)),
+    "lpaudit_put_in": (None, (_Pointer, _Number, _Pointer, _Number, *(_Pointer,) * 2)),
+    "lpaudit_exchange": (None, (_Pointer, _Number, *(ctypes.c_uint8,) * 4, _Pointer)),
     "lpaudit_identities": (None, (_Pointer, *(_Int,) * 2, _Pointer, _Number, *(_Pointer,) * 2)),
 }
 

@@ -6,13 +6,14 @@
  *
  * No allocation, no global state, no input or output; every buffer is the caller's.
  */
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "view.h"
 #include "wide.h"
 
-const int32_t lpaudit_core = 4; /* raised with every change that __init__.py has to know of */
+const int32_t lpaudit_core = 5; /* raised with every change that __init__.py has to know of */
 
 enum { BEGIN, END, RUN, TEXT, LITERAL, ANY = INT32_MAX };
 
@@ -28,7 +29,7 @@ typedef struct {
     int32_t what;
     int32_t number; /* of the field, of the set of bytes; where the literal begins */
     int32_t least;  /* bytes of a run; the literal's length */
-    int32_t most;
+    int32_t most;   /* of a field's begin: 0, or steps to its end that look no further than a byte behind it */
 } step_t;
 
 /* Make a view of what is between two places of a block that ends at `stop`. */
@@ -86,7 +87,14 @@ static int same(const uint8_t *one, const uint8_t *other, int32_t length)
     return !length;
 }
 
-/* Follow the program from `at` to the line end at `end`; say whether it fits. */
+/* Say whether the line before has had the same in a field, and the same byte behind it: times often do. */
+static int again(const uint8_t *at, const uint8_t *end, const uint8_t *begin, ptrdiff_t length)
+{
+    return length > 0 && end - at >= length && memcmp(at, begin, (size_t)length + 1) == 0;
+}
+
+/* Follow the program from `at` to the line end at `end`; say whether it fits. `begins` and `ends` are where
+ * the fields of a line before were, or where those that did not fit ended: they begin as NULL. */
 static int fits(const step_t *step, const step_t *last, const set_t *sets, const uint8_t *literals,
                 const uint8_t *at, const uint8_t *end, const uint8_t *stop, const uint8_t **begins,
                 const uint8_t **ends)
@@ -94,9 +102,16 @@ static int fits(const step_t *step, const step_t *last, const set_t *sets, const
     for (; step < last; step++) {
         const uint8_t *begin = at;
         switch (step->what) {
-        case BEGIN:
-            begins[step->number] = at;
+        case BEGIN: {
+            const uint8_t **first = begins + step->number;
+            const ptrdiff_t length = ends[step->number] - *first;
+            if (step->most && again(at, end, *first, length)) {
+                at = ends[step->number] = at + length;
+                step += step->most;
+            }
+            *first = begin;
             break;
+        }
         case END:
             ends[step->number] = at;
             break;
@@ -137,7 +152,7 @@ int64_t lpaudit_ends(const uint8_t *block, int64_t size)
  * where the program does not fit, 1 where it does, 2 where it does and the line has a backslash.
  * views[f * lines + i] is field f of it; nothing where the program does not fit.
  * Lines of more than `longest` bytes, and a last one without its end, are not looked at; `begins` and
- * `ends` have room for a pointer a field. */
+ * `ends` have a NULL for each field. */
 void lpaudit_fields(const uint8_t *block, int64_t size, int64_t lines, int64_t longest, const step_t *steps,
                     int64_t count, int64_t fields, const set_t *sets, const uint8_t *literals,
                     const uint8_t **begins, const uint8_t **ends, view_t *views, uint8_t *found, int64_t *lengths)

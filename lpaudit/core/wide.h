@@ -16,18 +16,6 @@ static inline wide_t wide(const uint8_t *bytes)
     return found;
 }
 
-/* Return the number of the first byte that is not 0; WIDE: all are. */
-static inline int first_of(wide_t bytes)
-{
-    uint64_t halves[2];
-    memcpy(halves, &bytes, WIDE);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return halves[0] ? __builtin_ctzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_ctzll(halves[1]) / 8 : WIDE;
-#else
-    return halves[0] ? __builtin_clzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_clzll(halves[1]) / 8 : WIDE;
-#endif
-}
-
 /* Return a bit for each byte, the first one's lowest; each is all ones, or 0. */
 static inline uint64_t bits_of(wide_t bytes)
 {
@@ -39,6 +27,23 @@ static inline uint64_t bits_of(wide_t bytes)
     for (int i = 0; i < WIDE; i++)
         bits |= (uint64_t)(bytes[i] & 1) << i;
     return bits;
+#endif
+}
+
+/* Return the number of the first byte that is all ones; WIDE: all are 0. */
+static inline int first_of(wide_t bytes)
+{
+#ifdef __SSE2__
+    const uint64_t bits = bits_of(bytes);
+    return bits ? __builtin_ctzll(bits) : WIDE;
+#else
+    uint64_t halves[2];
+    memcpy(halves, &bytes, WIDE);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return halves[0] ? __builtin_ctzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_ctzll(halves[1]) / 8 : WIDE;
+#else
+    return halves[0] ? __builtin_clzll(halves[0]) / 8 : halves[1] ? 8 + __builtin_clzll(halves[1]) / 8 : WIDE;
+#endif
 #endif
 }
 

@@ -22,6 +22,8 @@ from lpaudit.logformat.layout import Layout
 _BEGIN, _END, _RUN, _TEXT, _LITERAL = range(5)  # as in fields.c
 _HOLES, _WIDE = 3, 16
 _ANY = 2**31 - 1
+_MANY = 4  # steps that take longer than to compare what they read
+_BYTES = bytes(range(256)).decode("latin-1")
 _Step = tuple[int, int, int, int]
 
 # What is understood of an expression: a group's begin or end; a set of characters, which may be repeated,
@@ -167,12 +169,21 @@ class _Translation:
             self._steps.append((_BEGIN, len(self._names), 0, 0))
             self._names.append(piece["begin"])
         elif piece["end"]:
-            self._steps.append((_END, len(self._names) - 1, 0, 0))
+            self._end()
         elif piece["character"] and not piece["optional"]:
             return self._literal(_members(f"[{piece['character']}]"))
         else:
             return self._run(piece)
         return True
+
+    def _end(self) -> None:
+        """End a field; of many steps, it can be skipped where the line before has had the same in it."""
+        number = len(self._names) - 1
+        begin = self._steps.index((_BEGIN, number, 0, 0))
+        inside = self._steps[begin + 1 :]
+        if len(inside) >= _MANY and all(what != _TEXT for what, *_ in inside):
+            self._steps[begin] = (_BEGIN, number, 0, len(inside) + 1)
+        self._steps.append((_END, number, 0, 0))
 
     def _literal(self, members: bytes | None) -> bool:
         if members is None or (self._lazy and self._lazy[members.index(1)]):
@@ -225,7 +236,8 @@ def _members(characters: str) -> bytes | None:
     if plain.startswith("[["):
         allowed, without = plain[1:-1].split("]--[")
         plain = f"(?![{without}){allowed}]"
-    members = bytes(re.fullmatch(plain, chr(code)) is not None for code in range(256))
+    inside = {found.start() for found in re.finditer(plain, _BYTES)}
+    members = bytes(code in inside for code in range(256))
     return None if members[ord("\n")] or any(members[128:]) else members
 
 

@@ -117,3 +117,22 @@ def test_without_the_core_lines_are_read_all_the_same(monkeypatch, library):
             assert core.fields(LAYOUTS["combined"], line, MAX_LINE) is None
             assert parse(LAYOUTS["combined"], line).columns["reject_reason"].to_list() == [None]
     c.library.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("format_string", "parts"),
+    [
+        ("%t%u", ["[29/Nov/2026:01:02:03 +0000]", "[29/Nov/2026:01:02:0", "3", " +0000]", "a", "]"]),
+        ("%h %t", ["::1 ", "[29/Nov/2026:01:02:03 +0000]", "[29/Nov/2026:01:02:03 ", "+0000]", "\\", "\r"]),
+        ("%{%H:%M:%S %Z}t%u", ["12:00:01 CE", "T", " "]),
+        ("%{%H:%M:%S %Z}t", ["12:00:01 CE", "T", "\r", "\r"]),
+        ("%u%{%Y-%m-%d %H:%M}t", ["a", "2026-11-29 01:02", "2026-11-29 01:0", "2"]),
+    ],
+)
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_time_that_comes_again_is_read_like_the_first_one(format_string, parts, data):
+    """What the line before had is skipped: only where it is the same, and what follows it is not of it."""
+    line = st.lists(st.sampled_from(parts), max_size=4).map("".join)
+    block = "\n".join(data.draw(st.lists(line, max_size=8))) + data.draw(st.sampled_from(["\n", ""]))
+    check(compile_layout(log_format_of(format_string, Escaping.DEFAULT, ZoneInfo("UTC"))), block.encode())
