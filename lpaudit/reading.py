@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lpaudit import errorlog, logformat, source
+from lpaudit.core.copies import exchange
 from lpaudit.logformat import Layout
 from lpaudit.model import LogFormat, LogKind, Provenance, RejectReason
 from lpaudit.normalise import normalise
@@ -19,7 +20,7 @@ _TIMES = re.compile(
     rb"(?<![0-9A-Za-z])(?:\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\d{10,})"
 )
 
-_UNREAD = pa.array([str(RejectReason.NO_MATCH), str(RejectReason.INVALID_UTF8)])
+_UNREAD_REASONS = pa.array([str(RejectReason.NO_MATCH), str(RejectReason.INVALID_UTF8)])
 """Lines that another format may be able to read: JSON escapes leave bytes that are not UTF-8 as they are."""
 
 SHOWN_VEIL = "~"
@@ -54,21 +55,36 @@ class AccessReading:
 
     def rows(self, block: bytes, where: Provenance) -> pa.Table:
         """Return the rows of access_event for a block of redacted lines."""
-        block = block.replace(MASK, b"*").replace(VEIL, SHOWN_VEIL.encode())
+        block = exchange(block, (MASK, b"*"), (VEIL, SHOWN_VEIL.encode()))
         rows = _read(self.layouts[0], block, where)
-        left = _unread(rows)
+        left = _unread(rows, block, where) if len(self.layouts) > 1 else None
         for layout in self.layouts[1:]:
-            if not len(left):
+            if left is None:
                 break
-            before, rows = rows, _read_again(layout, block, where, rows, left)
+            before, rows = rows, _read_again(layout, rows, left, where)
             if rows is not before:
-                left = _unread(rows)
+                left = _unread(rows, block, where)
         return rows
 
 
-def _unread(rows: pa.Table) -> pa.UInt64Array:
-    """Return the places of lines that another format may be able to read."""
-    return pc.indices_nonzero(pc.is_in(rows.column("reject_reason"), _UNREAD))
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Lines that another format may be able to read, and their places among the rows."""
+
+    places: pa.UInt64Array
+    lines: tuple[bytes, ...]
+
+
+def _unread(rows: pa.Table, block: bytes, where: Provenance) -> _Unread | None:
+    reasons = rows.column("reject_reason")
+    rejected = pc.indices_nonzero(reasons.is_valid())
+    places = rejected.filter(pc.is_in(reasons.take(rejected), _UNREAD_REASONS).combine_chunks())
+    if not len(places):
+        return None
+    starts = pc.subtract(rows.column("byte_offset").take(places), where.byte_offset).to_pylist()
+    lengths = rows.column("byte_length").take(places).to_pylist()
+    lines = (block[start : start + length] for start, length in zip(starts, lengths, strict=True))
+    return _Unread(places, tuple(lines))
 
 
 def _read(layout: Layout, block: bytes, where: Provenance) -> pa.Table:
@@ -76,23 +92,18 @@ def _read(layout: Layout, block: bytes, where: Provenance) -> pa.Table:
     return normalise("access_event", parsed.columns, parsed.lengths, where)
 
 
-def _read_again(
-    layout: Layout, block: bytes, where: Provenance, rows: pa.Table, left: pa.UInt64Array
-) -> pa.Table:
-    """Return ``rows`` with those at the places ``left`` that are in another format read in that."""
-    starts = pc.subtract(rows.column("byte_offset").take(left), where.byte_offset).to_pylist()
-    lengths = rows.column("byte_length").take(left).to_pylist()
-    lines = [block[start : start + length] for start, length in zip(starts, lengths, strict=True)]
-    if not any(line.startswith(layout.beginning) for line in lines):
+def _read_again(layout: Layout, rows: pa.Table, left: _Unread, where: Provenance) -> pa.Table:
+    """Return ``rows`` with those that are in another format read in that."""
+    if not any(line.startswith(layout.beginning) for line in left.lines):
         return rows
-    fitting = logformat.fits(layout, b"".join(lines))
+    fitting = logformat.fits(layout, b"".join(left.lines))
     if not any(fitting):
         return rows
-    places = left.filter(pa.array(fitting))
+    places = left.places.filter(pa.array(fitting))
     travelling, declared = rows.schema, tables()["access_event"].arrow
     rows = rows.cast(declared)  # rows that travel cannot be chosen from
     name = layout.log_format.name
-    again = _read(layout, b"".join(compress(lines, fitting)), replace(where, log_format=name))
+    again = _read(layout, b"".join(compress(left.lines, fitting)), replace(where, log_format=name))
     again = again.cast(declared)
     for column in ("line_id", "byte_offset", "line_number"):  # what depends on a line's place
         index = again.schema.get_field_index(column)

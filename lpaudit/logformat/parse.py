@@ -135,8 +135,10 @@ def match_count(layout: Layout, block: bytes, *, plausible: bool = False) -> tup
     format may look alike, with something else in that place.
     """
     lines = split(block, layout.log_format.escaping)
-    readable = (lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)
-    return int(_matches(layout, lines, plausible=plausible).sum()), int(readable.sum())
+    readable = int(((lines.texts.str.strip_chars() != "") & (lines.lengths <= MAX_LINE)).sum())
+    if not (block.startswith(layout.beginning) or b"\n" + layout.beginning in block):
+        return 0, readable
+    return int(_matches(layout, lines, plausible=plausible).sum()), readable
 
 
 def fits(layout: Layout, block: bytes) -> list[bool]:

@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 import polars as pl
 
+from lpaudit.core.texts import coded
 from lpaudit.logformat.directives import CLOCK
 from lpaudit.logformat.strftime import Strftime, read_strftime
 
@@ -21,15 +22,23 @@ PLAIN_CLOCK = Strftime(CLOCK, "[%d/%b/%Y:%H:%M:%S %z]", has_offset=True)
 def read_clock(texts: pl.Series, clock: Strftime, timezone: tzinfo) -> pl.Series:
     """Texts → Datetime("us", "UTC"); null where a text is no such time (31/Feb).
 
-    Times come in runs, and each run is read once.
+    Many lines have the same: each is read once.
     """
-    runs = texts.rle().struct.field("value")
+    different, places = _different(texts)
     if clock.parts:
-        instants = read_strftime(runs, clock, timezone)
+        instants = read_strftime(different, clock, timezone)
     else:
-        instants = runs.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
+        instants = different.str.to_datetime(clock.form, time_unit="us", strict=False, exact=True)
         instants = instants.dt.convert_time_zone("UTC") if instants.dtype.time_zone else instants  # type: ignore[attr-defined]
-    return instants.cast(pl.Datetime("us", "UTC")).gather(texts.rle_id())
+    return instants.cast(pl.Datetime("us", "UTC")).gather(places)
+
+
+def _different(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return texts without those that come again, and for each text the place where it is found there."""
+    found = coded(texts.to_arrow(compat_level=pl.CompatLevel.newest()), max(256, len(texts) // 4))
+    if found is None:
+        return texts.rle().struct.field("value"), texts.rle_id()
+    return pl.Series(found.dictionary), pl.Series(found.indices)
 
 
 def to_microseconds(numbers: pl.Series, unit: str) -> pl.Series:
