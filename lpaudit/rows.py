@@ -38,8 +38,11 @@ EXAMPLES = 3
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 -- a child has none of its parent's threads
-    """Return the threads that parse: they stay, because each keeps the expressions that it has compiled."""
-    return ThreadPoolExecutor(_AHEAD)
+    """Return the thread that parses: it stays, because it keeps the expressions that it has compiled.
+
+    One is enough: beside it others write, compress and look for secrets.
+    """
+    return ThreadPoolExecutor(1)
 
 
 def _nobody(name: str) -> None:

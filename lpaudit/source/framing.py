@@ -5,6 +5,7 @@ line, and each piece of it is a row of its own in quarantine. The cuts are count
 line's start, so they do not depend on how much a read happens to bring.
 """
 
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,6 +13,9 @@ from typing import TypeVar
 from lpaudit.source.reader import Reader
 
 LONGEST = 1 << 27  # 128 MiB
+
+_AHEAD = 2
+"""Pieces that are made ready while another one is stored: what is done to each is done in turn."""
 
 _T = TypeVar("_T")
 
@@ -61,12 +65,12 @@ class Framing:
 
 
 def ahead(pieces: Iterable[_T]) -> Generator[_T]:
-    """Yield each piece while the next one is being made. Close it before the reader is used otherwise."""
+    """Yield each piece while the next two are being made. Close it before the reader is used otherwise."""
     rest = iter(pieces)
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, rest, None)
-        while (piece := coming.result()) is not None:
-            coming = pool.submit(next, rest, None)
+        coming = deque(pool.submit(next, rest, None) for _ in range(_AHEAD))
+        while (piece := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, rest, None))
             yield piece
             del piece  # while the next one is waited for
 
