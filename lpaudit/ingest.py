@@ -30,7 +30,7 @@ from lpaudit.model import (
     SourceResult,
 )
 from lpaudit.pseudonyms import Pseudonyms, agree
-from lpaudit.reading import AccessReading, Reading, identity, kept
+from lpaudit.reading import AccessReading, Reading, identity, is_kept_alike, kept
 from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
@@ -377,9 +377,10 @@ class OneInput:
                 self.reading = self._chosen(data, known, known.formats)
             ready = self._ready(taken, self.reading)
             ready.rows.begin()
-            yield ready
             offset, line_number = offset + len(data), line_number + line_count(data)
             continued = not data.endswith(b"\n")
+            del data, taken  # while it waits, a piece is in memory once
+            yield ready
 
     def _fitting(self, pieces: Iterable[_Ready], known: Known, reader: source.Reader) -> Iterator[_Ready]:
         """Yield pieces, each read as fits what those before it were found to be in."""
@@ -406,7 +407,10 @@ class OneInput:
         segment = Segment.of(piece.source_id, piece.offset, hidden.data)
         where = self._provenance(reading, segment, piece.line_number)
         rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
-        return _Ready(piece, reading, hidden.data, segment, rows)
+        # If it has to be read otherwise, its secrets may be others, unless formats say nothing of them.
+        same = is_kept_alike(reading) and self.options.pseudonyms is None and self.options.format_now is None
+        taken = replace(piece, data=hidden.data) if same else piece
+        return _Ready(taken, reading, hidden.data, segment, rows)
 
     def _is_continued(self, known: Known) -> bool:
         """Whether what comes next is the rest of an error log's line whose start is stored."""

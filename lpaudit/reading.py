@@ -146,6 +146,11 @@ def kept(reading: Reading, data: bytes, key: bytes | None, *, continued: bool = 
     return MASK * end + rest[end:] + errorlog.redact(data[len(rest) :], key)
 
 
+def is_kept_alike(reading: Reading) -> bool:
+    """Tell whether what is kept of lines is the same in whatever order formats are tried."""
+    return isinstance(reading, ErrorReading) or not logformat.has_secrets(reading.layouts)
+
+
 def identity(kind: LogKind, line: bytes, *, veiled: bool = False) -> bytes:
     """Return what of a source's first line it is known by: nothing that is redacted.
 

@@ -5,7 +5,7 @@ from lpaudit.logformat.parse import Parsed, fits, parse
 from lpaudit.logformat.people import people
 from lpaudit.logformat.presets import PRESETS, Preset, log_format_of
 from lpaudit.logformat.redact import redact
-from lpaudit.logformat.secret_fields import redact_fields
+from lpaudit.logformat.secret_fields import has_secrets, redact_fields
 
 __all__ = [
     "PRESETS",
@@ -14,6 +14,7 @@ __all__ = [
     "Preset",
     "compile_layout",
     "fits",
+    "has_secrets",
     "log_format_of",
     "parse",
     "people",

@@ -25,6 +25,11 @@ def is_secret(slot: Slot) -> bool:
     return slot.letter in _LETTERS and secret_name(slot.name)
 
 
+def has_secrets(layouts: Sequence[Layout]) -> bool:
+    """Tell whether one of the formats has such a field."""
+    return any(_expression(layout.log_format) for layout in layouts)
+
+
 def redact_fields(layouts: Sequence[Layout], data: bytes, key: bytes | None) -> bytes:
     """Return whole lines with such fields disguised, each line read in the first of ``layouts`` that fits it.
 
