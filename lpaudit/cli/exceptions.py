@@ -8,7 +8,7 @@ import typer
 
 from lpaudit import console
 from lpaudit.cli.options import ConfigOption, Format, FormatOption, StoreOption
-from lpaudit.cli.world import configured, now, unique, user
+from lpaudit.cli.world import configured, library, now, unique, user
 from lpaudit.errors import ConfigError, Exit
 
 IdsArgument = Annotated[
@@ -45,6 +45,10 @@ def list_(
     from lpaudit import register  # noqa: PLC0415 -- start-up time
 
     rows = register.listed(settings["store"].value, open_only=open_, check=check)
+    if check is not None and not rows.num_rows:
+        from lpaudit import report  # noqa: PLC0415
+
+        report.load_check(check, library(settings, config_file, None))  # or it says that there is none
     console.WRITERS[row_format](rows.column_names, console.rows_of(rows.to_batches()), sys.stdout)
     return Exit.OK
 

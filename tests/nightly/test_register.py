@@ -205,8 +205,13 @@ def test_the_commands(book, lpaudit):
         for r in json.loads(lpaudit("exceptions", "list", "--format", "json", *store).stdout)
     ] == [ids[1]]
     assert (
-        json.loads(lpaudit("exceptions", "list", "--check", "other", "--format", "json", *store).stdout) == []
+        json.loads(lpaudit("exceptions", "list", "--check", "bypass", "--format", "json", *store).stdout)
+        == []
     )
+    slip = lpaudit("exceptions", "list", "--check", "bypas", *store)
+    assert slip.returncode == 3
+    assert "there is no check 'bypas'" in slip.stderr
+    assert "bypass" in slip.stderr.partition("hint:")[2]
     for wrong in (
         ("assign", ids[1]),
         ("assign", ids[1], "--due", "tomorrow"),
