@@ -34,7 +34,7 @@ from lpaudit.reading import AccessReading, Reading, identity, is_kept_alike, kep
 from lpaudit.recognise import recognise_any
 from lpaudit.rows import EXAMPLES, Rows
 from lpaudit.schema import tables
-from lpaudit.veil import veiled
+from lpaudit.veil import Veiled, veiled
 from lpaudit.visible import visible
 
 COMPACT_EVERY = 100
@@ -184,13 +184,17 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What is stored of a piece: its bytes without secrets, and its rows, if it is read as ``reading``."""
+    """What is stored of a piece: its bytes without secrets, and its rows, if it is read as ``reading``.
+
+    ``alike``: its bytes are the same whatever it is read as. Then nothing else of it is in memory.
+    """
 
     taken: _Taken
     reading: Reading
     data: bytes
     segment: Segment
     rows: Rows
+    alike: bool
 
 
 class OneInput:
@@ -390,7 +394,7 @@ class OneInput:
             if number:
                 self.reading = self._chosen(piece.taken.data, known, own)
                 if self.reading != piece.reading:
-                    ready = self._ready(piece.taken, self.reading)
+                    ready = self._read_as(self.reading, piece)
             yield ready
             if reader.position is not None:
                 self.observer.bytes_read(self.input.label, reader.position)
@@ -405,12 +409,22 @@ class OneInput:
         data = kept(reading, piece.data, self.options.fingerprint_key, continued=piece.continued)
         hidden = veiled(reading, data, self.options.pseudonyms)
         segment = Segment.of(piece.source_id, piece.offset, hidden.data)
+        rows = self._rows(reading, piece, segment, hidden)
+        plain = self.options.pseudonyms is None and self.options.format_now is None
+        alike = plain and is_kept_alike(reading)
+        taken = replace(piece, data=hidden.data) if alike else piece
+        return _Ready(taken, reading, hidden.data, segment, rows, alike)
+
+    def _read_as(self, reading: Reading, piece: _Ready) -> _Ready:
+        """Return a piece in another reading. What is redacted already is never redacted again."""
+        if not piece.alike:
+            return self._ready(piece.taken, reading)
+        rows = self._rows(reading, piece.taken, piece.segment, Veiled(piece.data, {}))
+        return replace(piece, reading=reading, rows=rows)
+
+    def _rows(self, reading: Reading, piece: _Taken, segment: Segment, hidden: Veiled) -> Rows:
         where = self._provenance(reading, segment, piece.line_number)
-        rows = Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
-        # If it has to be read otherwise, its secrets may be others, unless formats say nothing of them.
-        same = is_kept_alike(reading) and self.options.pseudonyms is None and self.options.format_now is None
-        taken = replace(piece, data=hidden.data) if same else piece
-        return _Ready(taken, reading, hidden.data, segment, rows)
+        return Rows(reading, hidden.data, where, partial(self._remember, reading), hidden.names)
 
     def _is_continued(self, known: Known) -> bool:
         """Whether what comes next is the rest of an error log's line whose start is stored."""

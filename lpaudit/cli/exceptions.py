@@ -44,8 +44,9 @@ def list_(
     settings = configured(config_file, store=store)
     from lpaudit import register  # noqa: PLC0415 -- start-up time
 
-    rows = register.listed(settings["store"].value, open_only=open_, check=check)
-    if check is not None and not rows.num_rows:
+    root = settings["store"].value
+    rows = register.listed(root, open_only=open_, check=check)
+    if check is not None and not register.listed(root, open_only=False, check=check).num_rows:
         from lpaudit import report  # noqa: PLC0415
 
         report.load_check(check, library(settings, config_file, None))  # or it says that there is none

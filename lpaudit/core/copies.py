@@ -18,6 +18,10 @@ _new.restype, _new.argtypes = ctypes.py_object, (ctypes.c_char_p, ctypes.c_ssize
 
 def put_in(data: bytes, places: Sequence[tuple[int, int]], instead: Sequence[bytes]) -> bytes:
     """Return ``data`` with what is ``instead`` in each of the places (begin and end), which is as long."""
+    if any(len(other) != end - start for (start, end), other in zip(places, instead, strict=True)):
+        raise ValueError("what is put in is not as long as what it stands for")
+    if not all(0 <= start <= end <= len(data) for start, end in places):
+        raise IndexError("a place is not in the data")
     core = library()
     if core is None:
         out = bytearray(data)

@@ -69,10 +69,14 @@ def ahead(pieces: Iterable[_T]) -> Generator[_T]:
     rest = iter(pieces)
     with ThreadPoolExecutor(1) as pool:
         coming = deque(pool.submit(next, rest, None) for _ in range(_AHEAD))
-        while (piece := coming.popleft().result()) is not None:
-            coming.append(pool.submit(next, rest, None))
-            yield piece
-            del piece  # while the next one is waited for
+        try:
+            while (piece := coming.popleft().result()) is not None:
+                coming.append(pool.submit(next, rest, None))
+                yield piece
+                del piece  # while the next one is waited for
+        finally:
+            for unwanted in coming:
+                unwanted.cancel()
 
 
 def blocks(piece: bytes, size: int) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,16 @@ def test_something_else_is_put_in(without, block, cuts, touching):
     assert put_in(block, places, instead) == bytes(wanted)
     assert without(put_in, block, places, instead) == bytes(wanted)
     assert block == before
+
+
+@pytest.mark.parametrize(
+    ("places", "instead", "error"),
+    [
+        ([(0, 2), (2, 3)], [b"zz"], ValueError),
+        ([(0, 2)], [b"zzz"], ValueError),
+        ([(2, 4)], [b"zz"], IndexError),
+    ],
+)
+def test_nothing_is_put_where_it_does_not_fit(places, instead, error):
+    with pytest.raises(error):
+        put_in(b"abc", places, instead)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC
@@ -206,3 +207,26 @@ def test_while_it_is_followed(tmp_path: Path, recorded: dict[str, list[bytes]]) 
     assert [row["log_format"] for row in stored_rows(store)] == kinds
     assert all(row["reject_reason"] is None for row in stored_rows(store))
     assert stored_bytes(store) == {str(log): whole}
+
+
+def test_what_is_stored_does_not_depend_on_which_piece_a_format_changes_in(
+    lpaudit: Lpaudit, tmp_path: Path
+) -> None:
+    """Pieces are made ready ahead, in the format of those before: in another one they are not redacted again."""
+    secret = "Bearer%20github_pat_" + "Ab3" * 10
+    line = '192.0.2.1 gw - [29/Nov/2026:01:02:03 +0000] "GET /a?q=%s HTTP/1.1" 200 5 "-" "curl/8"\n'
+    other = '192.0.2.1 - - [29/Nov/2026:01:02:03 +0000] "GET /a?q=%s HTTP/1.1" 200 5\n'
+    texts = [secret if number % 500 == 0 else f"x{number}" for number in range(60_000)]
+    log = "".join((line if number < 30_000 else other) % text for number, text in enumerate(texts))
+    (tmp_path / "access.log").write_text(log)
+    stored = {}
+    for size in (1 << 20, 1 << 24):
+        (tmp_path / "small.toml").write_text(f'segment_bytes = {size}\nfingerprint_key = "fingerprint.key"\n')
+        told = ("--config", "small.toml", "--store", f"store-{size}")
+        ran = lpaudit("ingest", "--host", "gw", *told, "access.log")
+        assert ran.returncode == 0, ran.stderr
+        [stored[size]] = stored_bytes(tmp_path / f"store-{size}").values()
+    assert stored[1 << 20] == stored[1 << 24]
+    fingerprints = re.findall(rb"github_pat_(\x1a[^ ]*)", stored[1 << 20])
+    assert len(fingerprints) == texts.count(secret)
+    assert len(set(fingerprints)) == 1

@@ -43,14 +43,16 @@ counted as (
     from edge
 ),
 reached as (
-    -- Of a window that is full all are part, also those in its middle.
-    select *, max(names) over (partition by client order by time range between current row and to_minutes($minutes) following) as most
+    -- Of a window that is full all are part: those that have one, which ends in the period, at most a window later.
+    select *,
+        min(time) filter (where is_try and names >= $users and time >= $start)
+            over (partition by client order by time range between current row and unbounded following) as full_at
     from counted
 ),
 name as (
     select client, "user", min(time) as first, max(time) as last, count(*) as attempts
     from reached
-    where is_try and most >= $users
+    where is_try and full_at - time <= to_minutes($minutes)
     group by client, "user"
 )
 select

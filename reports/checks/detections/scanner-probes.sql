@@ -49,8 +49,10 @@ counted as (
     from edge
 ),
 reached as (
-    -- Of a window that is full all are part, also those in its middle.
-    select *, max(paths) over (partition by client order by time range between current row and to_minutes($minutes) following) as most
+    -- Of a window that is full all are part: those that have one, which ends in the period, at most a window later.
+    select *,
+        min(time) filter (where is_request and paths >= $paths and time >= $start)
+            over (partition by client order by time range between current row and unbounded following) as full_at
     from counted
 )
 select
@@ -62,7 +64,7 @@ select
     count(*) as requests,
     count(*) filter (where answered) as answered
 from reached
-where is_request and (known and time >= $start or most >= $paths)
+where is_request and (known and time >= $start or coalesce(full_at - time <= to_minutes($minutes), false))
 group by client
 having max(time) >= $start
 order by first, client
