@@ -29,7 +29,7 @@ followed as (
         min(case when good then time end) over (
             partition by "user", resource_id order by time rows between current row and unbounded following
         ) as next_good,
-        count(*) filter (where good) over (
+        count(case when good then 1 end) over (
             partition by "user", resource_id order by time rows between unbounded preceding and current row
         ) as series
     from trigger

@@ -37,17 +37,19 @@ counted as (
     from refused
 ),
 reached as (
-    -- Of a window that is full all are part, also those in its middle.
-    select *, max(before) over (partition by subject order by time range between current row and to_minutes($minutes) following) as most
+    -- Of a window that is full all are part: those that have one, which ends at most a window later.
+    select *,
+        min(case when before >= $attempts then time end)
+            over (partition by subject order by time range between current row and unbounded following) as full_at
     from counted
 ),
 part as (
     select *, lag(time) over (partition by subject order by time) as earlier
     from reached
-    where most >= $attempts
+    where full_at - time <= to_minutes($minutes)
 ),
 episode as (
-    select *, count(*) filter (where earlier is null or time - earlier > to_minutes($minutes))
+    select *, count(case when earlier is null or time - earlier > to_minutes($minutes) then 1 end)
         over (partition by subject order by time, client rows between unbounded preceding and current row) as number
     from part
 )

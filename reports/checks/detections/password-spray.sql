@@ -45,7 +45,7 @@ counted as (
 reached as (
     -- Of a window that is full all are part: those that have one, which ends in the period, at most a window later.
     select *,
-        min(time) filter (where is_try and names >= $users and time >= $start)
+        min(case when is_try and names >= $users and time >= $start then time end)
             over (partition by client order by time range between current row and unbounded following) as full_at
     from counted
 ),
