@@ -16,6 +16,8 @@ from lpaudit.correlation.facts import SECOND, Run
 _BEFORE, _AFTER = 1 * SECOND, 2 * SECOND
 # Where no request of it is recognised: from the start of its process to its end, as far as was seen.
 _STARTING, _ENDING = 20 * SECOND, 3 * SECOND
+# But not before its run was created, as far as Prefect's clock and lighttpd's agree.
+_CLOCKS = 5 * SECOND
 _ANYBODY = Executor(None, None, None)
 
 
@@ -85,8 +87,10 @@ def processes(
         elif run.start is not None:
             end = run.end if run.end is not None else horizon
             by = dict.fromkeys(each.by or _ANYBODY for each in known.get(run.id, ()))
-            around = (run.start - _STARTING, end + _ENDING)
-            found.append(Process(run, flows[run.id], *around, None, tuple(by)))
+            begin = run.start - _STARTING
+            if run.created is not None:
+                begin = max(begin, run.created - _CLOCKS)
+            found.append(Process(run, flows[run.id], begin, end + _ENDING, None, tuple(by)))
     return sorted(found, key=lambda process: (process.begin, process.run.id))
 
 

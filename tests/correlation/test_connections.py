@@ -138,3 +138,13 @@ def test_of_two_workers_with_one_login_the_runs_of_the_named_one_are_asked():
     said = {"deployment": ONE.deployment, "flow": ONE.flow}
     assert origins([*starts, line("c", 50, **said)], [ONE, other]) == {}
     assert origins([*starts, line("c", 50, worker="w2", **said)], [ONE, other]) == {"c": other.id}
+
+
+def test_nothing_is_of_a_run_before_it_was_created():
+    """Prefect gives also a run a start that was cancelled as soon as it was made: it never had a process."""
+    later = run(1, 100, None)
+    lines = [
+        line(name, at, port=port, number=0, deployment=later.deployment, route="GET /deployments/{id}")
+        for name, at, port in (("a", 90, 7), ("b", 97, 8))
+    ]
+    assert origins(lines, [later]) == {"b": later.id}
