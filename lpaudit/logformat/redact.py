@@ -61,8 +61,9 @@ _BITS = 3.7  # a character of a run; names in camel case have less, and hexadeci
 
 
 def redact(data: bytes, key: bytes | None = None) -> bytes:
-    """Return whole lines with their secrets disguised; redacted lines stay as they are.
+    """Return whole lines with their secrets disguised; what is disguised already stays so.
 
+    Once is enough, and once it should be: what is left beside a disguise may look like a secret by itself.
     ``key`` is what fingerprints are made with; without one there are none.
     """
     found = secrets.secret_spans(data)
