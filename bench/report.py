@@ -2,7 +2,7 @@
 
 Fills a store with `lpaudit ingest`, a day's log after the other, until it has a month. The same first days
 are reported before and after the rest is there: whatever that takes more is what the store costs, and not
-the period. The exit status is 1 if a report does not count the lines that were written.
+the period. The last day is what a night reports, whose checks look back upon the whole month. The exit status is 1 if a report does not count the lines that were written.
 """
 
 import argparse
@@ -63,6 +63,7 @@ Every {whole}th copy, and the first of a day, is whole; in the others nobody cha
 each such request is the one before it that only asks or reports, so that they have as many lines at the same times.
 A log a day is read by `lpaudit ingest`, and of the first copy of a day also Prefect's records, by `lpaudit sync`.
 Requests are not tied to runs: `lpaudit correlate` is not part of this.
+The last two rows are of the last day alone, as a night reports it: checks that look back then do so upon all the others.
 *lpaudit* is `lpaudit report {framework}` with HTML and JSON, in a process of its own, start-up and files included: \
 {questions} questions, each with its population.
 *plain DuckDB* is what a tool such as Tailpipe does, which asks Parquet files with DuckDB: {plain} queries over the \
@@ -142,10 +143,11 @@ def _before(day: int, spacing: timedelta) -> int:
     return -(-timedelta(day) // spacing)
 
 
-def by_lpaudit(month: Month, framework: str, days: int) -> tuple[Spent, dict[str, object]]:
-    """Report the first days; return what it took, and the report as JSON."""
+def by_lpaudit(month: Month, framework: str, days: range) -> tuple[Spent, dict[str, object]]:
+    """Report some days; return what it took, and the report as JSON."""
     out = month.folder / "out"
-    period = ("--from", f"{BEGIN:%Y-%m-%d}", "--to", f"{BEGIN + timedelta(days - 1):%Y-%m-%d}")
+    first, last = (BEGIN + timedelta(day) for day in (days[0], days[-1]))
+    period = ("--from", f"{first:%Y-%m-%d}", "--to", f"{last:%Y-%m-%d}")
     words = (
         "report",
         framework,
@@ -162,15 +164,15 @@ def by_lpaudit(month: Month, framework: str, days: int) -> tuple[Spent, dict[str
     return took, json.loads(file.read_bytes())
 
 
-def by_duckdb(month: Month, days: int) -> Spent:
-    """Ask plain queries about the first days."""
+def by_duckdb(month: Month, days: range) -> Spent:
+    """Ask plain queries about some days."""
     files = sorted((month.store / "access_event").glob("*.parquet"))
-    end = BEGIN + timedelta(days)
-    return spent.run(plain.command(BEGIN.isoformat(), end.isoformat(), files), month.folder)
+    first, end = (BEGIN + timedelta(day) for day in (days.start, days.stop))
+    return spent.run(plain.command(first.isoformat(), end.isoformat(), files), month.folder)
 
 
-def ask(month: Month, framework: str, days: int, lines: int, rounds: int) -> list[Asked]:
-    """Have the first days, which have so many lines, asked by both, in turn."""
+def ask(month: Month, framework: str, days: range, lines: int, rounds: int) -> list[Asked]:
+    """Have some days, which have so many lines, asked by both, in turn."""
     ours: list[Spent] = []
     ducks: list[Spent] = []
     report: dict[str, object] = {}
@@ -201,7 +203,7 @@ def report(
 ) -> str:
     """Return the tables, and how they came about."""
     ours = [one for one in found if one.program == "lpaudit"]
-    small, grown, whole = ours
+    small, grown, whole, *_ = ours
     goals = table(
         ("goal", "asked", "measured", "met"),
         [
@@ -298,11 +300,15 @@ def main() -> int:
         people.write_text(_PEOPLE, "utf-8")
         month.lpaudit("identities", "import", str(people))
         month.fill(options.first)
-        lines = month.lines
-        found = ask(month, options.framework, options.first, lines, options.rounds)
+        lines, first = month.lines, range(options.first)
+        found = ask(month, options.framework, first, lines, options.rounds)
+        month.fill(options.days - 1)
+        before = month.lines
         month.fill(options.days)
-        found += ask(month, options.framework, options.first, lines, options.rounds)
-        found += ask(month, options.framework, options.days, month.lines, options.rounds)
+        found += ask(month, options.framework, first, lines, options.rounds)
+        found += ask(month, options.framework, range(options.days), month.lines, options.rounds)
+        night = range(options.days - 1, options.days)
+        found += ask(month, options.framework, night, month.lines - before, options.rounds)
     text = report(options, found, month, (datetime.now(UTC) - began) / timedelta(minutes=1), load)
     print(text)
     if options.into:

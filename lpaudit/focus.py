@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -35,7 +36,9 @@ _STEPS = (1, 7, 31, 92, 366)
 """Days before and after the period at which what is read from the store is divided: whoever looks back a
 month need not read a year."""
 
-_TIME = "coalesce(event_start, event_end)"
+TIME = "coalesce(event_start, event_end)"
+"""What `access` calls the time of a line."""
+
 _NO_TIME = "event_start is null and event_end is null"
 _IDENTITY = {"line_id": "source_id || '-' || lpad(byte_offset::varchar, 15, '0')"}
 """What follows from other columns, and is not copied: no two lines have it in common."""
@@ -69,12 +72,14 @@ class Focus:
     """What is to be copied: the lines of a period, of these files, into ``database``, a new file.
 
     It loses its name at once. ``readable`` gives what can be read, of files by their paths: see ``know``.
+    ``past`` says that it will be asked how often something was before the period.
     """
 
     period: Period
     files: Sequence[DataFile]
     readable: Callable[[Sequence[str]], Any]
     database: Path
+    past: bool = False
 
 
 def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
@@ -88,16 +93,16 @@ def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
     coded = _code(connection, what)
     _copy(connection, what, coded)
     # So that what is joined by line_id looks for it in the files' own statistics, it is computed here only.
-    copied = [f"{name}::varchar as {name}" if name in coded else name for name in (*COLUMNS, *_computed())]
+    copied = [f"{name}::varchar as {name}" if name in coded else name for name in (*COLUMNS, *computed())]
     identity = [f"{sql} as {name}" for name, sql in _IDENTITY.items()]
     branches = [f"select {', '.join([*copied, *identity])} from focus.line"]  # noqa: S608 -- our own names
     if around := _divided(connection, what, _stretches(what.period)):
-        branches.append(_select(_access().relation.replace(LINES, around)))
+        branches.append(_select(access().relation.replace(LINES, around)))
     if timeless := _timeless(connection, what):
         connection.execute(f"create table focus.timeless as {_select(timeless)} where {_NO_TIME}")
         branches.append("from focus.timeless")
     connection.execute(f"create view focused_line as {' union all '.join(branches)}")
-    return {"access": f"select {_named(dict(_told()))} from focused_line"}  # noqa: S608 -- as in schemas/
+    return {"access": f"select {named(dict(told(*_IDENTITY)))} from focused_line"}  # noqa: S608 -- as in schemas/
 
 
 def divide(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:
@@ -105,16 +110,16 @@ def divide(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]
 
     A question about the period then reads the files that may hold a line of it, and no others.
     """
-    access = _access()
-    columns = {column.name: column.sql for column in access.columns}
+    view = access()
+    columns = {column.name: column.sql for column in view.columns}
     branches = []
     if divided := _divided(connection, what, [what.period, *_stretches(what.period)]):
-        branches.append(f"select {_named(columns)} from {access.relation.replace(LINES, divided)}")  # noqa: S608 -- as in schemas/
+        branches.append(f"select {named(columns)} from {view.relation.replace(LINES, divided)}")  # noqa: S608 -- as in schemas/
     if timeless := _timeless(connection, what):
         # So that a question about any time is not about these.
         columns |= {"time": "null::timestamptz"}
-        branches.append(f"select {_named(columns)} from {timeless} where {_NO_TIME}")  # noqa: S608 -- as in schemas/
-    return {"access": " union all ".join(branches) or access.sql}
+        branches.append(f"select {named(columns)} from {timeless} where {_NO_TIME}")  # noqa: S608 -- as in schemas/
+    return {"access": " union all ".join(branches) or view.sql}
 
 
 def _code(connection: duckdb.DuckDBPyConnection, what: Focus) -> list[str]:
@@ -136,30 +141,38 @@ def _code(connection: duckdb.DuckDBPyConnection, what: Focus) -> list[str]:
 
 def _copy(connection: duckdb.DuckDBPyConnection, what: Focus, coded: Collection[str]) -> None:
     """Copy the period's lines, some files at a time."""
-    routed = _access().relation.replace(
-        LINES, "(select distinct http_request_method, url_path, null as reject_reason from chosen)"
-    )
-    found = {name: sql for name, sql in _computed().items() if name != "time"}
     as_coded = {name: f"::coded_{name}" for name in coded}
-    looked_up = ", ".join(f"({sql}){as_coded.get(name, '')} as {name}" for name, sql in found.items())
     copied = ", ".join(f"{name}{as_coded.get(name, '')} as {name}" for name in COLUMNS)
     insert = f"""
         insert into focus.line by name
         with chosen as not materialized (
-            select {_NAMES}, {_TIME} as time from chunk
-            where reject_reason is null and {_TIME} >= $start and {_TIME} < $end
+            select {_NAMES}, {TIME} as time from chunk
+            where reject_reason is null and {TIME} >= $start and {TIME} < $end
         ),
-        known as (
-            select http_request_method as its_method, url_path as its_path, {looked_up} from {routed}
-        )
-        select {copied}, time, {", ".join(found)}
+        known as ({routed("chosen", as_coded)})
+        select {copied}, time, {", ".join(found_by_route())}
         from chosen
         left join known on its_path = url_path and its_method is not distinct from http_request_method"""  # noqa: S608 -- our own names
     period = {"start": what.period.start, "end": what.period.end}
     connection.execute(f"create table focus.line ({', '.join(_types(connection, coded))})")
-    for files in _chunks([file for file in what.files if file.touches(what.period)]):
+    # What is written is still near the processor then, and takes no memory.
+    connection.execute("SET write_buffer_row_group_count = 1")
+    for files in chunks([file for file in what.files if file.touches(what.period)]):
         know(connection, "chunk", what.readable(files))
         connection.execute(insert, period)
+
+
+def routed(relation: str, casts: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return what looks up the route of each different path of a relation."""
+    paths = f"select distinct http_request_method, url_path, null as reject_reason from {relation}"  # noqa: S608 -- as below
+    found = ", ".join(f"({sql}){casts.get(name, '')} as {name}" for name, sql in found_by_route().items())
+    looked_up = access().relation.replace(LINES, f"({paths})")
+    return f"select http_request_method as its_method, url_path as its_path, {found} from {looked_up}"  # noqa: S608 -- our own names
+
+
+def found_by_route() -> dict[str, str]:
+    """Return the columns of `access` that a path and a method are enough for, each with its SQL."""
+    return {name: sql for name, sql in computed().items() if name != "time"}
 
 
 def _types(connection: duckdb.DuckDBPyConnection, coded: Collection[str]) -> Iterator[str]:
@@ -167,7 +180,7 @@ def _types(connection: duckdb.DuckDBPyConnection, coded: Collection[str]) -> Ite
 
     Numbers are kept as they are: to make them smaller takes longer than to copy them.
     """
-    for name, kind, *_ in connection.execute(f"describe {_select(_access().relation)}").fetchall():
+    for name, kind, *_ in connection.execute(f"describe {_select(access().relation)}").fetchall():
         if name in coded:
             yield f"{name} coded_{name} using compression uncompressed"
         elif name not in _IDENTITY:
@@ -192,7 +205,7 @@ def know(connection: duckdb.DuckDBPyConnection, name: str, source: Any) -> None:
         connection.register(name, source)
 
 
-def _chunks(files: Sequence[DataFile]) -> Iterator[list[str]]:
+def chunks(files: Sequence[DataFile]) -> Iterator[list[str]]:
     """Yield files' names, as many together as have some hundred thousand lines."""
     some: list[str] = []
     rows = 0
@@ -217,8 +230,8 @@ def _divided(connection: duckdb.DuckDBPyConnection, what: Focus, stretches: Iter
             name = f"stretch_{number}"
             know(connection, name, what.readable(files))
             bounds = [
-                *([f"{_TIME} >= {_instant(stretch.start)}"] if stretch.start > _FIRST else ()),
-                *([f"{_TIME} < {_instant(stretch.end)}"] if stretch.end < _LAST else ()),
+                *([f"{TIME} >= {instant(stretch.start)}"] if stretch.start > _FIRST else ()),
+                *([f"{TIME} < {instant(stretch.end)}"] if stretch.end < _LAST else ()),
             ]
             parts.append(f"from {name} where {' and '.join(bounds)}")
     return f"({' union all '.join(parts)})" if parts else None
@@ -229,33 +242,34 @@ def _timeless(connection: duckdb.DuckDBPyConnection, what: Focus) -> str | None:
     if not (files := [file.path for file in what.files if file.timeless]):
         return None
     know(connection, "timeless", what.readable(files))
-    return _access().relation.replace(LINES, "timeless")
+    return access().relation.replace(LINES, "timeless")
 
 
 def _select(relation: str) -> str:
     """Return a SELECT of what the copy can tell."""
-    computed = ", ".join(f"{sql} as {name}" for name, sql in _computed().items())
-    return f"select {_NAMES}, {computed}, {', '.join(_IDENTITY)} from {relation}"  # noqa: S608 -- our own names
+    found = ", ".join(f"{sql} as {name}" for name, sql in computed().items())
+    return f"select {_NAMES}, {found}, {', '.join(_IDENTITY)} from {relation}"  # noqa: S608 -- our own names
 
 
-def _named(columns: Mapping[str, str]) -> str:
+def named(columns: Mapping[str, str]) -> str:
+    """Return what selects columns under their names, each with its SQL."""
     return ", ".join(f'{sql} as "{name}"' for name, sql in columns.items())
 
 
-def _computed() -> dict[str, str]:
+def computed() -> dict[str, str]:
     """Return the columns of `access` that are no stored ones, each with its SQL: the time first."""
     stored = set(_stored())
-    return {column.name: column.sql for column in _access().columns if column.sql.strip('"') not in stored}
+    return {column.name: column.sql for column in access().columns if column.sql.strip('"') not in stored}
 
 
-def _told() -> Iterator[tuple[str, str]]:
-    """Yield the columns of `access` that the copy can tell, each with its SQL."""
-    computed = _computed()
-    for column in _access().columns:
+def told(*besides: str) -> Iterator[tuple[str, str]]:
+    """Yield the columns of `access` that the copy has, or are those ``besides`` it, each with its SQL."""
+    found = computed()
+    for column in access().columns:
         of = column.sql.strip('"')
-        if column.name in computed:
+        if column.name in found:
             yield column.name, column.name
-        elif of in COLUMNS or of in _IDENTITY:
+        elif of in COLUMNS or of in besides:
             yield column.name, of
 
 
@@ -272,7 +286,8 @@ def _stretches(period: Period) -> Iterator[Period]:
     yield from (Period(low, high) for low, high in pairwise(after))
 
 
-def _access() -> View:
+def access() -> View:
+    """Return the view whose lines are copied."""
     return next(view for view in tables()[LINES].views if view.name == "access")
 
 
@@ -280,5 +295,6 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _instant(time: datetime) -> str:
+def instant(time: datetime) -> str:
+    """Write a time as SQL has it."""
     return f"timestamptz '{time.astimezone(UTC).isoformat()}'"

@@ -1,6 +1,6 @@
 """Every other room, in order: what the commands do beside ingesting and syncing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from lpaudit import STORE_VERSION, __version__, act, focus, guard, query, routes, store
-from lpaudit.model import Checkpoint, LogKind, Period, Select
+from lpaudit import STORE_VERSION, __version__, act, focus, guard, query, routes, store, tally
+from lpaudit.model import Check, Checkpoint, LogKind, Period, Select
 from lpaudit.outfile import together
 from lpaudit.schema import tables
 
@@ -72,9 +72,9 @@ def _snapshot(
 
 @contextmanager
 def focused(
-    target: store.Store, period: Period, api_prefixes: Sequence[str]
+    target: store.Store, period: Period, api_prefixes: Sequence[str], checks: Iterable[Check]
 ) -> Iterator[tuple[Callable[..., pa.Table], dict[str, int]]]:
-    """Open a snapshot to ask many questions about a period; yield what asks it, and the tables' versions."""
+    """Open a snapshot to ask checks about a period; yield what asks it, and the tables' versions."""
     opened_tables = {name: target.table(name) for name in tables()}
     lines = opened_tables[focus.LINES]
     files = target.timed_files(focus.LINES, lines)
@@ -82,7 +82,8 @@ def focused(
     datasets = _datasets(target, opened_tables)
     connect = partial(query.connect, datasets, partial(target.unreadable, opened_tables), api_prefixes)
     with guard.scratch() as folder:
-        what = focus.Focus(period, files, readable, folder / "period.duckdb")
+        past = tally.looks_back(sql for check in checks for sql in (check.population, check.sql))
+        what = focus.Focus(period, files, readable, folder / "period.duckdb", past)
         with closing(connect(focused=what)) as near, closing(connect(focused=what, copied=False)) as far:
             yield query.either(near, far), _versions(opened_tables)
 
@@ -269,7 +270,8 @@ def asked(
     library = library or report.SHIPPED
     frameworks = [report.load_framework(name, library) for name in dict.fromkeys(framework_ids)]
     target = store.open_store(root)
-    with focused(target, period, api_prefixes) as (either, versions):
+    checks = [report.load_any(section.check, library) for one in frameworks for section in one.sections]
+    with focused(target, period, api_prefixes, checks) as (either, versions):
         limited = partial(either, seconds=seconds)
         select = _remembering(limited)
         head = {

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lpaudit import focus, guard, routes
+from lpaudit import focus, guard, routes, tally
 from lpaudit.errors import QueryError, QueryLimit, StoreError, is_interruption
 from lpaudit.schema import tables
 
@@ -276,7 +276,13 @@ def connect(
             sql |= (focus.focus if copied else focus.divide)(connection, focused)
         for name, text in sql.items():
             with suppress(*(_NOT_COPIED if focused else ())):
-                made = focus.make(connection, name, text) if focused and copied else text
+                made = text
+                if focused and copied:
+                    made = (
+                        tally.make(connection, focused)
+                        if name == tally.VIEW
+                        else focus.make(connection, name, text)
+                    )
                 connection.execute(f'create view "{name}" as {made}')
     if files:
         connection.execute("SET allowed_paths = $files", {"files": files})

@@ -133,8 +133,12 @@ def _checks(night: Night, run: Run) -> Done:
     """Ask every control that there is, and record its exceptions."""
     first = report.load_framework(run.frameworks[0], night.library)
     asked = replace(first, sections=tuple(map(Section, controls(night.library))))
+    checks = [report.load_any(section.check, night.library) for section in asked.sections]
     with (
-        pipeline.focused(store.open_store(night.root), run.period, night.api_prefixes) as (select, versions),
+        pipeline.focused(store.open_store(night.root), run.period, night.api_prefixes, checks) as (
+            select,
+            versions,
+        ),
         _not_judging_itself(night, run) as instead,
     ):
         limited = partial(select, seconds=night.seconds)

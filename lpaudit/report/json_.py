@@ -11,6 +11,7 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lpaudit.report.csv_ import BATCH
 from lpaudit.report.document import Document, Part
@@ -125,6 +126,11 @@ def _rows(part: Part) -> Iterator[str]:
 
 def _cells(column: pa.Array) -> list[str]:
     """Return the values of a column as JSON."""
+    if pa.types.is_timestamp(column.type) and column.type.tz and column.type.unit == "us":
+        # As `instant` writes it, but all at once: there may be a million.
+        texts = pc.cast(column.cast(pa.timestamp("us", "UTC")), pa.string())
+        texts = pc.replace_substring(texts, ".000000Z", "Z")
+        return ["null" if text is None else f'"{text}"' for text in texts.to_pylist()]
     values = column.to_pylist()
     if pa.types.is_string(column.type):
         return ["null" if value is None else encode_basestring_ascii(value) for value in values]

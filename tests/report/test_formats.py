@@ -6,6 +6,7 @@ import re
 import sys
 import zipfile
 from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from report.hostile import HOSTILE, TEXTS
 from lpaudit import report
 from lpaudit.errors import ConfigError
 from lpaudit.model import Section
-from lpaudit.report import xlsx
+from lpaudit.report import json_, xlsx
 from lpaudit.report.cells import guarded, visible
 from lpaudit.report.pdf import IN_FONTS
 from lpaudit.report.pdf import printable as in_fonts
+from lpaudit.visible import instant
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "report.schema.json"
 UNSEEN = re.compile(
@@ -97,6 +99,20 @@ def test_json_is_exact_ascii_and_as_its_schema_says(printable, written):
     column = section["columns"].index("identity")
     assert [row[column] for row in section["rows"]] == names(printable)
     assert told["store"]["about"]["store"] == HOSTILE
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland"])
+def test_json_writes_times_as_everything_else_does(zone):
+    texts = (
+        "0001-01-01T00:00:00",
+        "1969-12-31T23:59:59.999999",
+        "2026-11-23T10:00:00.5",
+        "2026-11-23T10:00:00",
+    )
+    times = [datetime.fromisoformat(f"{text}+00:00") for text in (*texts, "9999-12-31T23:59:59.999999")]
+    column = pa.array([*times, None], pa.timestamp("us", "UTC")).cast(pa.timestamp("us", zone))
+    assert json_._cells(column) == [*(f'"{instant(time)}"' for time in times), "null"]
+    assert json_._cells(pa.array(times[2:3], pa.timestamp("us"))) == ['"2026-11-23 10:00:00.500000"']
 
 
 def test_json_names_nothing_that_its_schema_does_not_know():

@@ -127,7 +127,7 @@ def test_who_reads_while_files_are_purged_is_told_to_ask_again(store, lpaudit, c
     @contextmanager
     def opened():
         if copied:
-            with pipeline.focused(open_store(str(store)), period, ("/api",)) as (select, _):
+            with pipeline.focused(open_store(str(store)), period, ("/api",), []) as (select, _):
                 yield lambda: select("select url_original from access", {})  # which is not copied
         else:
             with pipeline.opened(str(store)) as (connection, _):

@@ -22,10 +22,10 @@ host as (
     select distinct host_name from coverage_gap
 ),
 hour as (
-    select host, floor(extract(epoch from time) / 3600) as hour, count(*) as lines
-    from access
-    where time >= $start and time < $end
-    group by host, floor(extract(epoch from time) / 3600)
+    select host, floor(extract(epoch from first_time) / 3600) as hour, sum(requests) as lines
+    from access_tally
+    where first_time >= $start and last_time < $end
+    group by host, floor(extract(epoch from first_time) / 3600)
 ),
 line as (
     select host, to_timestamp(floor(hour / 24) * 86400) as day, sum(lines)::bigint as lines, count(*) as hours_with_lines

@@ -16,15 +16,15 @@ with day as (
 ),
 line as (
     select
-        to_timestamp(floor(extract(epoch from time) / 86400) * 86400) as day,
-        count(*) filter (where status < 400) as answered,
-        count(*) filter (where status in (401, 403, 407, 429)) as denied,
-        count(*) filter (where status >= 400 and status < 500 and status not in (401, 403, 407, 429)) as wrong,
-        count(*) filter (where status >= 500) as failed,
-        count(*) filter (where status is null) as without_status
-    from access
-    where time >= $start and time < $end
-    group by floor(extract(epoch from time) / 86400)
+        to_timestamp(floor(extract(epoch from first_time) / 86400) * 86400) as day,
+        sum(case when status < 400 then requests else 0 end)::bigint as answered,
+        sum(case when status in (401, 403, 407, 429) then requests else 0 end)::bigint as denied,
+        sum(case when status >= 400 and status < 500 and status not in (401, 403, 407, 429) then requests else 0 end)::bigint as wrong,
+        sum(case when status >= 500 then requests else 0 end)::bigint as failed,
+        sum(case when status is null then requests else 0 end)::bigint as without_status
+    from access_tally
+    where first_time >= $start and last_time < $end
+    group by floor(extract(epoch from first_time) / 86400)
 )
 select
     day.day::date as day,

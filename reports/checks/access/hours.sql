@@ -15,10 +15,10 @@ with hour as (
     from generate_series(date_trunc('hour', $start), $end - interval 1 microsecond, interval 1 hour) as t(h)
 ),
 line as (
-    select to_timestamp(floor(extract(epoch from time) / 3600) * 3600) as hour, count(*) as lines, count(distinct source_id) as sources
-    from access
-    where time >= $start and time < $end
-    group by floor(extract(epoch from time) / 3600)
+    select to_timestamp(floor(extract(epoch from first_time) / 3600) * 3600) as hour, sum(requests)::bigint as lines, count(distinct source_id) as sources
+    from access_tally
+    where first_time >= $start and last_time < $end
+    group by floor(extract(epoch from first_time) / 3600)
 )
 select hour.hour, coalesce(lines, 0) as lines, coalesce(sources, 0) as sources
 from hour

@@ -22,23 +22,23 @@ with request as (
             when asked like '%/bulk_delete' or asked like '%/bulk_delete/' then 'delete'
             when asked like '%/filter' or asked like '%/get_scheduled_flow_runs' or asked like '%/workers/heartbeat' then 'read'
             when regexp_matches(asked, '/(filter|count|paginate|history|lateness|get_runs|get_scheduled_flow_runs|workers/heartbeat)/?$') then 'read'
-            when regexp_matches(api_path, '^/(logs|events|ui)(/|$)') then 'read'
+            when regexp_matches(coalesce(route, api_path), '^/(logs|events|ui)(/|$)') then 'read'
             else 'write'
         end as act
-    from (select *, coalesce(api_path, path) as asked from access where time >= $start and time < $end)
+    from (select *, coalesce(route, api_path, path) as asked from access_tally where first_time >= $start and last_time < $end)
 )
 select
     coalesce("user", '(unauthenticated)') as identity,
     "user" is not null as authenticated,
-    count(*) as requests,
-    count(*) filter (where act = 'read') as reads,
-    count(*) filter (where act = 'write') as writes,
-    count(*) filter (where act = 'delete') as deletes,
-    count(*) filter (where act = 'other') as other,
-    count(*) filter (where status in (401, 403, 407, 429)) as denied,
+    cast(sum(requests) as bigint) as requests,
+    cast(sum(case when act = 'read' then requests else 0 end) as bigint) as reads,
+    cast(sum(case when act = 'write' then requests else 0 end) as bigint) as writes,
+    cast(sum(case when act = 'delete' then requests else 0 end) as bigint) as deletes,
+    cast(sum(case when act = 'other' then requests else 0 end) as bigint) as other,
+    cast(sum(case when status in (401, 403, 407, 429) then requests else 0 end) as bigint) as denied,
     count(distinct client) as clients,
-    min(time) as first,
-    max(time) as last
+    min(first_time) as first,
+    max(last_time) as last
 from request
 group by "user"
 order by authenticated desc, identity

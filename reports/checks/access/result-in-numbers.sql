@@ -22,15 +22,15 @@ gone as (
 ),
 period as (
     select
-        count(*) as lines,
+        coalesce(sum(requests), 0)::bigint as lines,
         count(distinct "user") as identities,
-        count(*) filter (where "user" is null) as unauthenticated,
-        count(*) filter (where status in (401, 403, 407, 429)) as denied,
-        count(*) filter (where api_path is not null) as api,
-        count(*) filter (where api_path is not null and route is null) as unmatched,
-        count(distinct floor(extract(epoch from time) / 3600)) as hours_with_lines
-    from access
-    where time >= $start and time < $end
+        coalesce(sum(case when "user" is null then requests end), 0)::bigint as unauthenticated,
+        coalesce(sum(case when status in (401, 403, 407, 429) then requests end), 0)::bigint as denied,
+        coalesce(sum(case when route is not null or api_path is not null then requests end), 0)::bigint as api,
+        coalesce(sum(case when api_path is not null and route is null then requests end), 0)::bigint as unmatched,
+        count(distinct floor(extract(epoch from first_time) / 3600)) as hours_with_lines
+    from access_tally
+    where first_time >= $start and last_time < $end
 ),
 hour as (
     select count(*) as hours

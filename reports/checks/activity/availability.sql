@@ -13,16 +13,21 @@ A trigger is a request to run a deployment; how many runs came of them is counte
 */
 with line as (
     select
-        floor(extract(epoch from time) / 86400) as day,
-        count(*) as requests,
-        count(*) filter (where status >= 500) as failed,
-        count(*) filter (where status = 503) as busy,
-        count(*) filter (where status = 429) as throttled,
-        count(*) filter (where action = 'execute' and resource_type = 'deployment') as triggers,
-        count(*) filter (where action = 'execute' and resource_type = 'deployment' and status >= 400) as triggers_refused,
-        quantile_disc(duration_us, 0.95) filter (where status <> 101) as most
+        floor(extract(epoch from first_time) / 86400) as day,
+        cast(sum(requests) as bigint) as requests,
+        cast(sum(case when status >= 500 then requests else 0 end) as bigint) as failed,
+        cast(sum(case when status = 503 then requests else 0 end) as bigint) as busy,
+        cast(sum(case when status = 429 then requests else 0 end) as bigint) as throttled,
+        cast(sum(case when action = 'execute' and resource_type = 'deployment' then requests else 0 end) as bigint) as triggers,
+        cast(sum(case when action = 'execute' and resource_type = 'deployment' and status >= 400 then requests else 0 end) as bigint) as triggers_refused
+    from access_tally
+    where first_time >= $start and last_time < $end
+    group by floor(extract(epoch from first_time) / 86400)
+),
+long as (
+    select floor(extract(epoch from time) / 86400) as day, quantile_disc(duration_us, 0.95) as most
     from access
-    where time >= $start and time < $end
+    where time >= $start and time < $end and status <> 101
     group by floor(extract(epoch from time) / 86400)
 ),
 created as (
@@ -43,4 +48,5 @@ select
     round(most / 1000.0, 1) as p95_ms
 from line
 full join created on created.day = line.day
+left join long on long.day = line.day
 order by day

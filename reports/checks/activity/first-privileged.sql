@@ -19,15 +19,21 @@ why = "a quarter: what somebody does each quarter is not new"
 */
 with done as (
     select coalesce("user", '(unauthenticated)') as identity, method, route, any_value(action) as action,
-        min(time) as first, count(*) filter (where time >= $start) as times, arg_min(client, (time, line_id)) as client
-    from access
-    where time >= $start - to_days($days) and time < $end and status < 400
-        and (method not in ('GET', 'HEAD', 'OPTIONS') or contains(path, 'block_') or contains(path, '%'))
+        min(first_time) as first, sum(case when first_time >= $start then requests else 0 end)::bigint as times
+    from access_tally
+    where first_time >= $start - to_days($days) and last_time < $end and status < 400
         and privileged
         and route not in ('/flow_runs/{id}/set_state', '/task_runs/{id}/set_state')
     group by coalesce("user", '(unauthenticated)'), method, route
+    having min(first_time) >= $start
+), line as (
+    select coalesce("user", '(unauthenticated)') as identity, method, route, arg_min(client, (time, line_id)) as client
+    from access
+    where time >= $start and time < $end and status < 400 and privileged
+        and (method not in ('GET', 'HEAD', 'OPTIONS') or contains(path, 'block_') or contains(path, '%'))
+    group by coalesce("user", '(unauthenticated)'), method, route
 )
-select identity, action, method, route, first, times, client
+select done.identity, action, done.method, done.route, first, times, client
 from done
-where first >= $start
-order by first, identity, method, route
+join line on line.identity = done.identity and line.method is not distinct from done.method and line.route = done.route
+order by first, done.identity, done.method, done.route

@@ -4,7 +4,7 @@ title = "Coverage by day"
 question = "For each day and host: are there lines, gaps, rejected lines, and a reading of Prefect's records?"
 kind = "table"
 section = "S3"
-population = "select count(distinct (host, floor(extract(epoch from time) / 86400))) from access where time >= $start and time < $end"
+population = "select count(distinct (host, floor(extract(epoch from first_time) / 86400))) from access_tally where first_time >= $start and last_time < $end"
 unit = "days of hosts that have lines"
 limits = """
 Days are those of UTC, 24 hours each, whatever clocks on walls do.
@@ -17,16 +17,16 @@ with day as (
     from generate_series(date_trunc('day', $start), $end - interval 1 microsecond, interval 1 day) as t(d)
 ),
 host as (
-    select distinct host from access where time >= $start and time < $end
+    select distinct host from access_tally where first_time >= $start and last_time < $end
     union
     select host_name from coverage_gap where ("from" is null or "from" < $end) and ("to" is null or "to" >= $start)
 ),
 line as (
-    select host, to_timestamp(floor(extract(epoch from time) / 86400) * 86400) as day, count(*) as lines,
-        count(distinct floor(extract(epoch from time) / 3600)) as hours
-    from access
-    where time >= $start and time < $end
-    group by host, floor(extract(epoch from time) / 86400)
+    select host, to_timestamp(floor(extract(epoch from first_time) / 86400) * 86400) as day, cast(sum(requests) as bigint) as lines,
+        count(distinct floor(extract(epoch from first_time) / 3600)) as hours
+    from access_tally
+    where first_time >= $start and last_time < $end
+    group by host, floor(extract(epoch from first_time) / 86400)
 ),
 rejected as (
     select host, date_trunc('day', ingest_time) as day, count(*) as lines

@@ -7,7 +7,7 @@ section = "S3"
 severity = "high"
 tags = ["D21", "T1562.006", "T1070.002"]
 key = ["host", "from"]
-population = "select count(distinct host) from access where time >= $start - to_days($lead_days) and time < $end"
+population = "select count(distinct host) from access_tally where first_time >= $start - to_days($lead_days) and last_time < $end"
 unit = "hosts"
 limits = """
 Silence is the time from one line to the next one: lines are written when a request ends, so a night with one open websocket is silent too. Shorter stretches than a minute are not looked for.

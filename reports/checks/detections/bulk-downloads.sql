@@ -28,12 +28,12 @@ why = "of fewer days nobody can tell what is usual"
 with daily as (
     select
         coalesce("user", '(unauthenticated)') as identity,
-        floor(extract(epoch from time) / 86400) as number,
+        floor(extract(epoch from first_time) / 86400) as number,
         sum(bytes)::bigint as bytes,
-        count(*) as requests
-    from access
-    where time >= $start - to_days($days) and time < $end
-    group by coalesce("user", '(unauthenticated)'), floor(extract(epoch from time) / 86400)
+        sum(requests)::bigint as requests
+    from access_tally
+    where first_time >= $start - to_days($days) and last_time < $end
+    group by coalesce("user", '(unauthenticated)'), floor(extract(epoch from first_time) / 86400)
 ),
 compared as (
     select

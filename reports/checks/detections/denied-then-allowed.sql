@@ -7,7 +7,7 @@ section = "S17"
 severity = "high"
 tags = ["D4", "T1110", "T1078"]
 key = ["client", "identity"]
-population = "select count(distinct (client, \"user\")) from access where time >= $start and time < $end and status < 400 and \"user\" is not null"
+population = "select count(distinct (client, \"user\")) from access_tally where first_time >= $start and last_time < $end and status < 400 and \"user\" is not null"
 unit = "pairs of an address and an identity that were let in"
 limits = """
 Somebody new who mistypes a password looks like somebody who has guessed one. Before are the $days days before the period, as far as the store reaches: in a young store every address is new.
@@ -24,9 +24,9 @@ default = 30
 why = "longer than a holiday"
 */
 with met as (
-    select client, "user", min(time) as time
-    from access
-    where time >= $start - to_days($days) and time < $end and status < 400 and "user" is not null
+    select client, "user", min(first_time) as time
+    from access_tally
+    where first_time >= $start - to_days($days) and last_time < $end and status < 400 and "user" is not null
     group by client, "user"
 ),
 refused as (

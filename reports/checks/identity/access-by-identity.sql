@@ -16,12 +16,12 @@ identity_latest = "nobody has said who is behind the logins (`lpaudit identities
 with used as (
     select
         identity, login is not null as authenticated, kind, owner, "groups", state, client, action,
-        count(*) as requests,
-        count(*) filter (where status in (401, 403, 407, 429)) as denied,
-        min(time) as first,
-        max(time) as last
-    from access_identity
-    where time >= $start and time < $end
+        sum(requests) as requests,
+        sum(case when status in (401, 403, 407, 429) then requests else 0 end) as denied,
+        min(first_time) as first,
+        max(last_time) as last
+    from access_identity_tally
+    where first_time >= $start and last_time < $end
     group by identity, login is not null, kind, owner, "groups", state, client, action
 )
 select

@@ -8,7 +8,7 @@ population = """
 select count(*) from (
     select identity from identity_as_of where (since is null or since < $end) and (until is null or until > $start)
     union
-    select identity from access_identity where time >= $start and time < $end and login is not null
+    select identity from access_identity_tally where first_time >= $start and last_time < $end and login is not null
 )"""
 unit = "identities that were listed or used"
 limits = """
@@ -20,9 +20,9 @@ identity_latest = "nobody has said who is behind the logins (`lpaudit identities
 entitlement_as_of = "nobody has said who may do what (`lpaudit identities import`)"
 */
 with used as (
-    select identity, action, resource_type, privileged, count(*) as requests, min(time) as first, max(time) as last
-    from access_identity
-    where time >= $start and time < $end and status < 400 and login is not null and action is not null
+    select identity, action, resource_type, privileged, cast(sum(requests) as bigint) as requests, min(first_time) as first, max(last_time) as last
+    from access_identity_tally
+    where first_time >= $start and last_time < $end and status < 400 and login is not null and action is not null
     group by identity, action, resource_type, privileged
 ), entitled as (
     select principal_kind, principal, action, resource_type, since, until, ticket
@@ -30,8 +30,8 @@ with used as (
     where (since is null or since < $end) and (until is null or until > $start)
 ), logged as (
     select distinct identity, logged_groups
-    from access_identity
-    where time >= $start and time < $end and login is not null and logged_groups is not null
+    from access_identity_tally
+    where first_time >= $start and last_time < $end and login is not null and logged_groups is not null
 ), given as (
     select principal as identity, 'itself' as "by", cast(null as varchar) as group_name, action, resource_type, ticket
     from entitled

@@ -6,7 +6,7 @@ kind = "control"
 section = "S8"
 severity = "critical"
 key = ["identity", "state", "login"]
-population = "select count(distinct identity) from access_identity where time >= $start and time < $end and state <> 'unknown'"
+population = "select count(distinct identity) from access_identity_tally where first_time >= $start and last_time < $end and state <> 'unknown'"
 unit = "listed identities that were used"
 limits = """
 disabled: after disabled_at, or after the first version of its directory that says that it may not log in, if none says since when. A SCIM server says only when a user was last changed, which can be later than when it was disabled: use in between is not seen.
@@ -26,13 +26,13 @@ select
     min(disabled_at) as disabled_at,
     min(valid_from) as valid_from,
     min(valid_to) as valid_to,
-    count(*) as requests,
-    count(*) filter (where status < 400) as succeeded,
-    count(*) filter (where privileged and status < 400) as privileged,
+    cast(sum(requests) as bigint) as requests,
+    cast(sum(case when status < 400 then requests else 0 end) as bigint) as succeeded,
+    cast(sum(case when privileged and status < 400 then requests else 0 end) as bigint) as privileged,
     count(distinct client) as clients,
-    min(time) as first,
-    max(time) as last
-from access_identity
-where time >= $start and time < $end and state in ('disabled', 'ended', 'not yet')
+    min(first_time) as first,
+    max(last_time) as last
+from access_identity_tally
+where first_time >= $start and last_time < $end and state in ('disabled', 'ended', 'not yet')
 group by identity, login, state
 order by identity, login, state

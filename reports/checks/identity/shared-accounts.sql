@@ -7,8 +7,8 @@ section = "S10"
 severity = "medium"
 key = ["identity"]
 population = """
-select count(distinct identity) from access_identity
-where time >= $start and time < $end and login is not null and coalesce(kind, 'human') in ('human', 'agent')"""
+select count(distinct identity) from access_identity_tally
+where first_time >= $start and last_time < $end and login is not null and coalesce(kind, 'human') in ('human', 'agent')"""
 unit = "people, ai agents and unknown logins that made requests"
 limits = """
 From several places at once: addresses whose stretches of requests overlap, where a stretch goes on as long as no two of its requests are further apart than $idle_seconds seconds. A person with a laptop and a phone looks the same; several people behind one address, or one after the other, are not seen.

@@ -6,7 +6,7 @@ kind = "control"
 section = "S9"
 severity = "high"
 key = ["identity", "token_id", "reason"]
-population = "select count(distinct identity) from access_identity where time >= $start and time < $end and login is not null"
+population = "select count(distinct identity) from access_identity_tally where first_time >= $start and last_time < $end and login is not null"
 unit = "identities that were used"
 limits = """
 A token is known by its id, which the gateway logs (`%{AUTH_JTI}e`); of a password only what a directory says is known: it counts as used while its identity made requests without a token's id, from its issue until it was revoked.
@@ -23,12 +23,12 @@ default = 7
 why = "after its successor came into use a token should not be needed any more; a week is time to change all machines"
 */
 with request as (
-    select identity, kind, owner, token_id, time, time >= $start as counts
-    from access_identity
-    where time < $end and login is not null
+    select identity, kind, owner, token_id, first_time, last_time, requests, last_time >= $start as counts
+    from access_identity_tally
+    where last_time < $end and login is not null
 ), seen as (
-    select identity, token_id, max(kind) as kind, max(owner) as owner, min(time) as first, max(time) as last,
-        count(*) filter (where counts) as requests
+    select identity, token_id, max(kind) as kind, max(owner) as owner, min(first_time) as first, max(last_time) as last,
+        cast(sum(case when counts then requests else 0 end) as bigint) as requests
     from request
     where token_id is not null
     group by identity, token_id
@@ -36,7 +36,7 @@ with request as (
     select *, lead(first) over (partition by identity order by first, token_id) as successor_first
     from seen
 ), without as (
-    select identity, max(kind) as kind, max(owner) as owner, min(time) as first, max(time) as last, count(*) as requests
+    select identity, max(kind) as kind, max(owner) as owner, min(first_time) as first, max(last_time) as last, cast(sum(requests) as bigint) as requests
     from request
     where token_id is null and counts
     group by identity

@@ -38,12 +38,12 @@ with refused as (
     group by "user", client, method, route, layer, cause, noise
 ), before as (
     select distinct client, "user", method, coalesce(route, path) as route
-    from failed_request
-    where time >= $start - to_days($days) and time < $start and status in (401, 403, 407, 429)
+    from access_tally
+    where first_time >= $start - to_days($days) and last_time < $start and status in (401, 403, 407, 429)
 ), good as (
-    select client, "user", method, coalesce(route, path) as route, max(time) as time
-    from access
-    where time >= $start - to_days($days) and time < $end and status < 400
+    select client, "user", method, coalesce(route, path) as route, max(last_time) as time
+    from access_tally
+    where first_time >= $start - to_days($days) and last_time < $end and status < 400
     group by client, "user", method, coalesce(route, path)
 ), good_of_anybody as (
     select client, method, route, max(time) as time from good group by client, method, route

@@ -7,7 +7,7 @@ section = "S1"
 severity = "medium"
 tags = ["D37", "T1562.006"]
 key = ["host", "time", "to_format"]
-population = "select count(distinct (host, log_format, source_id)) from access where time < $end"
+population = "select count(distinct (host, log_format, source_id)) from access_tally where last_time < $end"
 unit = "pairs of a source and a format"
 limits = """
 Somebody changed accesslog.format and lighttpd was started again, or two programs write into one log. From then on lines hold other facts than before: sections that need them are not comparable across that time.
@@ -15,9 +15,9 @@ A host that writes several logs in different formats shows one such change for e
 A change to the rest of the configuration, such as who may do what, leaves no trace in an access log."""
 */
 with stretch as (
-    select host, source_id, max(source) as source, log_format, min(time) as first
-    from access
-    where time < $end
+    select host, source_id, max(source) as source, log_format, min(first_time) as first
+    from access_tally
+    where last_time < $end
     group by host, source_id, log_format
 ),
 followed as (

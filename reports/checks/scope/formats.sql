@@ -15,12 +15,12 @@ with used as (
     select
         host,
         log_format,
-        count(*) filter (where time >= $start and time < $end) as lines,
+        cast(sum(case when first_time >= $start then requests else 0 end) as bigint) as lines,
         count(distinct source_id) as sources,
-        min(time) as since,
-        max(time) filter (where time < $end) as last
-    from access
-    where time < $end
+        min(first_time) as since,
+        max(last_time) as last
+    from access_tally
+    where last_time < $end
     group by host, log_format
 )
 select
