@@ -46,6 +46,9 @@ with state as (
     from access_identity
     -- With 201 Prefect says that a state was set, with 200 that none was; only of many at once it says nothing.
     where method = 'POST' and time < $end + interval '1' second * $slack_seconds
+        -- The same again of what is logged: so the routes of few lines need to be looked up.
+        and (status = 201 or status < 300 and (contains(path, 'bulk') or contains(path, '%')))
+        and (contains(path, 'flow_run') or contains(path, '%'))
         and action in ('approve', 'execute') and (status = 201 or status < 300 and route like '%bulk%')
         and (resource_type = 'flow_run' or route like '/flow_runs/%')
 ), forced as (
