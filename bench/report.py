@@ -2,7 +2,8 @@
 
 Fills a store with `lpaudit ingest`, a day's log after the other, until it has a month. The same first days
 are reported before and after the rest is there: whatever that takes more is what the store costs, and not
-the period. The last day is what a night reports, whose checks look back upon the whole month. The exit status is 1 if a report does not count the lines that were written.
+the period. The last day is what a night reports, whose checks look back upon the whole month. The exit
+status is 1 if a report does not count the lines that were written.
 """
 
 import argparse

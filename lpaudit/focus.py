@@ -13,6 +13,7 @@ below the period's start and not below it is a contradiction that it sees before
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -67,19 +68,27 @@ sum up to and who failed to log in, and of Prefect's records what is newest. Duc
 are, and does not take millions of lines for the smaller side of a join."""
 
 
+class Counting(Enum):
+    """Of which lines those that are alike are counted together."""
+
+    NOTHING = "nothing"
+    PERIOD = "the period"
+    PAST = "the period and what lies before"
+
+
 @dataclass(frozen=True, slots=True)
 class Focus:
     """What is to be copied: the lines of a period, of these files, into ``database``, a new file.
 
     It loses its name at once. ``readable`` gives what can be read, of files by their paths: see ``know``.
-    ``past`` says that it will be asked how often something was before the period.
+    ``counting`` says which lines are counted beforehand: see lpaudit/tally.py.
     """
 
     period: Period
     files: Sequence[DataFile]
     readable: Callable[[Sequence[str]], Any]
     database: Path
-    past: bool = False
+    counting: Counting = Counting.NOTHING
 
 
 def focus(connection: duckdb.DuckDBPyConnection, what: Focus) -> dict[str, str]:

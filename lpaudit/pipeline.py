@@ -82,8 +82,8 @@ def focused(
     datasets = _datasets(target, opened_tables)
     connect = partial(query.connect, datasets, partial(target.unreadable, opened_tables), api_prefixes)
     with guard.scratch() as folder:
-        past = tally.looks_back(sql for check in checks for sql in (check.population, check.sql))
-        what = focus.Focus(period, files, readable, folder / "period.duckdb", past)
+        counting = tally.wanted(sql for check in checks for sql in (check.population, check.sql))
+        what = focus.Focus(period, files, readable, folder / "period.duckdb", counting)
         with closing(connect(focused=what)) as near, closing(connect(focused=what, copied=False)) as far:
             yield query.either(near, far), _versions(opened_tables)
 

@@ -4,8 +4,9 @@ Most questions of a report count: who did what from where, how often, first and 
 in which a row may stand for many lines that are alike, all of one hour. Where no report asks, each line is a
 row by itself, as the view says: that has the same answers, and takes a hundred times as many rows.
 
-No row stands for lines of before and after the period's start, or its end, nor of before and after a
-directory says something new of an identity. So what is true of a row's first and last line is true of all.
+No row stands for lines of before and after the period's start or end, or an instant that is whole hours
+before its start, or one at which a directory says something new of an identity. So what is true of a row's
+first and last line is true of all.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,10 @@ _COUNTED = {
 _MINUTE, _HOUR = "floor(epoch_us(time) / 60000000)", "floor(epoch_us(time) / 3600000000)"
 _OF_A_LINE = f"time as first_time, time as last_time, 1 as requests, bytes, {_HOUR} as hour"
 
+_APART = ("hour", "moment", "before")
+"""What keeps lines apart that are alike: their hour, a time at which something changes, and how far before
+the period they are."""
+
 _BY_ROUTE = ("route", "action", "privileged", "resource_type", "api_path", "path")
 """Columns that follow from the route, or depend on whether there is one."""
 
@@ -43,34 +48,53 @@ the others of such an hour by the minute."""
 
 _TURNING = f"""case
     when {_MINUTE} in (from focus.turn) then epoch_us(time)
-    when {_HOUR} in (select floor(minute / 60) from focus.turn) then {_MINUTE} end"""  # noqa: S608 -- our own names
+    when {_HOUR} in (select floor(minute / 60) from focus.turn) then {_MINUTE} * 60000000 end"""  # noqa: S608 -- our own names
 
 
-def looks_back(questions: Iterable[str]) -> bool:
-    """Tell if some SQL counts lines from before the period as well: it says from when, or not since when.
+_TOO_MUCH = (duckdb.OutOfMemoryException, duckdb.ConversionException, duckdb.OutOfRangeException)
+"""How DuckDB says that lines are too different to be counted in memory, or that a sum is too large."""
 
-    What this does not see is answered more slowly, and as right.
+
+def wanted(questions: Iterable[str]) -> focus.Counting:
+    """Return what is to be counted beforehand for some SQL: what lies before the period if it looks back.
+
+    It does if it says from when, or not since when. What this does not see is answered more slowly, and as
+    right.
     """
-    about = (sql for sql in questions if "_tally" in sql)
-    return any("$start -" in sql or "first_time >= $start" not in sql for sql in about)
+    about = [sql for sql in questions if "_tally" in sql]
+    if any("$start -" in sql or "first_time >= $start" not in sql for sql in about):
+        return focus.Counting.PAST
+    return focus.Counting.PERIOD if about else focus.Counting.NOTHING
 
 
 def make(connection: duckdb.DuckDBPyConnection, what: Focus) -> str:
     """Count the lines of the period, which are copied already, and those before it if that is asked for.
 
-    Returns what the view is then.
+    Returns what the view is then. Whoever has lines written that cannot be counted makes reports slower, and
+    changes nothing else: then each line is a row.
     """
+    if what.counting is focus.Counting.NOTHING:
+        return _view().sql
+    try:
+        return _counted(connection, what)
+    except _TOO_MUCH:
+        return _view().sql
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, what: Focus) -> str:
     connection.execute(_TURNS)
     turns = connection.execute("select count(*) from focus.turn").fetchone() != (0,)
     line = f"{_OF_A_LINE}, {_TURNING if turns else 0} as moment"
     connection.execute(f"create table focus.tally as {_view().sql} limit 0")
     for lines in _copied(connection):
-        _insert(connection, f"select {line}, {focus.named(_keys())} from ({lines})")  # noqa: S608 -- our own names
+        _insert(connection, f"select {line}, 0 as before, {focus.named(_keys())} from ({lines})")  # noqa: S608 -- our own names
     plainly = [f"access where time >= {focus.instant(what.period.end)}"]
     if any(file.timeless for file in what.files):
         plainly.append(f"(select {focus.named(dict(focus.told()))} from focus.timeless)")  # noqa: S608 -- our own names
-    if what.past:
-        past = _past(what, line)
+    if what.counting is focus.Counting.PAST:
+        # Who looks back does so for whole days from the period's start, which is any instant of an hour.
+        start = focus.instant(what.period.start)
+        past = _past(what, f"{line}, floor((epoch_us(time) - epoch_us({start})) / 3600000000) as before")
         for files in focus.chunks([file for file in what.files if file.first < what.period.start]):
             focus.know(connection, "chunk", what.readable(files))
             _insert(connection, past)
@@ -100,7 +124,7 @@ def _past(what: Focus, line: str) -> str:
     )
     early = {name: sql for name, sql in _keys().items() if name not in _BY_ROUTE}
     late = {name: sql for name, sql in _keys().items() if name in _BY_ROUTE}
-    names = ", ".join(f'"{name}"' for name in (*_COUNTED, "hour", "moment", *early))
+    names = ", ".join(f'"{name}"' for name in (*_COUNTED, *_APART, *early))
     return f"""
         with line as not materialized (
             select {stored}, {focus.TIME} as time from chunk
@@ -114,14 +138,14 @@ def _past(what: Focus, line: str) -> str:
 
 def _insert(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
     """Count lines, and keep what came of it."""
-    counted = _grouped(lines, _keys())
-    connection.execute(f"insert into focus.tally by name select * exclude (hour, moment) from ({counted})")  # noqa: S608 -- our own names
+    told = f"select * exclude ({', '.join(_APART)}) from ({_grouped(lines, _keys())})"  # noqa: S608 -- our own names
+    connection.execute(f"insert into focus.tally by name {told}")
 
 
 def _grouped(lines: str, keys: Iterable[str]) -> str:
     counted = ", ".join(f"{sql} as {name}" for name, sql in _COUNTED.items())
-    names = ", ".join(f'"{name}"' for name in keys)
-    return f"select {counted}, hour, moment, {names} from ({lines}) group by hour, moment, {names}"  # noqa: S608 -- our own names
+    names = ", ".join(f'"{name}"' for name in (*_APART, *keys))
+    return f"select {counted}, {names} from ({lines}) group by {names}"  # noqa: S608 -- our own names
 
 
 def _keys() -> dict[str, str]:

@@ -3,10 +3,12 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pytest
 from report.team import CREATE, DELETE, READ, RESUME, SET_STATE, Team, line
 
 from lpaudit import focus, pipeline, report, routes, tally
+from lpaudit.focus import Counting
 from lpaudit.model import Period
 from lpaudit.report.check import named_parameters
 from lpaudit.store import open_store
@@ -87,7 +89,11 @@ def period(request):
 
 def _checks(look_back):
     checks = [report.load_check(name) for name in sorted(report.checks())]
-    return [check for check in checks if look_back or not tally.looks_back([check.population, check.sql])]
+    return [
+        check
+        for check in checks
+        if look_back or tally.wanted([check.population, check.sql]) is not Counting.PAST
+    ]
 
 
 @pytest.mark.parametrize("at_once", [tally._AT_ONCE, 100])
@@ -114,6 +120,7 @@ def test_every_check_has_the_same_answer(team, period, look_back, at_once, monke
 @pytest.mark.parametrize("look_back", [True, False])
 def test_no_row_is_of_two_times_between_which_something_changed(team, period, look_back):
     edges = [period.start, period.end]
+    edges += [period.start - timedelta(1), period.start - timedelta(hours=5)] if look_back else []
     edges += [
         datetime.fromisoformat(f"2026-11-{text}+00:00")
         for text in ("21T10:17:33.5", "22T15:44:10", "22T15:44:11")
@@ -157,11 +164,29 @@ def test_whose_login_it_was_is_told_of_each_line(team):
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
-        ("select 1 from access where time >= $start - to_days(3)", False),
-        ("select 1 from access_tally where first_time >= $start and last_time < $end", False),
-        ("select 1 from access_tally where first_time >= $start - to_days(3) and last_time < $end", True),
-        ("select 1 from access_identity_tally where last_time < $end", True),
+        ("select 1 from access where time >= $start - to_days(3)", Counting.NOTHING),
+        ("select 1 from access_tally where first_time >= $start and last_time < $end", Counting.PERIOD),
+        (
+            "select 1 from access_tally where first_time >= $start - to_days(3) and last_time < $end",
+            Counting.PAST,
+        ),
+        ("select 1 from access_identity_tally where last_time < $end", Counting.PAST),
     ],
 )
 def test_who_looks_back_is_seen(sql, expected):
-    assert tally.looks_back([sql]) is expected
+    assert tally.wanted([sql]) is expected
+
+
+@pytest.mark.parametrize("error", [duckdb.OutOfMemoryException, None])
+def test_lines_that_cannot_be_counted_are_asked_one_by_one(tmp_path, monkeypatch, error):
+    """Whoever can write two lines must not be able to end all reports."""
+    large = line("2026-11-21T10:00:00", READ).replace("body=19", f"body={2**63 - 1}")
+    team = Team(tmp_path).log(large, large, line("2026-11-21T11:00:00", READ))
+    if error:
+        monkeypatch.setattr(tally, "_insert", lambda *_: (_ for _ in ()).throw(error("no room")))
+    checks = [report.load_check(name) for name in ("identities", "bulk-downloads")]
+    period = Period(BEGIN + timedelta(1), BEGIN + timedelta(2))
+    with pipeline.focused(open_store(team.root), period, routes.PREFIXES, checks) as (near, _):
+        [row] = near(checks[0].sql, {"start": period.start, "end": period.end}).to_pylist()
+        assert row["requests"] == 3
+        assert near("select count(*) as n from access_tally", {}).to_pylist() == [{"n": 3}]
