@@ -96,8 +96,7 @@ def _checks(look_back):
     ]
 
 
-@pytest.mark.parametrize("at_once", [tally._AT_ONCE, 100])
-@pytest.mark.parametrize("look_back", [True, False])
+@pytest.mark.parametrize(("look_back", "at_once"), [(True, 100), (False, tally._AT_ONCE)])
 def test_every_check_has_the_same_answer(team, period, look_back, at_once, monkeypatch):
     monkeypatch.setattr(tally, "_AT_ONCE", at_once)
     monkeypatch.setattr(focus, "_CHUNK", at_once)
