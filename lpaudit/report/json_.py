@@ -153,6 +153,8 @@ def _listed(items: Iterable[str | Iterator[str]], depth: int) -> Iterator[str]:
 
 def _text(value: object, depth: int) -> str:
     """Return a value as `json.dumps` writes it with an indent of one, further lines indented."""
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
     end = "\n" + " " * depth
     if isinstance(value, dict) and value:
         items = (f"{encode_basestring_ascii(name)}: {_text(one, depth + 1)}" for name, one in value.items())

@@ -32,6 +32,7 @@ from deltalake import DeltaTable
 from lpaudit.errors import OffsetConflict, StoreError
 from lpaudit.model import Known, Segment
 from lpaudit.schema import UNIQUE, Table, tables
+from lpaudit.store import parquet
 from lpaudit.store.purged import purged
 from lpaudit.store.segment import write_segment
 from lpaudit.store.statistics import Statistics
@@ -40,13 +41,6 @@ from lpaudit.store.transaction import commit_file
 
 _ROW_GROUP = 1 << 16
 """Rows that are written together, at least: each group of rows costs something in every column."""
-
-# Those that rise need a few bits each.
-_RISING = {
-    "line_id": "DELTA_BYTE_ARRAY",
-    "byte_offset": "DELTA_BINARY_PACKED",
-    "line_number": "DELTA_BINARY_PACKED",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,19 +197,12 @@ def _said(table: Table) -> dict[str | bytes, str | bytes]:
 @cache
 def _parquet(name: str) -> dict[str, Any]:
     """Return how a table's columns are written."""
-    fields = tables()[name].fields
-    names = [field.name for field in fields]
+    # A dictionary of these takes longer to make than they take to write.
     return {
+        **parquet.columns(tables()[name].arrow, plain=UNIQUE),
         "store_schema": False,  # the declared one is added
-        "compression": "zstd",
         "compression_level": 1,
         "write_batch_size": _ROW_GROUP,
-        "use_dictionary": [
-            f"{field.name}.key_value.key" if field.type == "map" else field.name
-            for field in fields
-            if field.name not in UNIQUE
-        ],
-        "column_encoding": {column: encoding for column, encoding in _RISING.items() if column in names},
         # Bounds of other columns would rule out no group of rows: every hour has every user.
         "write_statistics": ["line_id", "line_number", *STATISTICS[name]],
     }

@@ -28,6 +28,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lpaudit import __version__
 from lpaudit.errors import StoreError
+from lpaudit.store import parquet
 from lpaudit.store.leftover import STALE
 from lpaudit.store.statistics import Statistics
 from lpaudit.store.storage import Storage
@@ -189,7 +190,7 @@ def _copy(target: Path, storage: Storage, name: str, files: Sequence[_File], sta
     schema = _schema(storage, name, files[0])
     batches: list[pa.RecordBatch] = []
     size = 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(target, schema, **parquet.columns(schema)) as writer:
         for batch in _batches(storage, name, files):
             batches.append(batch)
             size += batch.nbytes
@@ -202,8 +203,8 @@ def _copy(target: Path, storage: Storage, name: str, files: Sequence[_File], sta
 
 def _batches(storage: Storage, name: str, files: Iterable[_File]) -> Iterator[pa.RecordBatch]:
     for file in files:
-        with pq.ParquetFile(f"{name}/{file.path}", filesystem=storage.filesystem) as parquet:
-            yield from parquet.iter_batches(_BATCH)
+        with pq.ParquetFile(f"{name}/{file.path}", filesystem=storage.filesystem) as opened:
+            yield from opened.iter_batches(_BATCH)
 
 
 def _write(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch], statistics: Statistics) -> None:

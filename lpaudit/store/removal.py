@@ -32,6 +32,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from lpaudit import __version__
 from lpaudit.errors import StoreError
 from lpaudit.model import Segment
+from lpaudit.store import parquet
 from lpaudit.store.frames import frames
 from lpaudit.store.segment import Pack, pack_name, packs_in
 from lpaudit.store.statistics import Statistics
@@ -100,10 +101,10 @@ def _holding(store: Store, name: str, table: DeltaTable, wanted: pa.Array) -> di
 
 
 def _has_any(storage: Storage, name: str, path: str, wanted: pa.Array) -> bool:
-    with pq.ParquetFile(f"{name}/{path}", filesystem=storage.filesystem) as parquet:
+    with pq.ParquetFile(f"{name}/{path}", filesystem=storage.filesystem) as held:
         return any(
             pc.any(pc.is_in(batch.column("segment"), wanted)).as_py()
-            for batch in parquet.iter_batches(_BATCH, columns=["segment"])
+            for batch in held.iter_batches(_BATCH, columns=["segment"])
         )
 
 
@@ -176,11 +177,11 @@ def _without(storage: Storage, name: str, path: str, wanted: pa.Array, unique: s
     statistics, file = Statistics(STATISTICS.get(name, ())), f"part-kept-{unique}.parquet"
 
     def write(target: Path) -> None:
-        with pq.ParquetFile(f"{name}/{path}", filesystem=storage.filesystem) as parquet:
-            schema = parquet.schema_arrow
-            with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-                for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group)
+        with pq.ParquetFile(f"{name}/{path}", filesystem=storage.filesystem) as old:
+            schema = old.schema_arrow
+            with pq.ParquetWriter(target, schema, **parquet.columns(schema)) as writer:
+                for group in range(old.num_row_groups):
+                    rows = old.read_row_group(group)
                     rows = rows.filter(pc.invert(pc.is_in(rows.column("segment"), wanted)))
                     if rows.num_rows:
                         writer.write_table(rows)

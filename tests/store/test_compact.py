@@ -92,6 +92,20 @@ def test_map_column_stays_as_it_was(store: Store, lpaudit: Lpaudit) -> None:
     assert contents(store).equals(before)
 
 
+def test_what_rises_is_no_dictionary_before_or_after(store: Store, logs: list[Log]) -> None:
+    """It would have each value in it: most of a file's room, and of the time to read it."""
+    fill(store, logs, 10)
+    rising = {"line_id", "byte_offset", "line_number", "event_start", "event_end"}
+    for _ in range(2):
+        for file in store.files("access_event", store.table("access_event")):
+            group = pq.ParquetFile(file).metadata.row_group(0)
+            columns = [group.column(number) for number in range(group.num_columns)]
+            coded = {column.path_in_schema for column in columns if "RLE_DICTIONARY" in column.encodings}
+            assert not coded & rising
+            assert {"user_name", "http_response_status_code", "segment", "ingest_time"} <= coded
+        compact(store, "access_event", unique)
+
+
 def test_bounds_are_those_of_the_rows(store: Store, logs: list[Log]) -> None:
     fill(store, logs, 10)
     compact(store, "access_event", unique)
