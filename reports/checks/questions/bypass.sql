@@ -56,6 +56,10 @@ with covered as (
     from access
     where time >= $start - interval 1 day and time < $end + to_seconds($slack_seconds)
         and method = 'POST' and status between 200 and 299 and (contains(path, 'flow_run') or contains(path, '%'))
+        and (
+            route in ('/flow_runs/', '/flow_runs/{id}/set_state', '/flow_runs/{id}/resume', '/flow_runs/bulk_set_state')
+            or route like '/deployments/{id}/create_flow_run%'
+        )
 ), creating as (
     -- Clocks differ: a request that created no other known run may have created this one.
     select * from line where line_id not in (select line_id from created)
