@@ -206,8 +206,10 @@ def make(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> str:
         return sql
     # To find out which of its ways packs Prefect's documents best takes DuckDB longer than all the rest.
     connection.execute("SET force_compression = 'zstd'")
-    connection.execute(f'create table focus."{name}" as {sql}')
-    connection.execute("SET force_compression = 'auto'")
+    try:
+        connection.execute(f'create table focus."{name}" as {sql}')
+    finally:
+        connection.execute("SET force_compression = 'auto'")
     return f'from focus."{name}"'
 
 

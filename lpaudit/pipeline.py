@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lpaudit.report import Document, Library
 
 
-_LARGE = (*(kind.table for kind in LogKind), "event")
+_LARGE = tuple(kind.table for kind in LogKind)
 """Tables that DuckDB reads by itself, where it can: of many rows that is quicker, and takes less memory."""
 
 
